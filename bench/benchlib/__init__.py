@@ -1,0 +1,1 @@
+"""What ./dev bench is made of; see bench/README.md."""

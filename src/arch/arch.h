@@ -1,0 +1,110 @@
+/* arch.h - what depends on the processor: registers, instruction decoding, Go's calling convention.
+ *
+ * To port gospect to a processor: write one file like x86_64.c that fills a struct arch, add it to
+ * the table in arch.c, and add its column to the tests in tests/unit/arch.  Nothing outside arch/
+ * may mention a register by name.
+ *
+ * Thread: any; everything here is constant or pure. */
+#ifndef GOSPECT_ARCH_ARCH_H
+#define GOSPECT_ARCH_ARCH_H
+
+#include "base/err.h"
+#include "base/types.h"
+
+/* The registers of a stopped thread that every room needs, and the raw set for those that put it
+ * back (ptrace) or store it (cores). */
+struct arch_regs {
+    taddr pc, sp, bp;
+    taddr g;         /* register that holds the current g in Go code (ABIInternal); 0: none */
+    taddr tls;       /* thread pointer: g is at tls + tls_g in code that keeps no register */
+    int64_t syscall; /* number of the system call the thread is in; -1: none */
+    size_t raw_n;
+    _Alignas(16) uint8_t raw[512]; /* as NT_PRSTATUS has it (user_regs_struct, user_pt_regs) */
+};
+
+/* How an instruction refers to memory relative to itself. */
+enum arch_ref_kind { ARCH_REF_NONE, ARCH_REF_LOAD, ARCH_REF_STORE, ARCH_REF_ADDRESS };
+
+struct arch_insn {
+    unsigned len;
+    enum arch_ref_kind ref; /* of a PC-relative operand */
+    taddr ref_addr;
+    bool is_call, is_jump, is_ret, is_syscall;
+    taddr target; /* of a direct call or jump; 0: indirect, or neither */
+};
+
+/* ---- system calls made by a thread of another process ----
+ *
+ * target/ has a thread of a stopped process run system calls for it.  Whoever does that may be
+ * killed at any moment, so every state the thread is put into must lead back to sense by itself: no
+ * code is written, only machine code that every Go binary contains is used where it lies, and what
+ * follows the call is a harmless end.  The essay on how that works is in target/inject.c. */
+
+struct arch_gadgets {  /* addresses in the process; 0: not found */
+    taddr call_return; /* a system call, then a return through the stack */
+    taddr call_exit;   /* a system call, then exit of the thread; uses no stack at all */
+    taddr exit;        /* exit of the thread */
+    taddr sigreturn;   /* sets number and runs rt_sigreturn */
+};
+
+/* What target/inject.c writes below the stack of the main thread, into memory nobody uses. */
+enum { ARCH_LAUNCHPAD = 1024 };
+struct arch_launchpad {
+    uint8_t bytes[ARCH_LAUNCHPAD];
+    taddr birth_sp; /* stack for a new thread that comes out of a borrowed call: it exits */
+    taddr
+        chain_sp; /* stack for a call at call_return: it waits for a child of its own, then exits */
+};
+
+struct arch_inject {
+    int64_t nr_clone, nr_wait4, nr_exit;
+    size_t tail; /* how many bytes behind pc borrowable() wants to see */
+
+    /* Looks for gadgets in machine code that lies at `at`; adds what is missing.  True: all there.
+     */
+    bool (*find)(const uint8_t *code, size_t n, taddr at, struct arch_gadgets *g);
+    /* Whether a thread stopped like this was interrupted in a system call whose result nobody looks
+     * at and behind which no register matters: its call can be replaced by another one. */
+    bool (*borrowable)(const struct arch_regs *r, const uint8_t *behind_pc);
+    /* The same, from what /proc/TID/syscall says of a running thread. */
+    bool (*borrowable_call)(int64_t nr, const uint8_t *behind_pc);
+    /* Address of the instruction that made the call a thread is in. */
+    taddr (*call_site)(const struct arch_regs *r);
+    void (*set_call)(struct arch_regs *r, taddr site, int64_t nr, const uint64_t args[6]);
+    void (*set_sp)(struct arch_regs *r, taddr sp);
+    int64_t (*result)(const struct arch_regs *r);
+    void (*launchpad)(taddr at, const struct arch_gadgets *g, struct arch_launchpad *ret);
+};
+
+struct arch {
+    const char *name;    /* as Go names it: amd64, arm64 */
+    uint16_t machine;    /* EM_* */
+    unsigned min_insn;   /* smallest instruction, bytes */
+    bool uses_lr;        /* a call leaves the return address in a register */
+    int64_t tls_g;       /* where g lies relative to the thread pointer in a static binary */
+    uint64_t arena_bias; /* Go's heap: what is added to an arena's number (mheap.go arenaIndex) */
+    const uint8_t *breakpoint;
+    size_t breakpoint_n;
+    unsigned breakpoint_pc_skip; /* how far pc is behind a breakpoint when it was hit */
+
+    /* Decodes one instruction; false: not one, or cut short. */
+    bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
+    /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */
+    bool (*from_raw)(struct arch_regs *r);
+    /* The other way, for a thread of which only these are known: raw is otherwise zero. */
+    void (*to_raw)(struct arch_regs *r);
+    uint32_t extended_note;     /* NT_* of the floating point and vector registers */
+    const char *extended_owner; /* name of that note: CORE or LINUX */
+    size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
+    const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
+    const struct arch_inject *inject;        /* NULL: not done on this processor */
+    /* Registers at the moment a signal came, from what the kernel put on the signal stack: `frame`
+     * is where the stack pointer is after the return address of the handler (the ucontext).  raw
+     * stays empty.  False: n is too small. */
+    bool (*from_sigframe)(const uint8_t *frame, size_t n, struct arch_regs *ret);
+};
+
+const struct arch *arch_by_machine(uint16_t machine); /* NULL: not supported */
+const struct arch *arch_host(void);
+
+#endif

@@ -1,0 +1,123 @@
+/* mem.c - allocation and arenas; see mem.h. */
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_CHUNK = 64 * 1024, ARENA_ALIGN = 16 };
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size;
+    _Alignas(ARENA_ALIGN) uint8_t bytes[];
+};
+
+static void (*oom_handler)(size_t n);
+
+void mem_set_oom_handler(void (*handler)(size_t n))
+{
+    oom_handler = handler;
+}
+
+void mem_oom(size_t n)
+{
+    if (oom_handler)
+        oom_handler(n);
+    abort();
+}
+
+void *mem_try_alloc(size_t n)
+{
+    return calloc(1, n ? n : 1);
+}
+
+void *mem_alloc(size_t n)
+{
+    void *p = mem_try_alloc(n);
+    if (!p)
+        mem_oom(n);
+    return p;
+}
+
+void *mem_realloc(void *p, size_t n)
+{
+    void *q = realloc(p, n ? n : 1);
+    if (!q)
+        mem_oom(n);
+    return q;
+}
+
+char *mem_strdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    return memcpy(mem_alloc(n), s, n);
+}
+
+void arena_init(struct arena *a)
+{
+    memset(a, 0, sizeof(*a));
+}
+
+void arena_free(struct arena *a)
+{
+    for (struct arena_chunk *c = a->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    arena_init(a);
+}
+
+/* Large requests get a chunk of their own, so that they do not waste the rest of the current one.
+ */
+static struct arena_chunk *add_chunk(struct arena *a, size_t size)
+{
+    struct arena_chunk *c = mem_alloc(sizeof(*c) + size);
+    c->size = size;
+    c->next = a->chunks;
+    a->chunks = c;
+    a->total += sizeof(*c) + size;
+    return c;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    if (n > SIZE_MAX - ARENA_CHUNK)
+        mem_oom(n);
+    n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    if (n > ARENA_CHUNK / 4)
+        return add_chunk(a, n)->bytes;
+    if (n > (size_t)(a->end - a->at)) {
+        struct arena_chunk *c = add_chunk(a, ARENA_CHUNK);
+        a->at = c->bytes;
+        a->end = c->bytes + ARENA_CHUNK;
+    }
+    void *p = a->at;
+    a->at += n;
+    return p;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+    char *p = arena_alloc(a, n + 1);
+    memcpy(p, s, n);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
+    vsnprintf(p, (size_t)(n < 0 ? 0 : n) + 1, fmt, again);
+    va_end(again);
+    return p;
+}

@@ -1,0 +1,42 @@
+/* mem.h - memory: allocation that does not fail, allocation that may, and arenas.
+ *
+ * Small amounts that do not depend on a target, a file or a peer come from mem_alloc() and arenas:
+ * they never return NULL; when the machine is out of memory the handler front/ set is called and
+ * the process ends (a target survives that: see docs/decisions/out-of-memory.md).  Amounts that a
+ * target, a file or a peer decides are capped first and asked for with mem_try_alloc(), whose
+ * failure becomes an ERR_NOMEM. */
+#ifndef GOSPECT_BASE_MEM_H
+#define GOSPECT_BASE_MEM_H
+
+#include <stdarg.h>
+
+#include "base/types.h"
+
+void *mem_alloc(size_t n) MUST_USE; /* zeroed; free() it */
+void *mem_realloc(void *p, size_t n) MUST_USE;
+char *mem_strdup(const char *s) MUST_USE;
+void *mem_try_alloc(size_t n) MUST_USE; /* zeroed; NULL when there is not enough */
+
+/* Called, and expected not to return, when memory is exhausted; n is what was asked for. */
+void mem_set_oom_handler(void (*handler)(size_t n));
+void mem_oom(size_t n) __attribute__((noreturn));
+
+/* An arena hands out memory that is freed all at once.  The caller of a function brings the arena,
+ * and so decides how long the results live.  Thread: one at a time. */
+struct arena {
+    struct arena_chunk *chunks;
+    uint8_t *at, *end;
+    size_t total; /* bytes taken from the system */
+};
+
+void arena_init(struct arena *a);
+void arena_free(struct arena *a);
+void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 16 */
+char *arena_strndup(struct arena *a, const char *s, size_t n);
+char *arena_strdup(struct arena *a, const char *s);
+char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define arena_new(a, T) ((T *)arena_alloc((a), sizeof(T)))
+#define arena_array(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (size_t)(n)))
+
+#endif

@@ -1,0 +1,104 @@
+/* cmd_snapshot.c - gospect snapshot: save the evidence. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "front/cli/outfile.h"
+#include "front/cli/subject.h"
+
+/* "orders-api": the name of the program file. */
+static const char *program_name(const struct snap *s)
+{
+    const char *exe = snap_meta(s, SNAP_META_exe), *slash = exe ? strrchr(exe, '/') : NULL;
+    return slash ? slash + 1 : exe ? exe : "";
+}
+
+static struct err *say_json(struct cli *c, const struct snap *s, const char *path, uint64_t bytes,
+                            int64_t wall_ns)
+{
+    struct json j;
+    json_init(&j, cli_out_write, &c->out);
+    json_begin(&j, '{');
+    json_kstr(&j, "file", path);
+    json_ku64(&j, "bytes", bytes);
+    json_ku64(&j, "goroutines", s->goroutine.n);
+    json_kstr(&j, "consistency", snap_meta(s, SNAP_META_consistency));
+    json_ki64(&j, "pause_ns", snap_meta_i64(s, SNAP_META_pause_ns, 0));
+    json_ki64(&j, "took_ns", wall_ns);
+    json_end(&j, '}');
+    json_newline(&j);
+    return json_finish(&j);
+}
+
+static struct err *say_text(struct cli *c, const struct snap *s, const char *path, uint64_t bytes,
+                            int64_t wall_ns)
+{
+    struct buf b = {0};
+    int64_t pause = snap_meta_i64(s, SNAP_META_pause_ns, 0);
+    buf_printf(&b, "%s: ", path);
+    text_count(&b, s->goroutine.n);
+    buf_printf(&b, " goroutines of %s (pid %s), ", program_name(s),
+               snap_meta(s, SNAP_META_pid) ? snap_meta(s, SNAP_META_pid) : "?");
+    text_bytes(&b, bytes);
+    buf_str(&b, "\n");
+    if (pause > 0) {
+        buf_str(&b, "one instant of the whole process; it stood still for ");
+        text_ns(&b, pause);
+    } else {
+        buf_str(&b, "nothing was stopped");
+    }
+    buf_str(&b, "; ");
+    text_ns(&b, wall_ns);
+    buf_printf(&b, " in all\n");
+    struct err *e = cli_out_text(&c->out, &b);
+    buf_free(&b);
+    return e;
+}
+
+static struct err *save(struct cli *c, const struct snap *s, int64_t began)
+{
+    struct buf path = {0};
+    struct stat st = {0};
+    struct err *e =
+        cli_outfile(c, program_name(s), (pid_t)snap_meta_i64(s, SNAP_META_pid, 0), "gsnap", &path);
+    if (!e)
+        e = snap_write_file(s, buf_text(&path));
+    if (!e) {
+        uint64_t bytes = stat(buf_text(&path), &st) == 0 ? (uint64_t)st.st_size : 0;
+        int64_t wall = clock_mono_ns() - began;
+        cli_progress_clear(c);
+        e = c->json ? say_json(c, s, buf_text(&path), bytes, wall)
+                    : say_text(c, s, buf_text(&path), bytes, wall);
+    }
+    buf_free(&path);
+    return e;
+}
+
+struct err *run_snapshot(struct cli *c, int *ret_code)
+{
+    int64_t began = clock_mono_ns();
+    struct rt_capture_options o = cli_capture_options(c);
+    struct cli_subject subject = {0};
+    struct snap *s = NULL;
+    struct buf taken = {0};
+    o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
+    struct err *e = NULL;
+    if (cli_text(&c->args,
+                 OPT_output)) /* a name that is taken is told before anything is touched */
+        e = cli_outfile(c, "", 0, "gsnap", &taken);
+    buf_free(&taken);
+    if (!e)
+        e = cli_subject_find(c, c->args.pos[0], &subject);
+    if (!e)
+        e = cli_subject_open(&subject);
+    if (!e)
+        e = cli_subject_snap(&subject, &o, &s);
+    cli_subject_close(&subject);
+    if (!e)
+        e = save(c, s, began);
+    snap_free(s);
+    return e;
+}

@@ -1,0 +1,86 @@
+/* outfile.c - names of files that gospect writes; see outfile.h. */
+#include "front/cli/outfile.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum { NUMBERS_MAX = 100000 };
+
+static bool exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static void put_time(struct buf *b, int64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / NSEC_PER_SEC);
+    struct tm tm;
+    char text[32];
+    localtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y%m%dT%H%M%S", &tm);
+    buf_str(b, text);
+}
+
+struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
+                        struct buf *ret)
+{
+    struct stat st;
+    const char *given = cli_text(&c->args, OPT_output);
+    if (given) {
+        buf_str(ret, given);
+    } else {
+        for (const char *p = name && *name ? name : "go"; *p; p++)
+            buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
+        buf_printf(ret, "-%d-", pid);
+        put_time(ret, clock_wall_ns());
+        buf_printf(ret, ".%s", suffix);
+    }
+    if (cli_flag(&c->args, OPT_force) || stat(buf_text(ret), &st) < 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "%s exists already", buf_text(ret)),
+                    "--force replaces it, --output=FILE names another");
+}
+
+/* The pattern with its time and number; number 0: none needed yet. */
+static void expand(const char *pattern, int64_t wall_ns, unsigned number, struct buf *b)
+{
+    bool numbered = false;
+    for (const char *p = pattern; *p; p++) {
+        if (p[0] == '%' && p[1] == 't') {
+            put_time(b, wall_ns);
+            p++;
+        } else if (p[0] == '%' && p[1] == 'n') {
+            buf_printf(b, "%u", number + 1);
+            numbered = true;
+            p++;
+        } else {
+            p += p[0] == '%' && p[1] == '%';
+            buf_char(b, *p);
+        }
+    }
+    if (numbered || !number)
+        return;
+    char *text = buf_take(b);
+    const char *slash = strrchr(text, '/'), *dot = strrchr(text, '.');
+    if (!dot || dot == text || (slash && dot <= slash + 1))
+        dot = text + strlen(text);
+    buf_add(b, text, (size_t)(dot - text));
+    buf_printf(b, "-%u%s", number + 1, dot);
+    free(text);
+}
+
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret)
+{
+    for (unsigned number = 0; number < NUMBERS_MAX; number++) {
+        buf_clear(ret);
+        expand(pattern, wall_ns, number, ret);
+        if (!exists(buf_text(ret)))
+            return NULL;
+    }
+    return err_new(ERR_LIMIT, "%s: %d files of that name exist already", pattern, NUMBERS_MAX);
+}

@@ -1,0 +1,20 @@
+/* outfile.h - names of files that gospect writes.
+ *
+ * Without --output a name is made of program, pid and time.  An existing file is replaced only with
+ * --force; what a storm saves never replaces anything. */
+#ifndef GOSPECT_FRONT_CLI_OUTFILE_H
+#define GOSPECT_FRONT_CLI_OUTFILE_H
+
+#include "base/buf.h"
+#include "front/cli/cli_int.h"
+
+/* The file --output names, or "NAME-PID-20260102T030405.SUFFIX".  ERR_USAGE when it exists and
+ * --force was not given. */
+struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
+                        struct buf *ret) MUST_USE;
+
+/* %t becomes the time, %n the first number that makes a new name, %% a %.  Without %n a name that
+ * is taken gets "-2", "-3" ... before its ending. */
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret) MUST_USE;
+
+#endif

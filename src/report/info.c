@@ -1,0 +1,349 @@
+/* info.c - what a program is, how it was built, and what its runtime counts; see info.h.
+ *
+ * The text shows what people ask for first, in words; the JSON has every counter of the snapshot by
+ * its name (docs/formats/counters.md). */
+#include "report/info.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "report/report_int.h"
+#include "report/table.h"
+
+enum { LABEL_WIDTH = 12 };
+
+struct info {
+    const struct snap *s;
+    const struct report_style *style;
+    struct flow out;
+    struct buf text; /* of the line being made */
+};
+
+/* ---- lines ---- */
+
+/* "heap        412 MB live, ..."; nothing when there is no text. */
+static void say(struct info *in, const char *label)
+{
+    struct buf *b = &in->out.b;
+    if (in->text.n) {
+        size_t width = in->style->width ? in->style->width : SIZE_MAX;
+        buf_str(b, look(in->style, LOOK_DIM));
+        text_pad(b, label, LABEL_WIDTH, false);
+        buf_str(b, look(in->style, LOOK_PLAIN));
+        text_wrap(b, buf_text(&in->text), width, LABEL_WIDTH, LABEL_WIDTH);
+        buf_char(b, '\n');
+    }
+    buf_clear(&in->text);
+    flow(&in->out);
+}
+
+static void comma(struct info *in)
+{
+    buf_str(&in->text, in->text.n ? ", " : "");
+}
+
+enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_NS };
+
+/* ", 412 MB live": a counter and its word, when it is known. */
+static bool add(struct info *in, const char *counter, enum unit unit, const char *before,
+                const char *after)
+{
+    int64_t v;
+    if (!snap_counter(in->s, counter, &v) || v < 0)
+        return false;
+    comma(in);
+    buf_str(&in->text, before);
+    if (unit == UNIT_BYTES)
+        text_bytes(&in->text, (uint64_t)v);
+    else if (unit == UNIT_NS)
+        text_ns(&in->text, v);
+    else
+        text_count(&in->text, (uint64_t)v);
+    buf_str(&in->text, after);
+    return true;
+}
+
+static void say_meta(struct info *in, const char *label, enum snap_meta_key key)
+{
+    const char *text = snap_meta(in->s, key);
+    text_clean(&in->text, text ? text : "");
+    say(in, label);
+}
+
+/* ---- identity ---- */
+
+static void identity(struct info *in)
+{
+    const struct snap *s = in->s;
+    struct buf left = {0}, right = {0};
+    int64_t taken = snap_meta_i64(s, SNAP_META_taken_wall_ns, 0),
+            started = snap_meta_i64(s, SNAP_META_started_wall_ns, 0);
+    buf_str(&left, look(in->style, LOOK_BOLD));
+    name_target(&left, s);
+    buf_str(&left, look(in->style, LOOK_PLAIN));
+    if (started > 0 && taken > started) {
+        buf_str(&right, "up ");
+        text_ns(&right, taken - started);
+    }
+    two_sides(&in->out.b, in->style, buf_text(&left), buf_text(&right));
+    buf_free(&left);
+    buf_free(&right);
+    say_meta(in, "binary", SNAP_META_exe);
+    say_meta(in, "marks", SNAP_META_marks);
+    say_meta(in, "command", SNAP_META_cmdline);
+    say_meta(in, "user", SNAP_META_user);
+    say_meta(in, "host", SNAP_META_host);
+    if (taken > 0) {
+        text_clock(&in->text, taken, true);
+        say(in, "seen");
+    }
+}
+
+static void module_words(const struct snap *s, uint32_t m, struct buf *b)
+{
+    struct buf raw = {0};
+    const char *version = snap_str(s, s->module.version[m]);
+    const char *replaced = snap_str(s, s->module.replace_path[m]);
+    buf_printf(&raw, "%s%s%s", snap_str(s, s->module.path[m]), *version ? " " : "", version);
+    if (*replaced)
+        buf_printf(&raw, " => %s %s", replaced, snap_str(s, s->module.replace_version[m]));
+    text_clean(b, buf_text(&raw));
+    buf_free(&raw);
+}
+
+static void build(struct info *in)
+{
+    const struct snap *s = in->s;
+    say_meta(in, "go", SNAP_META_go_version);
+    say_meta(in, "package", SNAP_META_main_path);
+    for (uint32_t m = 0; m < s->module.n; m++)
+        if (s->module.main[m]) {
+            module_words(s, m, &in->text);
+            say(in, "module");
+        }
+    say_meta(in, "build id", SNAP_META_build_id);
+    say_meta(in, "GNU id", SNAP_META_gnu_build_id);
+    say_meta(in, "offsets", SNAP_META_layouts);
+}
+
+/* ---- the runtime ---- */
+
+static void settings(struct info *in)
+{
+    int64_t percent, limit;
+    add(in, "sched.gomaxprocs", UNIT_COUNT, "GOMAXPROCS ", "");
+    if (in->text.n) {
+        int64_t cpus;
+        if (snap_counter(in->s, "sched.ncpu", &cpus))
+            buf_printf(&in->text, " (%" PRId64 " CPUs)", cpus);
+    }
+    if (snap_counter(in->s, "gc.percent", &percent)) {
+        comma(in);
+        if (percent < 0)
+            buf_str(&in->text, "GOGC off");
+        else
+            buf_printf(&in->text, "GOGC %" PRId64, percent);
+    }
+    if (snap_counter(in->s, "gc.memory_limit_bytes", &limit)) {
+        comma(in);
+        buf_str(&in->text, "GOMEMLIMIT ");
+        if (limit == INT64_MAX)
+            buf_str(&in->text, "off");
+        else
+            text_bytes(&in->text, (uint64_t)limit);
+    }
+    say(in, "settings");
+}
+
+static void scheduler(struct info *in)
+{
+    add(in, "sched.goroutines", UNIT_COUNT, "", "");
+    add(in, "sched.system_goroutines", UNIT_COUNT, "", " more of the runtime itself");
+    add(in, "sched.goroutines_created", UNIT_COUNT, "", " ever created");
+    say(in, "goroutines");
+    if (!add(in, "process.threads", UNIT_COUNT, "", ""))
+        add(in, "sched.threads", UNIT_COUNT, "", "");
+    add(in, "sched.idle_threads", UNIT_COUNT, "", " idle");
+    add(in, "sched.spinning_threads", UNIT_COUNT, "", " looking for work");
+    add(in, "sched.idle_procs", UNIT_COUNT, "", " processors idle");
+    say(in, "threads");
+    add(in, "sched.runqueue_local", UNIT_COUNT, "", " in local queues");
+    add(in, "sched.runqueue_local_max", UNIT_COUNT, "at most ", " in one");
+    add(in, "sched.runqueue", UNIT_COUNT, "", " in the global queue");
+    say(in, "runnable");
+}
+
+static void heap(struct info *in)
+{
+    add(in, "gc.heap_live_bytes", UNIT_BYTES, "", " live");
+    add(in, "gc.heap_goal_bytes", UNIT_BYTES, "next GC at ", "");
+    add(in, "memstats.heap_inuse_bytes", UNIT_BYTES, "", " in spans in use");
+    add(in, "memstats.heap_idle_bytes", UNIT_BYTES, "", " idle");
+    add(in, "memstats.heap_released_bytes", UNIT_BYTES, "", " of that given back");
+    say(in, "heap");
+    add(in, "memstats.heap_objects", UNIT_COUNT, "", " objects");
+    add(in, "memstats.total_alloc_bytes", UNIT_BYTES, "", " allocated ever");
+    add(in, "memstats.mallocs", UNIT_COUNT, "in ", " allocations");
+    say(in, "allocated");
+    add(in, "memstats.sys_bytes", UNIT_BYTES, "", " from the system");
+    add(in, "memstats.heap_sys_bytes", UNIT_BYTES, "heap ", "");
+    add(in, "memstats.stack_sys_bytes", UNIT_BYTES, "stacks ", "");
+    add(in, "memstats.gc_sys_bytes", UNIT_BYTES, "GC ", "");
+    add(in, "memstats.other_sys_bytes", UNIT_BYTES, "other ", "");
+    say(in, "memory");
+}
+
+static void collector(struct info *in)
+{
+    static const char *const phases[] = {"not running", "marking", "ending to mark"};
+    int64_t phase, last, now = snap_meta_i64(in->s, SNAP_META_taken_mono_ns, 0), total, gc;
+    add(in, "memstats.num_gc", UNIT_COUNT, "", " cycles");
+    add(in, "memstats.num_forced_gc", UNIT_COUNT, "", " forced");
+    if (snap_counter(in->s, "gc.last_ns", &last) && last > 0 && last <= now) {
+        comma(in);
+        buf_str(&in->text, "last ended ");
+        text_ns(&in->text, now - last);
+        buf_str(&in->text, " ago");
+    }
+    add(in, "memstats.pause_total_ns", UNIT_NS, "pauses ", " in all");
+    if (snap_counter(in->s, "gc.phase", &phase) && phase >= 0 && phase < 3) {
+        comma(in);
+        buf_str(&in->text, phases[phase]);
+    }
+    if (snap_counter(in->s, "cpu.total_ns", &total) &&
+        snap_counter(in->s, "cpu.gc_total_ns", &gc) && total > 0) {
+        comma(in);
+        buf_printf(&in->text, "%.1f %% of CPU time", 100.0 * (double)gc / (double)total);
+    }
+    say(in, "GC");
+}
+
+static void process(struct info *in)
+{
+    add(in, "process.rss_bytes", UNIT_BYTES, "", " resident");
+    add(in, "process.vm_bytes", UNIT_BYTES, "", " of address space");
+    add(in, "process.memory_used_bytes", UNIT_BYTES, "memory group uses ", "");
+    add(in, "process.memory_limit_bytes", UNIT_BYTES, "may use ", "");
+    say(in, "process");
+    add(in, "cgo.calls", UNIT_COUNT, "", " calls of C");
+    say(in, "cgo");
+}
+
+/* ---- tables ---- */
+
+static void build_settings(struct info *in)
+{
+    const struct snap *s = in->s;
+    struct table t;
+    if (!s->setting.n)
+        return;
+    table_init(&t, 2);
+    t.indent = 2;
+    table_column(&t, 1, NULL, TABLE_SHRINK);
+    for (uint32_t i = 0; i < s->setting.n; i++) {
+        table_text(&t, snap_str(s, s->setting.key[i]));
+        table_text(&t, snap_str(s, s->setting.value[i]));
+    }
+    buf_str(&in->out.b, "build settings\n");
+    table_write(&t, in->style, &in->out.b);
+    table_free(&t);
+}
+
+static void modules(struct info *in)
+{
+    const struct snap *s = in->s;
+    struct table t;
+    size_t n = 0;
+    table_init(&t, 3);
+    t.indent = 2;
+    table_column(&t, 0, NULL, TABLE_SHRINK | TABLE_CUT_START);
+    table_column(&t, 2, NULL, TABLE_SHRINK | TABLE_DIM);
+    for (uint32_t m = 0; m < s->module.n; m++) {
+        const char *replaced = snap_str(s, s->module.replace_path[m]);
+        if (s->module.main[m])
+            continue;
+        n++;
+        table_text(&t, snap_str(s, s->module.path[m]));
+        table_text(&t, snap_str(s, s->module.version[m]));
+        if (*replaced)
+            table_printf(&t, "replaced by %s %s", replaced,
+                         snap_str(s, s->module.replace_version[m]));
+        else
+            table_text(&t, NULL);
+    }
+    if (n) {
+        count_of(&in->out.b, n, "module it depends on\n", "modules it depends on\n");
+        table_write(&t, in->style, &in->out.b);
+    }
+    table_free(&t);
+}
+
+struct err *report_info_text(const struct snap *s, const struct report_style *style,
+                             struct report_sink out)
+{
+    struct info in = {.s = s, .style = style, .out = {.style = style, .sink = out}};
+    identity(&in);
+    build(&in);
+    settings(&in);
+    scheduler(&in);
+    heap(&in);
+    collector(&in);
+    process(&in);
+    build_settings(&in);
+    modules(&in);
+    missing_text(&in.out.b, s, style);
+    cost_line(&in.text, s, 0);
+    text_wrap(&in.out.b, buf_text(&in.text), style->width ? style->width : SIZE_MAX, 0, 2);
+    buf_char(&in.out.b, '\n');
+    buf_free(&in.text);
+    return flow_end(&in.out);
+}
+
+/* ---- JSON ---- */
+
+static void modules_json(struct json *j, const struct snap *s)
+{
+    json_begin(j, '[');
+    for (uint32_t m = 0; m < s->module.n; m++) {
+        const char *replaced = snap_str(s, s->module.replace_path[m]);
+        json_begin(j, '{');
+        json_kstr(j, "path", snap_str(s, s->module.path[m]));
+        json_kstr(j, "version", snap_str(s, s->module.version[m]));
+        json_kstr(j, "sum", snap_str(s, s->module.sum[m]));
+        json_kbool(j, "main", s->module.main[m]);
+        json_kstr(j, "replaced_by", *replaced ? replaced : NULL);
+        json_kstr(j, "replaced_by_version",
+                  *replaced ? snap_str(s, s->module.replace_version[m]) : NULL);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
+struct err *report_info_json(const struct snap *s, struct report_sink out)
+{
+    struct json j;
+    json_init(&j, out.write, out.arg);
+    json_begin(&j, '{');
+    json_key(&j, "target");
+    target_json(&j, s);
+    capture_json(&j, s);
+    json_key(&j, "settings");
+    json_begin(&j, '{');
+    for (uint32_t i = 0; i < s->setting.n; i++)
+        json_kstr(&j, snap_str(s, s->setting.key[i]), snap_str(s, s->setting.value[i]));
+    json_end(&j, '}');
+    json_key(&j, "modules");
+    modules_json(&j, s);
+    json_key(&j, "counters");
+    json_begin(&j, '{');
+    for (uint32_t i = 0; i < s->counter.n; i++)
+        json_ki64(&j, snap_str(s, s->counter.name[i]), s->counter.value[i]);
+    json_end(&j, '}');
+    json_key(&j, "missing");
+    missing_json(&j, s);
+    json_end(&j, '}');
+    json_newline(&j);
+    return json_finish(&j);
+}

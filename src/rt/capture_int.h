@@ -1,0 +1,228 @@
+/* capture_int.h - what the files that make a snapshot share.
+ *
+ * A capture reads everything it needs from one target (frozen, live or core), then lets it go; what
+ * follows (names, lines, merging) needs only the image.  Goroutines are read in three passes: the
+ * structures (gs.c), the stacks with what they wait for, on all cores (stacks.c), the rows
+ * (capture.c). */
+#ifndef GOSPECT_RT_CAPTURE_INT_H
+#define GOSPECT_RT_CAPTURE_INT_H
+
+#include "rt/rt_int.h"
+
+/* ---- unwind.c: stacks from memory ---- */
+
+/* What ended a walk. */
+enum walk_end {
+    WALK_TOP,      /* the outermost frame: complete */
+    WALK_ZERO,     /* a return address of zero */
+    WALK_UNKNOWN,  /* a return address that is not Go code */
+    WALK_NO_FRAME, /* a function without frame sizes (race detector, C) */
+    WALK_SPWRITE,  /* a function that switches stacks */
+    WALK_MEMORY,   /* the stack ends, or cannot be read */
+    WALK_LIMIT,    /* the depth asked for, or the most a snapshot holds */
+    WALK_SIGNAL,   /* sigtramp: sp is then at what the kernel saved */
+};
+
+struct walk {
+    taddr pc, sp;     /* in: where to start; out: the frame that ended it */
+    bool exact;       /* in: pc is an instruction about to run, not a return address */
+    bool spwrite_ok;  /* in: the first frame's stack pointer is right even in such a function */
+    taddr lo, hi;     /* in: the stack, as far as frames may lie in it */
+    const uint8_t *p; /* in: bytes at address `at`, n of them; more are read when needed */
+    taddr at;
+    size_t n;
+    enum walk_end end;        /* out */
+    enum snap_funcid last_fn; /* out: of the frame that ended it */
+};
+
+struct unwinder;
+struct unwinder *unwinder_new(const struct rt *rt, struct target *t, unsigned max_depth);
+void unwinder_free(struct unwinder *u);
+void unwinder_begin(struct unwinder *u);                /* a new, empty stack */
+void unwinder_walk(struct unwinder *u, struct walk *w); /* appends frames */
+void unwinder_push(struct unwinder *u, taddr pc, bool exact);
+size_t unwinder_depth(const struct unwinder *u);
+uint32_t unwinder_commit(struct unwinder *u); /* the stack's node; SNAP_NONE when it is empty */
+/* Whether the stack being built has a frame of this kind. */
+bool unwinder_has(const struct unwinder *u, enum snap_funcid id);
+/* The kind of the physical function at pc. */
+enum snap_funcid unwinder_fn_at(struct unwinder *u, taddr pc);
+
+/* ---- symbols.c: rows of pc, frame and stack ---- */
+
+struct symbols;
+struct symbols *symbols_new(const struct rt *rt, struct snap *s);
+void symbols_free(struct symbols *y);
+uint32_t symbols_pc(struct symbols *y, taddr pc, bool exact); /* row of pc; SNAP_NONE for 0 */
+/* Adds the nodes of an unwinder; ret[node] becomes the row of stack.  Free ret. */
+struct err *symbols_merge(struct symbols *y, const struct unwinder *u, uint32_t **ret) MUST_USE;
+/* Memory maps, to name code that is not Go; they must live as long as y. */
+void symbols_set_maps(struct symbols *y, const struct target_mapping *maps, size_t n);
+enum snap_funcid symbols_func_id(const struct rt *rt, const char *name, uint8_t func_id);
+
+/* The nodes and pcs that an unwinder collected. */
+struct unwound_pc {
+    taddr pc;
+    bool exact;
+};
+struct unwound_node {
+    uint32_t parent, pc;
+};
+size_t unwinder_pcs(const struct unwinder *u, const struct unwound_pc **ret);
+size_t unwinder_nodes(const struct unwinder *u, const struct unwound_node **ret);
+
+/* ---- goroutines ---- */
+
+/* What is kept of a runtime.g.  Zeroed before it is filled, so that two readings compare. */
+struct rt_g {
+    taddr addr, m, stack_lo, stack_hi;
+    taddr sched_pc, sched_sp, syscallpc, syscallsp;
+    taddr lockedm, waiting, labels, gopc, startpc, schedlink, bubble, panic, coroarg, timer;
+    uint64_t goid, parent_goid;
+    int64_t wait_since, sleep_when;
+    uint32_t status; /* the runtime's number, without the scan bit */
+    uint8_t wait_reason;
+    uint8_t ran; /* counts how often it stopped running (trackingSeq) */
+    bool scan, async, parking, running_cleanups;
+};
+
+enum g_source {          /* where a goroutine's stack came from */
+                G_NONE,  /* not read yet */
+                G_SAVED, /* what it saved when it stopped */
+                G_REGS,  /* the registers of its thread */
+};
+
+/* A goroutine of the capture. */
+struct goroutine {
+    struct rt_g g;
+    uint32_t row; /* of the snapshot; SNAP_NONE: dead */
+    uint32_t node;
+    uint32_t depth;
+    uint16_t worker;
+    uint16_t flags; /* enum snap_gflag */
+    uint8_t source; /* enum g_source */
+    taddr sp;       /* of the innermost frame */
+};
+
+/* A sudog a goroutine waits on. */
+struct wait_record {
+    uint32_t gi;    /* index into goroutines */
+    uint32_t order; /* as g.waiting has them */
+    taddr sudog, next, chan, elem;
+    bool is_select;
+};
+
+/* ---- spans.c: heap objects ---- */
+
+struct rt_heap {
+    struct rt *rt;
+    struct target *t;
+    taddr arenas;        /* 0: the heap cannot be looked into */
+    struct map arena_at; /* index -> known */
+    VEC(taddr) known;    /* addresses of heapArena; 0: none */
+};
+struct rt_object {
+    taddr base;
+    uint64_t size;
+    taddr type; /* of the object, or of its elements; 0: not known */
+};
+void rt_heap_open(struct rt_heap *h, struct rt *rt, struct target *t);
+void rt_heap_close(struct rt_heap *h);
+bool rt_find_object(struct rt_heap *h, taddr addr, struct rt_object *ret);
+
+struct worker {
+    struct unwinder *u;
+    VEC(struct wait_record) waits;
+    uint8_t *buf;       /* STACKS_BUF bytes */
+    uint32_t *node_row; /* of the snapshot, after merging */
+};
+
+struct mrec { /* a runtime.m */
+    taddr addr, g0, gsignal, curg, p, oldp, lockedg, vdso_sp, vdso_pc;
+    taddr g0_lo, g0_hi, gsignal_lo, gsignal_hi;
+    int64_t id;
+    uint64_t procid;
+    uint32_t locks;
+    bool spinning, blocked, incgo, isextra, idle;
+    int32_t ncgo;
+    uint32_t thread; /* row; SNAP_NONE: no thread */
+    uint32_t gi;     /* index of curg; SNAP_NONE: none, or dead */
+};
+
+struct prec { /* a runtime.p */
+    taddr addr, m, timers, runnext;
+    taddr *queue; /* in the arena: the local run queue, runnext not included */
+    uint32_t queued, ntimers;
+};
+
+struct capture {
+    struct rt *rt;
+    struct target *t; /* what is read: the frozen copy, the live process, or a core */
+    struct snap *s;
+    const struct rt_capture_options *o;
+    bool live;          /* nothing stands still: everything is validated */
+    struct arena arena; /* lives as long as the capture */
+
+    struct goroutine *gs; /* owned; in the order of allgs, dead ones included */
+    size_t ngs;
+    struct map g_by_addr;   /* address >> 3 -> index into gs */
+    struct worker *workers; /* owned */
+    unsigned nworkers;
+
+    struct mrec *ms; /* owned */
+    size_t nms;
+    struct map m_by_addr;
+    struct prec *ps; /* owned */
+    size_t nps;
+    taddr *global; /* owned; the global run queue */
+    size_t nglobal;
+    struct target_thread *threads; /* in the arena */
+    size_t nthreads;
+    struct target_mapping *maps;
+    size_t nmaps;
+
+    struct symbols *symbols;
+    struct rt_heap heap;
+    uint32_t reasons[256]; /* string ids + 1; 0: not read yet */
+    int64_t sampled_ns;    /* longest time a thread stood still to be looked at */
+    bool refused;          /* a thread could not be looked at */
+    bool finalizer_runs;   /* the finalizer goroutine is in code of the user */
+    uint32_t depth_limit;
+    uint64_t cut; /* stacks that are deeper than it */
+};
+
+/* gs.c */
+struct err *capture_list(struct capture *c) MUST_USE; /* fills gs with addresses */
+struct err *capture_gs(struct capture *c) MUST_USE;   /* reads the structures */
+void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret);
+enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status);
+uint32_t capture_g_index(const struct capture *c, taddr g); /* SNAP_NONE: not one of ours */
+
+/* Whether a wait reason is one in which a goroutine of a synctest bubble is durably blocked. */
+bool rt_is_durable(const char *reason);
+
+/* stacks.c */
+struct err *capture_stacks(struct capture *c) MUST_USE; /* of goroutines that do not run */
+/* Reads one goroutine of a running target again, until it holds still; not its stack if it runs. */
+struct err *capture_one_live(struct capture *c, uint32_t gi) MUST_USE;
+
+/* threads.c */
+struct err *capture_threads(struct capture *c) MUST_USE; /* threads, Ms, stacks of what runs */
+/* Of a target that runs: goroutines that run, by stopping their threads one at a time. */
+struct err *capture_running_live(struct capture *c) MUST_USE;
+/* procs.c: Ps, run queues */
+struct err *capture_procs(struct capture *c) MUST_USE;
+struct err *capture_global_queue(struct capture *c) MUST_USE;
+void capture_runqs(struct capture *c); /* their rows; goroutines have theirs by now */
+/* timers.c */
+struct err *capture_timers(struct capture *c) MUST_USE;
+/* waits.c */
+void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, size_t n);
+struct err *capture_waits(struct capture *c) MUST_USE;
+/* labels.c */
+struct err *capture_labels(struct capture *c) MUST_USE;
+/* counters.c, info.c */
+struct err *capture_counters(struct rt *rt, struct target *t, struct snap *s) MUST_USE;
+struct err *capture_info(struct rt *rt, struct target *t, struct snap *s) MUST_USE;
+
+#endif

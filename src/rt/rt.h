@@ -1,0 +1,65 @@
+/* rt.h - the Go runtime inside a target, as data.
+ *
+ * rt_open() finds the runtime of a process (live, frozen or core) without stopping it: its module
+ * data, function table, release, structure layouts and global variables.  rt_capture() reads a
+ * consistent picture into a snapshot.  This is the only room that knows what memory of a Go process
+ * means.
+ *
+ * Owner: rt_close().  Thread: the one that opened it. */
+#ifndef GOSPECT_RT_RT_H
+#define GOSPECT_RT_RT_H
+
+#include "base/progress.h"
+#include "snap/snap.h"
+#include "target/target.h"
+
+struct rt;
+
+struct err *rt_open(struct target *t, struct rt **ret) MUST_USE; /* t must outlive the rt */
+void rt_close(struct rt *rt);
+
+const char *rt_go_version(const struct rt *rt);
+
+enum rt_consistency {
+    RT_PROCESS,   /* one instant for the whole process (a freeze) */
+    RT_GOROUTINE, /* nothing is stopped but running threads, one at a time: each goroutine is right
+                     in itself, validated by reading it again */
+};
+
+struct rt_capture_options {
+    enum rt_consistency consistency;
+    bool stop_only;            /* RT_PROCESS without a fork */
+    unsigned max_depth;        /* innermost frames to keep of each stack; 0: all */
+    bool locals;               /* arguments and local variables, where the binary has DWARF */
+    struct progress *progress; /* NULL: none */
+};
+
+/* Reads everything issue "Foundation" asks for into a new snapshot.  The target of the rt may be
+ * live or a core.  What could not be read is in its `missing` table. */
+struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o,
+                       struct snap **ret) MUST_USE;
+
+/* Identity, build information and runtime counters (schedtrace, MemStats, GC) alone, read live
+ * without stopping anything: what `info` shows. */
+struct err *rt_capture_info(struct rt *rt, struct snap **ret) MUST_USE;
+
+/* A cheap look for `watch` and `ps`: a few reads, nothing stopped. */
+struct rt_pulse {
+    int64_t mono_ns, wall_ns;
+    uint32_t goroutines;     /* as runtime.NumGoroutine counts: without system goroutines */
+    uint32_t goroutines_all; /* not dead, system ones included */
+    uint32_t by_status[SNAP_G_COUNT]; /* only with rt_pulse_options.statuses */
+    uint32_t threads, idle_threads, spinning_threads;
+    uint32_t gomaxprocs, idle_procs;
+    uint32_t runq_global, runq_local, runq_local_max;
+    uint64_t heap_live_bytes, heap_goal_bytes, heap_alloc_bytes, sys_bytes;
+    uint32_t gc_cycles;
+    bool gc_running;
+};
+struct rt_pulse_options {
+    bool statuses; /* reads every g: 100,000 take some 50 ms */
+};
+struct err *rt_pulse(struct rt *rt, const struct rt_pulse_options *o,
+                     struct rt_pulse *ret) MUST_USE;
+
+#endif

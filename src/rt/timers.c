@@ -1,0 +1,125 @@
+/* timers.c - the heaps of timers.
+ *
+ * Go: runtime/time.go.  1.18-1.22: p.timers is a slice of *timer, t.status says whether one is
+ * deleted or moved to t.nextwhen; 1.23-1.27: timers.heap is a slice of (timer, when) pairs, and
+ * t.state has a bit for those about to be removed; channel timers stand in a heap only while
+ * somebody waits for them.  A timer that was stopped but not taken out yet is left out. */
+#include <stdlib.h>
+
+#include "rt/capture_int.h"
+
+enum { TIMERS_MAX = 1 << 26, BATCH = 4096 };
+
+struct timers {
+    struct capture *c;
+    uint8_t *copies; /* BATCH timers */
+    taddr *addrs, *funcs;
+    struct rt_batch reads;
+};
+
+static bool is_stopped(const struct rt_layout *l, const uint8_t *t)
+{
+    int64_t status = (int64_t)rt_get(l, t, RT_timer_status);
+    if (rt_has(l, RT_timer_status))
+        return status == l->constant[RT_IS_timer_deleted] ||
+               status == l->constant[RT_IS_timer_removing] ||
+               status == l->constant[RT_IS_timer_removed];
+    int64_t zombie = l->constant[RT_IS_timer_zombie];
+    return zombie > 0 && (rt_get(l, t, RT_timer_state) & (uint64_t)zombie);
+}
+
+static int64_t when_of(const struct rt_layout *l, const uint8_t *t)
+{
+    int64_t status = (int64_t)rt_get(l, t, RT_timer_status);
+    bool moved =
+        rt_has(l, RT_timer_status) && (status == l->constant[RT_IS_timer_modified_earlier] ||
+                                       status == l->constant[RT_IS_timer_modified_later]);
+    return rt_get_i(l, t, moved ? RT_timer_nextwhen : RT_timer_when);
+}
+
+static uint64_t arg_of(const struct rt_layout *l, const uint8_t *t)
+{
+    return rt_get_word(l, t, RT_timer_arg, 1); /* an interface: type, data */
+}
+
+/* Rows for the n timers whose addresses stand in addrs. */
+static struct err *add_timers(struct timers *ts, uint32_t proc, size_t n)
+{
+    const struct rt_layout *l = &ts->c->rt->layout;
+    size_t size = (size_t)l->size[RT_STRUCT_timer];
+    struct snap *s = ts->c->s;
+    ts->reads.iov.n = 0;
+    for (size_t i = 0; i < n; i++)
+        rt_batch_add(&ts->reads, ts->addrs[i], ts->copies + i * size, size);
+    TRY(rt_batch_read(&ts->reads, ts->c->t));
+    for (size_t i = 0; i < n; i++)
+        if (!ts->reads.iov.v[i].ok)
+            memset(ts->copies + i * size, 0, size);
+    ts->reads.iov.n = 0;
+    for (size_t i = 0; i < n; i++) { /* a func value points to its code pointer */
+        ts->funcs[i] = 0;
+        taddr f = rt_get(l, ts->copies + i * size, RT_timer_f);
+        if (f)
+            rt_batch_add(&ts->reads, f, &ts->funcs[i], 8);
+    }
+    TRY(rt_batch_read(&ts->reads, ts->c->t));
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *t = ts->copies + i * size;
+        if (is_stopped(l, t) || !ts->funcs[i])
+            continue;
+        uint32_t row = snap_add_timer(s);
+        s->timer.proc[row] = proc;
+        s->timer.addr[row] = ts->addrs[i];
+        s->timer.when[row] = when_of(l, t);
+        s->timer.period[row] = rt_get_i(l, t, RT_timer_period);
+        s->timer.func[row] = symbols_pc(ts->c->symbols, ts->funcs[i], false);
+        s->timer.arg[row] = arg_of(l, t);
+    }
+    return NULL;
+}
+
+static struct err *add_heap(struct timers *ts, uint32_t proc, taddr heap, uint64_t n)
+{
+    const struct rt_layout *l = &ts->c->rt->layout;
+    bool pairs = l->size[RT_STRUCT_timerwhen] > 0;
+    size_t step = pairs ? (size_t)l->size[RT_STRUCT_timerwhen] : 8;
+    size_t at = pairs ? (size_t)l->off[RT_timerwhen_timer] : 0;
+    uint8_t *elems;
+    TRY(rt_read_array(ts->c->t, "a heap of timers", heap, n, step, TIMERS_MAX, (void **)&elems));
+    struct err *e = NULL;
+    for (uint64_t i = 0; !e && i < n; i += BATCH) {
+        size_t k = min_u64(BATCH, n - i), have = 0;
+        for (size_t j = 0; j < k; j++) {
+            memcpy(&ts->addrs[have], elems + (i + j) * step + at, 8);
+            have += ts->addrs[have] != 0;
+        }
+        e = add_timers(ts, proc, have);
+    }
+    free(elems);
+    return e;
+}
+
+struct err *capture_timers(struct capture *c)
+{
+    const struct rt_layout *l = &c->rt->layout;
+    if (l->size[RT_STRUCT_timer] <= 0)
+        return NULL;
+    struct timers ts = {.c = c};
+    ts.copies = mem_alloc(BATCH * (size_t)l->size[RT_STRUCT_timer]);
+    ts.addrs = mem_alloc(BATCH * sizeof(taddr));
+    ts.funcs = mem_alloc(BATCH * sizeof(taddr));
+    struct err *e = NULL;
+    for (uint32_t i = 0; !e && i < c->nps; i++) {
+        e = c->ps[i].ntimers ? add_heap(&ts, i, c->ps[i].timers, c->ps[i].ntimers) : NULL;
+        if (e && c->live && err_code(e) != ERR_GONE) { /* it grew while it was read */
+            snap_note_missing(c->s, c->ps[i].ntimers, "timers", "they changed while being read");
+            err_free(e);
+            e = NULL;
+        }
+    }
+    rt_batch_free(&ts.reads);
+    free(ts.copies);
+    free(ts.addrs);
+    free(ts.funcs);
+    return e;
+}

@@ -1,0 +1,251 @@
+/* snap.h - a snapshot: the immutable evidence of one instant of a process.
+ *
+ * rt/ captures it (or snap_read_file() brings it back); diag/, heap/, report/ and front/ read it
+ * and nothing else.  It is a set of tables of columns, declared in schema.def.  `s->goroutine.n` is
+ * the number of rows, `s->goroutine.id[i]` a cell.
+ *
+ * Owner: who created it calls snap_free().  Thread: one writer while it is built; any number of
+ * readers afterwards. */
+#ifndef GOSPECT_SNAP_SNAP_H
+#define GOSPECT_SNAP_SNAP_H
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/types.h"
+
+#define SNAP_NONE UINT32_MAX
+#define SNAP_DEPTH_MAX 65535 /* frames of a stack; a deeper one is cut, and marked so */
+
+/* Go: runtime/runtime2.go, _G*.  Our own numbers, because Go's changed in 1.26. */
+enum snap_gstatus {
+    SNAP_G_IDLE,
+    SNAP_G_RUNNABLE,
+    SNAP_G_RUNNING,
+    SNAP_G_SYSCALL,
+    SNAP_G_WAITING,
+    SNAP_G_COPYSTACK,
+    SNAP_G_PREEMPTED,
+    SNAP_G_LEAKED,
+    SNAP_G_DEAD, /* about to end: seen between allgs and its free list */
+    SNAP_G_UNKNOWN,
+    SNAP_G_COUNT,
+};
+
+enum snap_gflag {
+    SNAP_GF_SYSTEM = 1 << 0,        /* the runtime's own (isSystemGoroutine) */
+    SNAP_GF_LOCKED = 1 << 1,        /* locked to its thread */
+    SNAP_GF_SCAN = 1 << 2,          /* its stack was being scanned (_Gscan) */
+    SNAP_GF_CGO = 1 << 3,           /* in C code, or called back from it */
+    SNAP_GF_ASYNC = 1 << 4,         /* preempted asynchronously */
+    SNAP_GF_NOT_VALIDATED = 1 << 5, /* goroutine consistency: it moved each time we looked */
+    SNAP_GF_STACK_PARTIAL = 1 << 6, /* outer frames are missing */
+    SNAP_GF_PARKING = 1 << 7,       /* between gopark and being parked */
+    SNAP_GF_PANICKING = 1 << 8,     /* a panic is in flight */
+    SNAP_GF_DURABLE = 1 << 9,       /* durably blocked inside a synctest bubble */
+};
+
+enum snap_pcflag {
+    SNAP_PC_EXACT = 1 << 0, /* the instruction itself, not a return address */
+};
+
+enum snap_frameflag {
+    SNAP_FF_INLINED = 1 << 0,
+    SNAP_FF_FOREIGN = 1 << 1, /* not Go: C, vDSO */
+    SNAP_FF_TOP = 1 << 2,     /* outermost by nature: goexit, mstart, rt0_go */
+};
+
+/* Go: internal/abi/symtab.go FuncID; only what changes how a stack is shown or judged. */
+enum snap_funcid {
+    SNAP_FN_NORMAL,
+    SNAP_FN_WRAPPER,
+    SNAP_FN_GOPANIC,
+    SNAP_FN_SIGPANIC,
+    SNAP_FN_PANICWRAP,
+    SNAP_FN_GOEXIT,
+    SNAP_FN_RUNTIME_MAIN,
+    SNAP_FN_ASYNC_PREEMPT,
+    SNAP_FN_SYSTEMSTACK,
+    SNAP_FN_MORESTACK,
+    SNAP_FN_MCALL,
+    SNAP_FN_CGOCALLBACK,
+    SNAP_FN_RUN_FINALIZERS,
+    SNAP_FN_RUN_CLEANUPS,
+    SNAP_FN_HANDLE_ASYNC_EVENT,
+    SNAP_FN_COROSTART,
+    SNAP_FN_OTHER, /* another special runtime function */
+};
+
+enum snap_waitkind {
+    SNAP_W_UNKNOWN,
+    SNAP_W_CHAN_RECV,
+    SNAP_W_CHAN_SEND,
+    SNAP_W_SELECT_RECV,
+    SNAP_W_SELECT_SEND,
+    SNAP_W_SEMA,
+    SNAP_W_COND,
+    SNAP_W_COUNT,
+};
+
+enum snap_tflag {
+    SNAP_TF_SPINNING = 1 << 0,
+    SNAP_TF_BLOCKED = 1 << 1, /* parked on a note */
+    SNAP_TF_IN_CGO = 1 << 2,
+    SNAP_TF_EXTRA = 1 << 3, /* stands for a thread C created */
+    SNAP_TF_IDLE = 1 << 4,
+    SNAP_TF_TEMPLATE = 1 << 5,
+};
+
+enum snap_where {
+    SNAP_AT_UNKNOWN,
+    SNAP_AT_GO,      /* Go code on a goroutine's stack */
+    SNAP_AT_G0,      /* the runtime, on the scheduler's stack */
+    SNAP_AT_GSIGNAL, /* a signal handler */
+    SNAP_AT_FOREIGN, /* C, vDSO or unknown code */
+};
+
+enum snap_pstatus {
+    SNAP_P_IDLE,
+    SNAP_P_RUNNING,
+    SNAP_P_SYSCALL,
+    SNAP_P_GCSTOP,
+    SNAP_P_DEAD,
+    SNAP_P_UNKNOWN,
+};
+
+enum snap_localflag {
+    SNAP_LF_ARG = 1 << 0,
+    SNAP_LF_RESULT = 1 << 1,
+    SNAP_LF_UNREADABLE = 1 << 2, /* value says why */
+    SNAP_LF_ESCAPED = 1 << 3,    /* lives on the heap */
+};
+
+#define SNAP_CTYPE_U8 uint8_t
+#define SNAP_CTYPE_U16 uint16_t
+#define SNAP_CTYPE_U32 uint32_t
+#define SNAP_CTYPE_U64 uint64_t
+#define SNAP_CTYPE_I64 int64_t
+#define SNAP_CTYPE_STR uint32_t
+#define SNAP_CTYPE_IDX uint32_t
+
+#define TABLE(table, doc)                                                                          \
+    struct snap_##table {                                                                          \
+        size_t n, cap;
+#define COL(table, type, name, doc) SNAP_CTYPE_##type *name;
+#define END(table)                                                                                 \
+    }                                                                                              \
+    ;
+#include "snap/schema.def"
+#undef TABLE
+#undef COL
+#undef END
+
+struct snap {
+    struct intern strings;
+#define TABLE(table, doc) struct snap_##table table;
+#define COL(table, type, name, doc)
+#define END(table)
+#include "snap/schema.def"
+#undef TABLE
+#undef COL
+#undef END
+};
+
+struct snap *snap_new(void);
+void snap_free(struct snap *s);
+size_t snap_memory(const struct snap *s); /* bytes held */
+
+/* Appends a row of zeros (MAYBE columns: SNAP_NONE) to a table and returns its number:
+ * snap_add_goroutine(s) and so on. */
+#define TABLE(table, doc) uint32_t snap_add_##table(struct snap *s);
+#define COL(table, type, name, doc)
+#define END(table)
+#include "snap/schema.def"
+#undef TABLE
+#undef COL
+#undef END
+
+/* Text of a STR cell. */
+static inline const char *snap_str(const struct snap *s, uint32_t id)
+{
+    return intern_get(&s->strings, id);
+}
+
+/* Facts by name; the keys are those of meta.def. */
+enum snap_meta_key {
+#define META(name, doc) SNAP_META_##name,
+#include "snap/meta.def"
+#undef META
+    SNAP_META_COUNT,
+};
+const char *snap_meta_name(enum snap_meta_key key);
+void snap_set_meta(struct snap *s, enum snap_meta_key key, const char *value);
+void snap_set_meta_i64(struct snap *s, enum snap_meta_key key, int64_t value);
+const char *snap_meta(const struct snap *s, enum snap_meta_key key); /* NULL: not known */
+int64_t snap_meta_i64(const struct snap *s, enum snap_meta_key key, int64_t fallback);
+
+void snap_set_counter(struct snap *s, const char *name, int64_t value);
+bool snap_counter(const struct snap *s, const char *name, int64_t *ret);
+
+/* Says that `count` of `what` could not be read; equal pairs of what and why are added up. */
+void snap_note_missing(struct snap *s, uint64_t count, const char *what, const char *why);
+
+/* The words people use: "chan receive" stays what the target says, these are ours. */
+const char *snap_gstatus_name(enum snap_gstatus st);
+const char *snap_pstatus_name(enum snap_pstatus st);
+const char *snap_where_name(enum snap_where w);
+const char *snap_waitkind_name(enum snap_waitkind k);
+
+/* A wrapper that called one of these is where things went wrong, and so is shown (stack.c). */
+static inline bool snap_is_panic(uint8_t func_id)
+{
+    return func_id == SNAP_FN_GOPANIC || func_id == SNAP_FN_SIGPANIC ||
+           func_id == SNAP_FN_PANICWRAP;
+}
+
+/* Walks a stack from the innermost frame outwards, inlined calls expanded.
+ *
+ *     struct snap_stack_iter it;
+ *     snap_stack_iter_init(&it, s, s->goroutine.stack[g]);
+ *     while (snap_stack_next(&it)) use(it.frame, it.pc);
+ *
+ * A frame that the runtime hides (a wrapper that calls anything but a panic) is skipped unless
+ * it.all is set after init. */
+struct snap_stack_iter {
+    const struct snap *s;
+    uint32_t node;    /* next stack node */
+    uint32_t at, end; /* rows of frame still to come for the current pc */
+    enum snap_funcid callee;
+    bool all;
+    uint32_t frame; /* out: row of frame; SNAP_NONE: code we know nothing about */
+    uint32_t pc;    /* out: row of pc */
+    uint32_t index; /* out: its number from the innermost, hidden ones counted (local.frame) */
+    uint32_t seen;  /* frames gone by */
+};
+void snap_stack_iter_init(struct snap_stack_iter *it, const struct snap *s, uint32_t node);
+bool snap_stack_next(struct snap_stack_iter *it);
+
+/* The rows of label of a set, of wait and of local of a goroutine: *first and how many. */
+uint32_t snap_labels_of(const struct snap *s, uint32_t set, uint32_t *first);
+uint32_t snap_waits_of(const struct snap *s, uint32_t g, uint32_t *first);
+uint32_t snap_locals_of(const struct snap *s, uint32_t g, uint32_t *first);
+
+/* Whether the snapshot keeps the promises of schema.def: what is read back from a file does, and
+ * what is captured must (the writer refuses it else).  ERR_BAD_DATA names the column and the row.
+ */
+struct err *snap_check(const struct snap *s) MUST_USE;
+
+/* How long goroutine g has waited, ns, at the instant of the snapshot; -1: not known.  The runtime
+ * notes the begin of a wait only when a GC scans the stack, so this is a lower bound. */
+int64_t snap_wait_ns(const struct snap *s, uint32_t g);
+
+/* Files (docs/formats/snapshot.md).  The writer replaces the file only when it is complete. */
+struct err *snap_write_file(const struct snap *s, const char *path) MUST_USE;
+struct err *snap_write_to(const struct snap *s,
+                          struct err *(*sink)(void *arg, const void *bytes, size_t n),
+                          void *arg) MUST_USE;
+struct err *snap_read_file(const char *path, struct snap **ret) MUST_USE;
+struct err *snap_read_bytes(const void *bytes, size_t n, const char *name,
+                            struct snap **ret) MUST_USE; /* the bytes may go afterwards */
+bool snap_is_file(const char *path);                     /* carries our magic */
+
+#endif

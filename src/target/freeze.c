@@ -1,0 +1,520 @@
+/* freeze.c - one instant of a whole process: by a copy of it, or by keeping it stopped.
+ *
+ * What happens, in order (docs/decisions/fork-snapshot.md has the figures and the reasons):
+ *   1. look whether there is room for a copy (room.c) and who would collect it
+ *   2. seize all threads; nobody stops
+ *   3. one thread stands still for some 0.1 ms and lends itself to make the helper (inject.c)
+ *   4. interrupt all threads, wait for all: the pause begins
+ *   5. take their registers; the helper makes the copy
+ *   6. let all go: the pause ends
+ *   7. hold the copy, watching the memory that is left (room.c); kill it when it is thawed
+ * When 1, 3 or 5 does not work, the threads are kept stopped instead, and the reason is kept. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "target/live_target_int.h"
+#include "target/proc_int.h"
+#include "target/room_int.h"
+
+enum {
+    REAP_LOOKS = 200,
+    REAP_NAP_NS = 1000 * 1000,
+    EXTENDED_MAX = 12 << 10, /* with AMX it is 11 KiB */
+    SPARE_THREADS = 64,      /* born between counting and stopping */
+};
+
+/* Floating point and vector registers of a thread. */
+struct extended {
+    pid_t tid;
+    size_t n; /* 0: not known */
+    uint8_t bytes[EXTENDED_MAX];
+};
+
+struct frozen {
+    struct target t;
+    struct live_target *of;
+    struct memory memory; /* of the copy; fd -1: the process itself */
+    pid_t copy;           /* 0: the process is stopped */
+    struct arena a;
+    struct target_thread *threads;
+    size_t nthreads;
+    struct extended *extended; /* NULL: not asked for */
+    size_t nextended;
+    struct target_pause pause;
+    const char *why; /* it is not a copy; NULL when it is */
+    struct copy_room room;
+    bool have_room; /* room is open */
+    /* set once by the tracer when it gave the copy up */
+    _Atomic bool given_up;
+    char given_up_why[256];
+};
+
+static struct frozen *of(struct target *t)
+{
+    return (struct frozen *)t;
+}
+
+/* ---- the frozen process as a target ---- */
+
+static struct err *given_up(struct frozen *f)
+{
+    return err_hint(err_new(ERR_LIMIT, "%s", f->given_up_why),
+                    "look again without a copy, or give the process a higher memory limit");
+}
+
+/* The copy can go at any time: by us when memory runs short, or killed by the kernel before us. */
+static struct err *copy_gone(struct frozen *f, struct err *e)
+{
+    if (!e || err_code(e) != ERR_GONE)
+        return e;
+    err_free(e);
+    if (atomic_load(&f->given_up))
+        return given_up(f);
+    return err_new(ERR_LIMIT, "the copy of process %d was killed (out of memory?)", f->t.pid);
+}
+
+static struct err *copy_readv(struct target *t, struct target_iov *iov, size_t n)
+{
+    return copy_gone(of(t), memory_readv_fd(&of(t)->memory, iov, n));
+}
+
+static struct err *stop_readv(struct target *t, struct target_iov *iov, size_t n)
+{
+    return memory_readv(&of(t)->of->memory, iov, n);
+}
+
+static struct err *copy_mappings(struct target *t, struct arena *a, struct target_mapping **ret,
+                                 size_t *ret_n)
+{
+    return copy_gone(of(t), proc_mappings(of(t)->copy, a, ret, ret_n));
+}
+
+static struct err *stop_mappings(struct target *t, struct arena *a, struct target_mapping **ret,
+                                 size_t *ret_n)
+{
+    return proc_mappings(t->pid, a, ret, ret_n);
+}
+
+static struct err *threads(struct target *t, struct arena *a, struct target_thread **ret,
+                           size_t *ret_n)
+{
+    struct frozen *f = of(t);
+    *ret = arena_array(a, struct target_thread, f->nthreads);
+    *ret_n = f->nthreads;
+    for (size_t i = 0; i < f->nthreads; i++) {
+        (*ret)[i] = f->threads[i];
+        (*ret)[i].name = arena_strdup(a, f->threads[i].name);
+    }
+    return NULL;
+}
+
+static struct err *process(struct target *t, struct arena *a, struct target_process *ret)
+{
+    return process_facts(t->pid, a, ret);
+}
+
+static struct err *image(struct target *t, struct image **ret, taddr *ret_slide)
+{
+    return target_image(&of(t)->of->t, ret, ret_slide);
+}
+
+static void frozen_close(struct target *t)
+{
+    struct frozen *f = of(t);
+    if (f->have_room)
+        room_close(&f->room);
+    memory_close(&f->memory);
+    arena_free(&f->a);
+}
+
+static const struct target_ops copy_ops = {
+    .kind = TARGET_FORK,
+    .readv = copy_readv,
+    .mappings = copy_mappings,
+    .threads = threads,
+    .process = process,
+    .image = image,
+    .close = frozen_close,
+};
+
+static const struct target_ops stop_ops = {
+    .kind = TARGET_STOP,
+    .readv = stop_readv,
+    .mappings = stop_mappings,
+    .threads = threads,
+    .process = process,
+    .image = image,
+    .close = frozen_close,
+};
+
+bool frozen_of(struct target *t, struct frozen_facts *ret)
+{
+    struct frozen *f = of(t);
+    if (t->ops != &copy_ops && t->ops != &stop_ops)
+        return false;
+    *ret = (struct frozen_facts){
+        .memory = f->copy ? &f->memory : &f->of->memory,
+        .copy = f->copy,
+        .threads = f->threads,
+        .nthreads = f->nthreads,
+        .pause = f->pause,
+    };
+    return true;
+}
+
+const uint8_t *frozen_extended(struct target *t, pid_t tid, size_t *ret_n)
+{
+    struct frozen *f = of(t);
+    for (size_t i = 0; i < f->nextended; i++)
+        if (f->extended[i].tid == tid && f->extended[i].n) {
+            *ret_n = f->extended[i].n;
+            return f->extended[i].bytes;
+        }
+    return NULL;
+}
+
+/* ---- who collects the copy ---- */
+
+/* A process that collects children it does not know: it ignores their end (the kernel collects), or
+ * it waits for that signal with sigwait or a signalfd, as every init does. */
+static bool collects(const struct proc_status *s)
+{
+    uint64_t chld = UINT64_C(1) << (SIGCHLD - 1);
+    return (s->sig_ignored | s->sig_blocked) & chld;
+}
+
+struct init_search {
+    pid_t member; /* of the namespace */
+    bool found, collects;
+};
+
+static struct err *look_for_init(void *arg, pid_t pid)
+{
+    struct init_search *q = arg;
+    struct proc_status s;
+    if (q->found)
+        return NULL;
+    struct err *e = proc_status(pid, &s);
+    if (!e && s.nspids > 1 && s.nspid[s.nspids - 1] == 1 && proc_same_ns(pid, q->member, "pid")) {
+        q->found = true;
+        q->collects = collects(&s);
+    }
+    err_free(e);
+    return NULL;
+}
+
+/* The init of a machine collects.  The one of a container may be anything. */
+static enum copy_parent choose_parent(pid_t pid)
+{
+    struct proc_status s;
+    struct err *e = proc_status(pid, &s);
+    bool known = !e && s.nspids;
+    err_free(e);
+    if (!known || s.nspid[s.nspids - 1] == 1)
+        return COPY_OF_TARGET;
+    char ns[64];
+    if (proc_readlink(ns, sizeof(ns), "/proc/%d/ns/pid", pid) > 0 &&
+        strcmp(ns, "pid:[4026531836]") == 0) /* the first one there is: PROC_PID_INIT_INO */
+        return COPY_OF_INIT;
+    struct init_search q = {.member = pid};
+    if (s.nspids == 1) /* in our own namespace, whose init we may look at */
+        return !proc_status(1, &s) && collects(&s) ? COPY_OF_INIT : COPY_OF_TARGET;
+    err_free(target_each_pid(look_for_init, &q));
+    return q.found && q.collects ? COPY_OF_INIT : COPY_OF_TARGET;
+}
+
+/* ---- freezing ---- */
+
+struct freeze {
+    struct frozen *f;
+    struct live *m;
+    struct inject *in; /* NULL: stop only */
+    bool all_registers;
+};
+
+static void keep_why(struct frozen *f, struct err *e)
+{
+    f->why = arena_strdup(&f->a, err_message(e));
+    err_free(e);
+}
+
+/* First of all the copy offers itself to whoever looks for memory. */
+static struct err *take_copy(struct frozen *f, pid_t copy)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", copy);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, "1000", 4) == 4;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        log_info("the copy %d could not be marked as the first to go", copy);
+    f->copy = copy;
+    return memory_open(copy, &f->memory);
+}
+
+/* While everything stands still: into memory that is there already. */
+static void take_extended(const struct tracer_token *tok, struct frozen *f, const struct live *m)
+{
+    for (size_t i = 0; f->extended && i < m->rows.n && i < f->nextended; i++) {
+        struct extended *x = &f->extended[i];
+        struct iovec io = {x->bytes, sizeof(x->bytes)};
+        x->tid = m->rows.v[i].tid;
+        if (m->rows.v[i].state == ROW_STOPPED &&
+            ptrace(PTRACE_GETREGSET, x->tid, (long)m->arch->extended_note, &io) == 0)
+            x->n = io.iov_len;
+    }
+}
+
+static void take_threads(struct frozen *f, const struct live *m)
+{
+    f->threads = arena_array(&f->a, struct target_thread, m->rows.n);
+    f->nthreads = m->rows.n;
+    for (size_t i = 0; i < m->rows.n; i++) {
+        const struct live_row *row = &m->rows.v[i];
+        f->threads[i] = (struct target_thread){
+            .tid = row->tid,
+            .name = "",
+            .syscall = row->have_regs ? row->regs.syscall : -1,
+            .have_regs = row->have_regs,
+            .regs = row->regs,
+        };
+    }
+}
+
+/* Names and states: they do not have to be of that instant.  Of threads that could not stop because
+ * they sat in the kernel, the kernel tells where. */
+static void name_threads(struct frozen *f)
+{
+    for (size_t i = 0; i < f->nthreads; i++) {
+        struct target_thread *t = &f->threads[i];
+        struct proc_stat st;
+        struct proc_syscall call;
+        struct err *e = proc_stat(f->t.pid, t->tid, &st);
+        if (!e) {
+            t->name = arena_strdup(&f->a, st.comm);
+            t->state = st.state;
+        }
+        err_free(e);
+        if (!t->have_regs && proc_syscall(f->t.pid, t->tid, &call)) {
+            t->regs = (struct arch_regs){.pc = call.pc, .sp = call.sp, .syscall = call.nr};
+            t->syscall = call.nr;
+        }
+    }
+}
+
+/* While something is held: rows that could not be let go yet, a helper that stays, memory. */
+static bool look_after(const struct tracer_token *tok, void *arg)
+{
+    struct frozen *f = arg;
+    struct live *m = f->of->m;
+    live_look_after(tok, m);
+    inject_look_after(tok, m, &f->of->in);
+    if (!f->copy || atomic_load(&f->given_up))
+        return true;
+    struct err *e = room_look(&f->room);
+    if (e) {
+        snprintf(f->given_up_why, sizeof(f->given_up_why), "%s", err_message(e));
+        atomic_store(&f->given_up, true);
+        inject_kill(tok, f->copy);
+        err_free(e);
+    }
+    return true;
+}
+
+/* The copy exists; everybody else runs again. */
+static struct err *settle(const struct tracer_token *tok, struct freeze *z, pid_t copy)
+{
+    struct err *e = inject_settle(tok, z->m, z->in, copy);
+    if (!e)
+        e = take_copy(z->f, copy);
+    if (e)
+        inject_kill(tok, copy);
+    return e;
+}
+
+static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct freeze *z = arg;
+    struct frozen *f = z->f;
+    struct live *m = z->m;
+    pid_t copy = 0;
+    TRY(live_seize(tok, m));
+    if (z->all_registers) {
+        f->nextended = m->rows.n + SPARE_THREADS;
+        f->extended = arena_array(&f->a, struct extended, f->nextended);
+    }
+    tracer_urgent(tok, true);
+    struct err *failed = z->in ? inject_helper(tok, m, z->in) : NULL, *e = NULL;
+    if (m->gone_as)
+        e = live_gone_error(m);
+    if (!e)
+        e = live_stop(tok, m);
+    if (!e)
+        e = live_take_regs(tok, m);
+    if (!e)
+        take_extended(tok, f, m);
+    if (!e && z->in && !failed)
+        failed = inject_fork(tok, m, z->in, &copy);
+    take_threads(f, m);
+    f->pause.threads = (unsigned)m->rows.n;
+    if (e || copy)
+        live_detach(tok, m);
+    tracer_urgent(tok, false);
+    f->pause.at_mono_ns = m->all_stopped_ns;
+    f->pause.ns = m->last_resume_ns - m->first_stop_ns;
+    if (!e && copy)
+        e = settle(tok, z, copy);
+    if (e || failed)
+        inject_dismiss(tok, m, &f->of->in);
+    if (failed)
+        keep_why(f, failed);
+    if (!e)
+        tracer_look_after(tok, look_after, f);
+    return e;
+}
+
+static struct err *freeze(struct live_target *l, struct frozen *f,
+                          const struct target_freeze_options *o)
+{
+    struct freeze z = {.f = f, .all_registers = o->all_registers};
+    TRY(live_target_machine(l, &z.m));
+    if (o->stop_only) {
+        f->why = "that was asked for";
+    } else {
+        struct err *e = room_open(l->t.pid, &f->room);
+        f->have_room = !e;
+        if (!e)
+            e = inject_prepare(&l->in, &l->t);
+        if (e && err_code(e) == ERR_GONE)
+            return e;
+        if (e)
+            keep_why(f, e);
+        else
+            z.in = &l->in;
+        l->in.parent = inject_parent_hook ? inject_parent_hook : choose_parent(l->t.pid);
+    }
+    l->in.borrowed_ns = 0;
+    TRY(tracer_call(z.m->tracer, freeze_on_tracer, &z));
+    f->t.ops = f->copy ? &copy_ops : &stop_ops;
+    f->pause.prepare_ns = l->in.borrowed_ns;
+    name_threads(f);
+    return NULL;
+}
+
+struct err *target_freeze(struct target *live, const struct target_freeze_options *o,
+                          struct target **ret)
+{
+    static const struct target_freeze_options defaults;
+    struct live_target *l = live_target_of(live);
+    if (!l)
+        return err_new(ERR_USAGE, "only a running process can be frozen");
+    if (l->frozen)
+        return err_new(ERR_USAGE, "process %d is frozen already", live->pid);
+    struct frozen *f = mem_alloc(sizeof(*f));
+    target_init(&f->t, &stop_ops, live->arch, live->pid);
+    arena_init(&f->a);
+    f->of = l;
+    f->memory.fd = -1;
+    struct err *e = freeze(l, f, o ? o : &defaults);
+    if (e) {
+        target_close(&f->t);
+        return e;
+    }
+    l->frozen = *ret = &f->t;
+    return NULL;
+}
+
+const char *target_freeze_why(const struct target *frozen)
+{
+    return ((const struct frozen *)frozen)->why;
+}
+
+/* ---- thawing ---- */
+
+static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct frozen *f = arg;
+    struct live *m = f->of->m;
+    if (f->copy && !atomic_load(&f->given_up))
+        inject_kill(tok, f->copy);
+    if (!f->copy) {
+        live_detach(tok, m);
+        f->pause.ns = m->last_resume_ns - m->first_stop_ns;
+    }
+    tracer_look_after(tok, live_look_after, m);
+    return NULL;
+}
+
+struct reap {
+    struct live_target *l;
+    pid_t child;
+};
+
+/* A zombie of ours that nobody collects, in a program that need not be the one it was. */
+static struct err *reap_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct reap *r = arg;
+    TRY(live_seize(tok, r->l->m));
+    struct err *e = inject_reap(tok, r->l->m, &r->l->in, r->child);
+    live_detach(tok, r->l->m);
+    return e;
+}
+
+static struct err *reap(pid_t pid, pid_t child)
+{
+    struct target *t;
+    struct live *m;
+    TRY(target_open_pid(pid, &t));
+    struct reap r = {live_target_of(t), child};
+    struct err *e = inject_prepare(&r.l->in, t);
+    if (!e)
+        e = live_target_machine(r.l, &m);
+    if (!e)
+        e = tracer_call(m->tracer, reap_on_tracer, &r);
+    target_close(t);
+    return e;
+}
+
+/* The copy is dead; its parent collects it at once, or it must be helped. */
+static void await_reaping(const struct frozen *f)
+{
+    struct timespec nap = {.tv_nsec = REAP_NAP_NS};
+    struct proc_stat st;
+    for (int i = 0; i < REAP_LOOKS; i++) {
+        struct err *e = proc_stat(f->copy, 0, &st);
+        if (e || st.ppid != f->t.pid) { /* gone, or the child of an init, who will see to it */
+            err_free(e);
+            return;
+        }
+        nanosleep(&nap, NULL);
+    }
+    struct err *e = st.state == 'Z' && st.ppid == f->t.pid ? reap(f->t.pid, f->copy) : NULL;
+    if (e)
+        log_info("the copy %d stays as a zombie: %s", f->copy, err_message(e));
+    err_free(e);
+}
+
+struct err *target_thaw(struct target *frozen, struct target_pause *ret)
+{
+    struct frozen *f = of(frozen);
+    struct live_target *l = f->of;
+    struct err *e = tracer_call(l->m->tracer, thaw_on_tracer, f);
+    if (f->copy)
+        await_reaping(f);
+    *ret = f->pause;
+    l->frozen = NULL;
+    target_close(frozen);
+    return e;
+}

@@ -1,0 +1,166 @@
+/* image.c - finding and placing a program's image with what is in memory; see image_int.h. */
+#include "target/image_int.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum { PHDRS_MAX = 512, PROBE = 64, PAGE = 4096, CHUNK = 1 << 20 };
+#define IMAGE_MAX ((uint64_t)4 << 30)
+
+/* ---- an image out of memory ---- */
+
+struct loaded {
+    Elf64_Ehdr ehdr;
+    Elf64_Phdr phdr[PHDRS_MAX];
+    size_t n;
+    taddr slide;
+};
+
+static struct err *read_headers(struct target *t, taddr phdr, uint64_t phnum, struct loaded *l)
+{
+    if (phnum == 0 || phnum > PHDRS_MAX)
+        return err_new(ERR_BAD_DATA, "the program in memory has %llu program headers",
+                       (unsigned long long)phnum);
+    l->n = phnum;
+    TRY(target_read(t, phdr, l->phdr, phnum * sizeof(*l->phdr)));
+    /* Linkers put the program headers right behind the ELF header. */
+    TRY(target_read(t, phdr - sizeof(l->ehdr), &l->ehdr, sizeof(l->ehdr)));
+    if (memcmp(l->ehdr.e_ident, ELFMAG, SELFMAG) != 0 || l->ehdr.e_phoff != sizeof(l->ehdr))
+        return err_new(ERR_BAD_DATA, "the program in memory has no ELF header");
+    for (size_t i = 0; i < l->n; i++)
+        if (l->phdr[i].p_type == PT_LOAD && l->phdr[i].p_offset == 0) {
+            l->slide = phdr - sizeof(l->ehdr) - l->phdr[i].p_vaddr;
+            return NULL;
+        }
+    return err_new(ERR_BAD_DATA, "no segment of the program in memory holds its header");
+}
+
+static struct err *write_at(int fd, const void *bytes, size_t n, uint64_t at)
+{
+    if (pwrite(fd, bytes, n, (off_t)at) != (ssize_t)n)
+        return err_sys(errno, "cannot keep a program from memory");
+    return NULL;
+}
+
+/* Pages of a segment that cannot be read (a core without them) stay holes. */
+static struct err *copy_segment(struct target *t, const struct loaded *l, const Elf64_Phdr *p,
+                                uint8_t *buf, int fd)
+{
+    if (p->p_filesz > IMAGE_MAX || p->p_offset > IMAGE_MAX)
+        return err_new(ERR_LIMIT, "a segment of the program in memory is too large");
+    for (uint64_t at = 0; at < p->p_filesz;) {
+        size_t n = min_u64(p->p_filesz - at, CHUNK);
+        struct target_iov iov = {l->slide + p->p_vaddr + at, (uint32_t)n, false, buf};
+        TRY(target_readv(t, &iov, 1));
+        if (!iov.ok) { /* page by page, then */
+            iov.n = (uint32_t)(n = min_u64(n, PAGE - (iov.addr & (PAGE - 1))));
+            TRY(target_readv(t, &iov, 1));
+        }
+        if (iov.ok)
+            TRY(write_at(fd, buf, n, p->p_offset + at));
+        at += n;
+    }
+    return NULL;
+}
+
+static struct err *copy_program(struct target *t, const struct loaded *l, int fd)
+{
+    uint64_t end = sizeof(l->ehdr) + l->n * sizeof(*l->phdr);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->phdr[i].p_type == PT_LOAD && l->phdr[i].p_filesz <= IMAGE_MAX)
+            end = max_u64(end, l->phdr[i].p_offset + l->phdr[i].p_filesz);
+    if (end > 2 * IMAGE_MAX)
+        return err_new(ERR_LIMIT, "the program in memory is too large");
+    if (ftruncate(fd, (off_t)end) < 0)
+        return err_sys(errno, "cannot keep a program from memory");
+    uint8_t *buf = mem_alloc(CHUNK);
+    struct err *e = NULL;
+    for (size_t i = 0; i < l->n && !e; i++)
+        if (l->phdr[i].p_type == PT_LOAD)
+            e = copy_segment(t, l, &l->phdr[i], buf, fd);
+    free(buf);
+    TRY(e);
+    Elf64_Ehdr h = l->ehdr;
+    h.e_shoff = 0;
+    h.e_shnum = h.e_shstrndx = 0;
+    h.e_phnum = (Elf64_Half)l->n;
+    TRY(write_at(fd, &h, sizeof(h), 0));
+    return write_at(fd, l->phdr, l->n * sizeof(*l->phdr), sizeof(h));
+}
+
+struct err *image_from_memory(struct target *t, taddr phdr, uint64_t phnum, struct image **ret)
+{
+    struct loaded *l = mem_alloc(sizeof(*l));
+    int fd = -1;
+    struct err *e = read_headers(t, phdr, phnum, l);
+    if (!e && (fd = memfd_create("gospect-program", MFD_CLOEXEC)) < 0)
+        e = err_sys(errno, "cannot keep a program from memory");
+    if (!e)
+        e = copy_program(t, l, fd);
+    if (!e)
+        e = image_open_fd(fd, "the program in memory", ret);
+    if (fd >= 0)
+        close(fd);
+    free(l);
+    return err_wrap(e, "process %d", target_pid(t));
+}
+
+/* ---- where it is ---- */
+
+/* Whether memory at this slide begins its segments as the image does.  Read-only ones: the others
+ * have changed since. */
+static bool fits(struct target *t, const struct image *img, taddr slide)
+{
+    const struct image_segment *segs;
+    size_t n = image_segments(img, &segs);
+    unsigned same = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t seen[PROBE];
+        if (segs[i].writable || segs[i].filesz < PROBE)
+            continue;
+        struct err *e = target_read(t, segs[i].vaddr + slide, seen, sizeof(seen));
+        bool readable = !e;
+        err_free(e);
+        if (readable && memcmp(seen, segs[i].bytes, sizeof(seen)) != 0)
+            return false;
+        same += readable;
+    }
+    return same > 0;
+}
+
+static struct err *search_maps(struct target *t, const struct image *img, taddr *ret)
+{
+    struct arena a;
+    struct target_mapping *maps;
+    size_t n;
+    const struct image_segment *segs;
+    arena_init(&a);
+    bool found = false;
+    struct err *e = target_mappings(t, &a, &maps, &n);
+    if (!e && image_segments(img, &segs))
+        for (size_t i = 0; i < n && !found; i++) {
+            *ret = maps[i].start - (segs[0].vaddr & ~(taddr)(PAGE - 1));
+            found = maps[i].offset == 0 && fits(t, img, *ret);
+        }
+    arena_free(&a);
+    TRY(e);
+    if (!found)
+        return err_new(ERR_NOT_FOUND, "the memory of process %d does not hold %s", target_pid(t),
+                       image_name(img));
+    return NULL;
+}
+
+struct err *image_slide(struct target *t, const struct image *img, taddr entry, taddr *ret)
+{
+    *ret = entry - image_entry(img);
+    if (entry && (*ret & (PAGE - 1)) == 0 && fits(t, img, *ret))
+        return NULL;
+    return search_maps(t, img, ret);
+}

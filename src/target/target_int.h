@@ -1,0 +1,73 @@
+/* target_int.h - what the kinds of target share. */
+#ifndef GOSPECT_TARGET_TARGET_INT_H
+#define GOSPECT_TARGET_TARGET_INT_H
+
+#include <pthread.h>
+
+#include "target/target.h"
+
+/* What a kind of target can do.  To add a kind, fill one of these in a file of its own. */
+struct target_ops {
+    enum target_kind kind;
+    struct err *(*readv)(struct target *t, struct target_iov *iov, size_t n);
+    struct err *(*mappings)(struct target *t, struct arena *a, struct target_mapping **ret,
+                            size_t *ret_n);
+    struct err *(*threads)(struct target *t, struct arena *a, struct target_thread **ret,
+                           size_t *ret_n);
+    struct err *(*process)(struct target *t, struct arena *a, struct target_process *ret);
+    /* Opens the program's image and finds its slide; called once, the result is kept. */
+    struct err *(*image)(struct target *t, struct image **ret, taddr *ret_slide);
+    void (*close)(struct target *t);
+};
+
+struct target { /* the first member of every kind's own struct */
+    const struct target_ops *ops;
+    const struct arch *arch;
+    pid_t pid;
+    pthread_mutex_t lock; /* guards the image while it is opened */
+    struct image *image;  /* one reference, or NULL while not opened */
+    taddr slide;
+};
+
+void target_init(struct target *t, const struct target_ops *ops, const struct arch *arch,
+                 pid_t pid);
+
+/* memory.c: reading the memory of a process */
+struct memory {
+    pid_t pid;
+    int fd;                  /* /proc/PID/mem: of this very program, even when the pid is reused */
+    _Atomic bool vm_refused; /* process_vm_readv is not allowed: use fd */
+};
+struct err *memory_open(pid_t pid, struct memory *ret) MUST_USE;
+void memory_close(struct memory *m);
+/* Of a running or stopped process; and of a copy, whose pages must not be pinned. */
+struct err *memory_readv(struct memory *m, struct target_iov *iov, size_t n) MUST_USE;
+struct err *memory_readv_fd(struct memory *m, struct target_iov *iov, size_t n) MUST_USE;
+/* ERR_GONE when the program the memory belonged to is not there any more. */
+struct err *memory_alive(struct memory *m) MUST_USE;
+
+/* live_target.c */
+struct live;
+struct inject;
+struct live_target;
+struct live_target *live_target_of(struct target *t); /* NULL: not a live one */
+
+/* freeze.c: what writing a core needs to know of a frozen target; false: it is none. */
+struct frozen_facts {
+    struct memory *memory;
+    pid_t copy; /* 0: the process itself, stopped */
+    const struct target_thread *threads;
+    size_t nthreads;
+    struct target_pause pause;
+};
+bool frozen_of(struct target *t, struct frozen_facts *ret);
+/* Extended registers as the kernel gave them; NULL: not taken. */
+const uint8_t *frozen_extended(struct target *t, pid_t tid, size_t *ret_n);
+
+/* process.c */
+struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret) MUST_USE;
+/* proc_image.c: the program of a running process; mem reads its memory */
+struct err *process_image(struct target *t, pid_t pid, struct image **ret,
+                          taddr *ret_slide) MUST_USE;
+
+#endif

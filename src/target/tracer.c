@@ -1,0 +1,162 @@
+/* tracer.c - the thread that traces; see tracer_int.h. */
+#include "target/tracer_int.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+enum { LOOK_AFTER_NS = 2 * 1000 * 1000, TIMER_SLACK_NS = 1000 };
+
+struct tracer {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t work, done;
+    struct err *(*fn)(const struct tracer_token *tok, void *arg); /* NULL: nothing to do */
+    void *arg;
+    struct err *result;
+    bool finished, quit;
+
+    /* tracer thread only: */
+    bool (*look_after)(const struct tracer_token *tok, void *arg);
+    void *look_after_arg;
+    bool urgent;
+    int usual_policy;
+    struct sched_param usual_param;
+};
+
+void tracer_look_after(const struct tracer_token *tok,
+                       bool (*fn)(const struct tracer_token *tok, void *arg), void *arg)
+{
+    tok->tracer->look_after = fn;
+    tok->tracer->look_after_arg = arg;
+}
+
+void tracer_urgent(const struct tracer_token *tok, bool on)
+{
+    struct tracer *t = tok->tracer;
+    struct sched_param lowest = {.sched_priority = 1};
+    if (on && !t->urgent) {
+        pthread_getschedparam(t->thread, &t->usual_policy, &t->usual_param);
+        t->urgent = pthread_setschedparam(t->thread, SCHED_FIFO, &lowest) == 0;
+    } else if (!on && t->urgent) {
+        pthread_setschedparam(t->thread, t->usual_policy, &t->usual_param);
+        t->urgent = false;
+    }
+}
+
+bool tracer_is_urgent(const struct tracer_token *tok)
+{
+    return tok->tracer->urgent;
+}
+
+/* Waits for work, looking after what is traced meanwhile.  Called and returns with the lock. */
+static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
+{
+    while (!t->fn && !t->quit) {
+        if (!t->look_after) {
+            pthread_cond_wait(&t->work, &t->lock);
+            continue;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += LOOK_AFTER_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&t->work, &t->lock, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&t->lock);
+        if (!t->look_after(tok, t->look_after_arg))
+            t->look_after = NULL;
+        pthread_mutex_lock(&t->lock);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct tracer *t = arg;
+    struct tracer_token tok = {t};
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* short naps are short */
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        wait_for_work(t, &tok);
+        if (t->quit)
+            break;
+        pthread_mutex_unlock(&t->lock);
+        struct err *e = t->fn(&tok, t->arg);
+        pthread_mutex_lock(&t->lock);
+        t->fn = NULL;
+        t->result = e;
+        t->finished = true;
+        pthread_cond_broadcast(&t->done);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+static void tracer_free(struct tracer *t)
+{
+    pthread_mutex_destroy(&t->lock);
+    pthread_cond_destroy(&t->work);
+    pthread_cond_destroy(&t->done);
+    free(t);
+}
+
+/* The thread takes no signals: handlers of the program run elsewhere, and nothing interrupts it. */
+struct err *tracer_start(struct tracer **ret)
+{
+    struct tracer *t = mem_alloc(sizeof(*t));
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->work, &attr);
+    pthread_cond_init(&t->done, NULL);
+    pthread_condattr_destroy(&attr);
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int e = pthread_create(&t->thread, NULL, run, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (e) {
+        tracer_free(t);
+        return err_sys(e, "cannot start a thread of ours");
+    }
+    *ret = t;
+    return NULL;
+}
+
+void tracer_stop(struct tracer *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->quit = true;
+    pthread_cond_broadcast(&t->work);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->thread, NULL);
+    tracer_free(t);
+}
+
+struct err *tracer_call(struct tracer *t,
+                        struct err *(*fn)(const struct tracer_token *tok, void *arg), void *arg)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->fn || t->finished) /* another thread's call */
+        pthread_cond_wait(&t->done, &t->lock);
+    t->fn = fn;
+    t->arg = arg;
+    pthread_cond_signal(&t->work);
+    while (!t->finished)
+        pthread_cond_wait(&t->done, &t->lock);
+    struct err *e = t->result;
+    t->finished = false;
+    t->result = NULL;
+    pthread_cond_broadcast(&t->done);
+    pthread_mutex_unlock(&t->lock);
+    return e;
+}

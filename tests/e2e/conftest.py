@@ -1,0 +1,123 @@
+"""Fixtures of the end-to-end tests.
+
+    go_build(release, mode, package)      builds a Go program (lib/gobuild.py), returns its path
+    run_go(program, *args)                starts it and waits for its READY line (lib/process.py)
+    gospect("goroutines", pid, "--json")  runs the built program (lib/tool.py)
+    assert_unharmed(target)               the target lives and nothing is left in it
+
+Arguments that are filled in for a test which has them:
+    release   each Go release of this run (a subset, all with --all); narrow it with
+              @pytest.mark.releases("1.18", "1.27")
+    mode      each build mode; choose with @pytest.mark.modes("default", "stripped")
+A test marked `sanitized` runs with the program of the asan preset as well; with --all every test does.
+"""
+import contextlib
+import os
+
+import pytest
+
+from lib import gobuild, process, releases, tool
+
+
+def preset_of_run(config, metafunc):
+    """Which builds of gospect a test runs with: presets, GOSPECT_PRESET is the first."""
+    first = tool.default_preset()
+    if os.environ.get("GOSPECT_BIN") or not config.getoption("--asan"):
+        return [first]
+    marked = metafunc.definition.get_closest_marker("sanitized")
+    unfit = metafunc.definition.get_closest_marker("unsanitized")
+    return [first, "asan"] if (marked or config.getoption("--all")) and not unfit else [first]
+
+
+def pytest_generate_tests(metafunc):
+    names = metafunc.fixturenames
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "release" in names and not any("release" in str(arg) for arg in own):
+        mark = metafunc.definition.get_closest_marker("releases")
+        metafunc.parametrize("release", mark.args if mark else releases.releases())
+    if "mode" in names and not any("mode" in str(arg) for arg in own):
+        mark = metafunc.definition.get_closest_marker("modes")
+        metafunc.parametrize("mode", mark.args if mark else gobuild.MODES)
+    if "gospect_preset" in names:
+        presets = preset_of_run(metafunc.config, metafunc)
+        if len(presets) > 1:
+            metafunc.parametrize("gospect_preset", presets, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def go_build():
+    """go_build(release, mode, package, flags=(), env=None) -> path of the program."""
+    return gobuild.build
+
+
+@pytest.fixture
+def run_go(request):
+    """Starts targets and ends them, by pid, when the test is over.
+
+    run_go(program, *args, env=None, cwd=None, ready="READY", dump_pipe=False, unharmed=True)
+    ready=None does not wait; unharmed=False leaves out the check that nothing was done to it.
+    """
+    with contextlib.ExitStack() as stack:
+        started = []
+
+        def run(program, *args, ready="READY", unharmed=True, **options):
+            if "-race" in program.parent.name:
+                options.setdefault("preexec", process.without_aslr)
+            target = process.Target([program, *args], **options)
+            stack.callback(target.close)
+            if ready:
+                target.wait_ready(ready)
+            if unharmed:
+                started.append(target)
+            return target
+
+        yield run
+        report = getattr(request.node, "report_call", None)
+        if report is None or report.passed:
+            for target in started:
+                if target.alive():
+                    process.assert_unharmed(target, target_children(target))
+
+
+def target_children(target):
+    """The children that a target said to have (target.own_children), none by default."""
+    return getattr(target, "own_children", ())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.report_call = outcome.get_result()
+
+
+@pytest.fixture
+def gospect_preset(request):
+    return getattr(request, "param", tool.default_preset())
+
+
+@pytest.fixture
+def gospect(gospect_preset):
+    """gospect(*args, check=None, env=None, stdin=b"", timeout=…) -> Result(code, out, err, json)."""
+    return tool.program(gospect_preset)
+
+
+@pytest.fixture
+def gospect_start(gospect):
+    """gospect.start(…) whose process is ended with the test."""
+    started = []
+
+    def start(*args, **options):
+        started.append(gospect.start(*args, **options))
+        return started[-1]
+
+    yield start
+    for popen in started:
+        if popen.poll() is None:
+            popen.kill()
+        popen.communicate()
+
+
+@pytest.fixture
+def assert_unharmed():
+    return process.assert_unharmed

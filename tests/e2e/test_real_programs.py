@@ -1,0 +1,125 @@
+"""Real programs from the Go module proxy, under load and at rest.
+
+What is true comes from the programs themselves: the answers to their requests, and the goroutine
+profile that they serve.
+"""
+import contextlib
+import time
+
+import pytest
+
+from lib import godump, real
+from lib.process import assert_unharmed
+
+CONSISTENCIES = ("process", "goroutine")
+LOOKS = 5
+BLOCKED = ("waiting", "syscall")
+
+
+@pytest.fixture(scope="module", params=real.PROGRAMS, ids=lambda p: p.name)
+def program(request, tmp_path_factory):
+    """A running program; ended with its module."""
+    one = request.param(tmp_path_factory.mktemp(request.param.name))
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: one.target and one.target.close())
+        one.start()
+        yield one
+
+
+@pytest.fixture
+def load(program):
+    """Requests of six workers, and a hundred connections that are open and idle."""
+    running = program.load().start()
+    yield running
+    running.close()
+
+
+def look(gospect, program, consistency):
+    """One look, with what must hold of every one."""
+    seen = gospect("goroutines", program.target.pid, "--json", "--consistency", consistency,
+                   check=0).json
+    ids = [g["id"] for g in seen["goroutines"]]
+    assert len(ids) == len(set(ids)), "a goroutine is listed twice"
+    assert seen["consistency"] == consistency
+    for g in seen["goroutines"]:
+        assert g["status"] != "unknown", g
+        assert g["stack"], f"no stack: {g}"
+        assert "stack_partial" not in g["flags"] and not g["frames_left_out"], g
+        assert g["status"] not in BLOCKED[:1] or "not_validated" not in g["flags"], g
+        assert all(frame["func"] for frame in g["stack"]), g
+    assert not seen["missing"], seen["missing"]
+    return {g["id"]: g for g in seen["goroutines"]}
+
+
+def dump(program):
+    return godump.parse(program.goroutine_dump()) if program.pprof_port else {}
+
+
+@pytest.mark.parametrize("consistency", CONSISTENCIES)
+def test_under_load(program, load, gospect, consistency):
+    for _ in range(LOOKS):
+        served = load.served
+        before = dump(program)
+        seen = look(gospect, program, consistency)
+        after = dump(program)
+        lost = [before[i] for i in before.keys() & after.keys() - seen.keys()]
+        assert not lost, "goroutines that lived before and after were not listed"
+        while load.served == served and not load.failures:
+            time.sleep(0.01)  # the program serves on
+    load.stop()
+    assert_unharmed(program.target)
+
+
+def same_wait(one, other):
+    return (one.state, places(one)) == (other.state, places(other))
+
+
+def places(goroutine):
+    return [(frame.func, frame.file, frame.line) for frame in goroutine.frames]
+
+
+def frames_of(goroutine):
+    """The frames that Go's own dump shows, too: not those of the runtime's inside."""
+    return [(godump.printed_name(f["func"]), f["file"], f["line"]) for f in goroutine["stack"]
+            if not f["func"].startswith("runtime.") or godump.is_exported_runtime(f["func"])]
+
+
+@pytest.mark.parametrize("consistency", CONSISTENCIES)
+def test_at_rest_agrees_with_its_own_profile(program, load, gospect, consistency):
+    """Goroutines that stand in one place before and after must be seen there, frame by frame.
+
+    Where there is no profile, what is known is that a hundred connections of ours are served.
+    """
+    load.stop()
+    time.sleep(0.5)
+    before = dump(program)
+    seen = look(gospect, program, consistency)
+    after = dump(program)
+    serving = [g for g in seen.values() if program.serves in {f["func"] for f in g["stack"]}]
+    assert sum(g["status"] == "waiting" for g in serving) >= 100
+    if program.pprof_port:
+        compare(before, seen, after)
+
+
+def compare(before, seen, after):
+    still = {i for i in before.keys() & after.keys() if same_wait(before[i], after[i])}
+    for ident in still & seen.keys():
+        ours, theirs = seen[ident], before[ident]
+        if ours["status"] not in BLOCKED:
+            continue  # it woke up for a moment
+        assert not theirs.elided
+        assert frames_of(ours) == places(theirs), f"goroutine {ident}"
+        if ours["wait_reason"]:
+            assert ours["wait_reason"] == theirs.state
+    assert still <= seen.keys()
+    strangers = seen.keys() - before.keys() - after.keys()
+    assert len(strangers) <= 3, [seen[i] for i in strangers]
+
+
+def test_doctor_finds_nothing_wrong_with_a_healthy_program(program, load, gospect):
+    report = gospect("doctor", program.target.pid, "--json", check=0).json
+    assert not [f for f in report["findings"] if f["severity"] == "problem"], report
+    load.stop()
+    report = gospect("doctor", program.target.pid, "--json", check=0).json
+    assert not [f for f in report["findings"] if f["severity"] == "problem"], report
+    assert_unharmed(program.target)
