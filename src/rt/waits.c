@@ -298,7 +298,7 @@ static uint32_t object_row(struct waits *w, const struct wait_record *r)
     row = snap_add_heapobj(s);
     s->heapobj.addr[row] = o.base;
     s->heapobj.type_name[row] = type;
-    s->heapobj.fingerprint[row] = (uint64_t)type << 32 | (uint32_t)(addr - o.base);
+    s->heapobj.fingerprint[row] = snap_fingerprint(type, (uint32_t)(addr - o.base));
     map_put(&w->objs, addr, row + 1);
     return row;
 }

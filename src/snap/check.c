@@ -1,9 +1,9 @@
 /* check.c - what every reader of a snapshot may rely on; see schema.def.
  *
  * Invariants proved here: row numbers lie inside the table they point to, those of a table's own
- * rows point upwards (so that following them ends), spans lie inside, strings exist, enums are
- * known, the tables that are searched by goroutine or label set are in that order, no stack is
- * deeper than SNAP_DEPTH_MAX.  The time is linear in the cells. */
+ * rows point upwards (so that following them ends), spans lie inside, strings exist (those of
+ * fingerprints, too), enums are known, the tables that are searched by goroutine or label set are
+ * in that order, no stack is deeper than SNAP_DEPTH_MAX.  The time is linear in the cells. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +146,14 @@ void snap_settle_enums(struct snap *s)
     }
 }
 
+static struct err *check_fingerprints(const struct snap *s)
+{
+    for (size_t i = 0; i < s->heapobj.n; i++)
+        if (snap_fingerprint_type(s->heapobj.fingerprint[i]) >= s->strings.n)
+            return bad(&snap_tables[TABLE_heapobj], "fingerprint", i, "there is no such string");
+    return NULL;
+}
+
 /* Nodes point to earlier ones (checked before), so one pass tells every depth. */
 static struct err *check_depths(const struct snap *s)
 {
@@ -168,6 +176,7 @@ struct err *snap_check(const struct snap *s)
     TRY(check_columns(s));
     TRY(check_order(s));
     TRY(check_enums(s));
+    TRY(check_fingerprints(s));
     return check_depths(s);
 }
 

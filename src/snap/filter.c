@@ -1,4 +1,4 @@
-/* filter.c - reading a filter expression; see filter.h, docs/filters.md.
+/* filter.c - reading a filter expression; see filter.h, docs/formats/filter.md.
  *
  *     or   := and { ("||" | "or") and }
  *     and  := not { ("&&" | "and") not }

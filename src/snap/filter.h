@@ -1,8 +1,8 @@
 /* filter.h - choosing goroutines of a snapshot: `state=waiting && func=publish && age>5m`.
  *
- * docs/filters.md is the reference.  In short: FIELD OP VALUE, or FIELD alone ("has one", "is so"),
- * joined by && || ! and parentheses.  Fields: state reason func file line age (or wait) id
- * label.KEY creator parent thread locked system depth top local.NAME; operators = != ~ !~ < <= >
+ * docs/formats/filter.md is the reference.  In short: FIELD OP VALUE, or FIELD alone ("has one",
+ * "is so"), joined by && || ! and parentheses.  Fields: state reason func file line age (or wait)
+ * id label.KEY creator parent thread locked system depth top local.NAME; operators = != ~ !~ < <= >
  * >=.  What looks at frames is true when any visible frame fits.
  *
  * A filter is compiled once and used on any number of snapshots.  It works per string, per pc and

@@ -170,6 +170,21 @@ static inline const char *snap_str(const struct snap *s, uint32_t id)
     return intern_get(&s->strings, id);
 }
 
+/* heapobj.fingerprint: what a reference points at, the same for all references to the same word of
+ * objects of one type.  type: a string (schema.def); one of another snapshot has another number. */
+static inline uint64_t snap_fingerprint(uint32_t type, uint32_t offset)
+{
+    return (uint64_t)type << 32 | offset;
+}
+static inline uint32_t snap_fingerprint_type(uint64_t fingerprint)
+{
+    return (uint32_t)(fingerprint >> 32);
+}
+static inline uint32_t snap_fingerprint_offset(uint64_t fingerprint)
+{
+    return (uint32_t)fingerprint;
+}
+
 /* Facts by name; the keys are those of meta.def. */
 enum snap_meta_key {
 #define META(name, doc) SNAP_META_##name,

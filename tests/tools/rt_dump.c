@@ -2,7 +2,7 @@
  * of columns.
  *
  *     rt_dump process|goroutine|stop|info|pulse PID [depth]
- *     rt_dump core FILE
+ *     rt_dump core|snapshot FILE
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,8 +120,19 @@ static struct err *capture(const char *what, struct rt *rt, unsigned depth)
     return e;
 }
 
+static struct err *print_file(const char *path)
+{
+    struct snap *s = NULL;
+    TRY(snap_read_file(path, &s));
+    struct err *e = print(s);
+    snap_free(s);
+    return e;
+}
+
 static struct err *run(int argc, char **argv)
 {
+    if (strcmp(argv[1], "snapshot") == 0)
+        return print_file(argv[2]);
     struct target *t = NULL;
     struct rt *rt = NULL;
     struct err *e = strcmp(argv[1], "core") == 0 ? target_open_core(argv[2], NULL, &t)
@@ -138,7 +149,8 @@ static struct err *run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: rt_dump process|goroutine|stop|info|pulse|core TARGET [depth]\n");
+        fprintf(stderr,
+                "usage: rt_dump process|goroutine|stop|info|pulse|core|snapshot TARGET [depth]\n");
         return 2;
     }
     struct err *e = run(argc, argv);

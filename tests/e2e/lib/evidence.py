@@ -126,3 +126,8 @@ def rt_dump(what, target, depth=0, env=None):
 
 def capture(pid, consistency="process", **options):
     return Snapshot(rt_dump(consistency, pid, **options))
+
+
+def of_file(path):
+    """A saved snapshot."""
+    return Snapshot(rt_dump("snapshot", path))

@@ -90,6 +90,9 @@ static void keep_promises(struct snap *s)
     for (size_t i = 0; i < s->pc.n; i++)
         if (s->frame.n <= 255)
             s->pc.frames[i] = 0;
+    for (size_t i = 0; i < s->heapobj.n; i++)
+        s->heapobj.fingerprint[i] =
+            snap_fingerprint(s->heapobj.type_name[i], (uint32_t)s->heapobj.fingerprint[i]);
     snap_settle_enums(s);
     for (size_t i = 0; i < s->stack.n; i++) /* no deep chains */
         if (i % 1000 == 0)
@@ -359,6 +362,10 @@ static void broken_promises_are_not_written(void **state)
     s->frame.func[0] = 0;
     s->goroutine.status[0] = SNAP_G_COUNT;
     check_err(snap_write_to(s, to_buf, &b), ERR_BAD_DATA, "unknown value");
+    s->goroutine.status[0] = SNAP_G_WAITING;
+    uint32_t obj = snap_add_heapobj(s);
+    s->heapobj.fingerprint[obj] = snap_fingerprint((uint32_t)s->strings.n, 8);
+    check_err(snap_write_to(s, to_buf, &b), ERR_BAD_DATA, "column heapobj.fingerprint, row 0");
     assert_int_equal(b.n, 0);
     snap_free(s);
 }
