@@ -3,10 +3,12 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 
 import pytest
 
-from lib import schema
+from lib import procfs, schema
+from lib.process import wait_until
 
 
 def listed(gospect, *args):
@@ -47,14 +49,27 @@ def test_a_replaced_program_is_marked(gospect, go_build, run_go, tmp_path):
     assert row["goroutines"] >= 2
 
 
+def copies(go_build, tmp_path, prefix, count):
+    """Programs of one content with names of their own, so that a filter finds these alone."""
+    for number in range(count):
+        mine = tmp_path / f"{prefix}-{number}"
+        shutil.copy(go_build("1.26", "stripped", "faults"), mine)
+        yield mine
+
+
+def tick_is_over(pid):
+    """What is started from now on has a later start time than this process has."""
+    per_second = os.sysconf("SC_CLK_TCK")
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * per_second) > procfs.start_ticks(pid)
+
+
 def test_sort_filter_and_limit(gospect, go_build, run_go, tmp_path):
     pids = []
-    for number, size in enumerate((50, 500, 5)):
-        mine = tmp_path / f"sorted-{number}"
-        shutil.copy(go_build("1.26", "stripped", "faults"), mine)
+    for mine, size in zip(copies(go_build, tmp_path, "sorted", 3), (50, 500, 5)):
         target = run_go(mine)
         target.ask(f"receive {size}")
         pids.append(target.pid)
+        wait_until(lambda pid=target.pid: tick_is_over(pid), "the clock stands still")
     def order(*args):
         seen = gospect("ps", "--json", "--filter", "^sorted-[0-9]$", *args, check=0).json
         return [p["pid"] for p in seen["processes"]], seen["left_out"]
@@ -67,8 +82,25 @@ def test_sort_filter_and_limit(gospect, go_build, run_go, tmp_path):
     assert "2 more: --limit 0 shows all" in text
 
 
+def test_equals_are_listed_by_pid(gospect, go_build, run_go, tmp_path):
+    """Processes started in one tick are equally old; all of them have one user."""
+    targets = [run_go(mine, ready=None) for mine in copies(go_build, tmp_path, "equal", 12)]
+    for target in targets:
+        target.wait_ready()
+    for column, key in (("uptime", procfs.start_ticks), ("user", lambda pid: 0)):
+        seen = gospect("ps", "--json", "--filter", "^equal-", "--sort", column, check=0).json
+        assert [p["pid"] for p in seen["processes"]] == sorted(
+            (t.pid for t in targets), key=lambda pid, key=key: (key(pid), pid)), column
+
+
 def test_bad_regular_expression(gospect):
     assert "--filter" in gospect("ps", "--filter", "(", check=2).err
+
+
+def test_regular_expressions_are_those_of_go(gospect, go_build, run_go):
+    target = run_go(go_build("1.26", "stripped", "hello"))
+    assert target.pid in listed(gospect, "--filter", r"(?i)\bHELLO\b")
+    assert target.pid not in listed(gospect, "--filter", r"^\d+$")
 
 
 def test_nothing_to_list(gospect):

@@ -1,10 +1,10 @@
 /* cmd_ps.c - gospect ps: every Go process of the host. */
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/regex.h"
 #include "base/text.h"
 #include "front/cli/cli_int.h"
 #include "front/cli/procs.h"
@@ -71,11 +71,11 @@ static int in_order(const void *x, const void *y)
     return d ? d : a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-static bool matches(const regex_t *re, const struct cli_proc *p)
+static bool matches(const struct regex *re, const struct cli_proc *p)
 {
     const char *const texts[] = {p->name, p->comm, p->main_path, p->main_module, p->user};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        if (regexec(re, texts[i], 0, NULL, 0) == 0)
+        if (texts[i] && regex_match(re, texts[i]))
             return true;
     return false;
 }
@@ -84,21 +84,18 @@ static bool matches(const regex_t *re, const struct cli_proc *p)
 static struct err *filter(struct cli *c, struct cli_procs *procs)
 {
     const char *text = cli_text(&c->args, OPT_ps_filter);
-    regex_t re;
-    size_t kept = 0;
+    struct regex *re;
+    size_t kept = 0, at = 0;
     if (!text)
         return NULL;
-    int failed = regcomp(&re, text, REG_EXTENDED | REG_NOSUB);
-    if (failed) {
-        char why[128];
-        regerror(failed, &re, why, sizeof(why));
-        return err_new(ERR_USAGE, "--filter: \"%s\" is no regular expression (%s)", text, why);
-    }
+    struct err *e = regex_compile(text, &re, &at);
+    if (e)
+        return err_wrap(e, "--filter: \"%s\" is no regular expression, at byte %zu", text, at + 1);
     for (size_t i = 0; i < procs->v.n; i++)
-        if (matches(&re, &procs->v.v[i]))
+        if (matches(re, &procs->v.v[i]))
             procs->v.v[kept++] = procs->v.v[i];
     procs->v.n = kept;
-    regfree(&re);
+    regex_free(re);
     return NULL;
 }
 

@@ -35,6 +35,12 @@ def state(pid, tid=None):
     return status(pid, tid).get("State", "")[:1]
 
 
+def start_ticks(pid):
+    """When it was started, in the kernel's ticks (10 ms) since boot: field 22 of stat; 0 when gone."""
+    fields = read(pid, "stat").rpartition(b")")[2].split()  # from field 3 on; a name may hold blanks
+    return int(fields[19]) if fields else 0
+
+
 def children(pid):
     """The pids whose parent this is."""
     return [other for other in pids() if status(other).get("PPid") == str(pid)]
