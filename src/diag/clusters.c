@@ -342,8 +342,12 @@ const char *diag_ages(struct diag_run *r, const struct diag_cluster *c)
     static const struct {
         int64_t below_s;
         const char *name;
-    } steps[] = {{60, "1 min"}, {600, "10 min"}, {3600, "1 h"}, {86400, "1 d"}, {INT64_MAX, NULL}};
-    uint32_t n[ARRAY_LEN(steps)] = {0};
+    } steps[] = {{60, "for less than 1 min"},
+                 {600, "for 1 to 10 min"},
+                 {3600, "for 10 to 60 min"},
+                 {86400, "for 1 to 24 h"},
+                 {INT64_MAX, "for a day or more"}};
+    uint32_t n[ARRAY_LEN(steps)] = {0}, unknown = c->count;
     for (uint32_t g = 0; g < r->s->goroutine.n; g++) {
         int64_t age = snap_wait_ns(r->s, g);
         if (r->cluster_of[g] == SNAP_NONE || &r->clusters[r->cluster_of[g]] != c || age < 0)
@@ -352,6 +356,7 @@ const char *diag_ages(struct diag_run *r, const struct diag_cluster *c)
         while (age / NSEC_PER_SEC >= steps[step].below_s)
             step++;
         n[step]++;
+        unknown--;
     }
     struct buf b = {0};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -359,7 +364,12 @@ const char *diag_ages(struct diag_run *r, const struct diag_cluster *c)
             continue;
         buf_str(&b, b.n ? ", " : "");
         text_count(&b, n[i]);
-        buf_printf(&b, steps[i].name ? " under %s" : " older", steps[i].name);
+        buf_printf(&b, " %s", steps[i].name);
+    }
+    if (b.n && unknown) { /* the runtime notes a wait when the collector passes */
+        buf_str(&b, ", ");
+        text_count(&b, unknown);
+        buf_str(&b, " since the last garbage collection");
     }
     const char *text = arena_strdup(&r->found->mem, buf_text(&b));
     buf_free(&b);

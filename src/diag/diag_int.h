@@ -63,7 +63,7 @@ enum diag_doing diag_doing_of(const struct snap *s, uint32_t g);
 const char *diag_primitive(const struct snap *s, uint32_t g);
 /* The channel or semaphore word it waits for; 0: none, several, or not known. */
 uint64_t diag_wait_addr(const struct snap *s, uint32_t g);
-/* "12 under 1 min, 140 under 10 min, 1,660 older"; "" when no age is known. */
+/* "12 for less than 1 min, 1,660 for a day or more"; "" when no age is known. */
 const char *diag_ages(struct diag_run *r, const struct diag_cluster *c);
 
 /* write.c */

@@ -149,11 +149,12 @@ static struct err *refused(const struct facts *f)
 struct err *denied(pid_t pid, int errnum, const char *what)
 {
     struct facts f = {.pid = pid, .what = what};
-    if (errnum == ESRCH || errnum == ENOENT)
-        return err_new(ERR_GONE, "process %d has ended", pid);
-    if (errnum != EPERM && errnum != EACCES)
+    bool gone = errnum == ESRCH || errnum == ENOENT;
+    if (!gone && errnum != EPERM && errnum != EACCES)
         return err_sys(errnum, "cannot %s process %d", what, pid);
     struct err *e = proc_stat(pid, 0, &f.stat);
+    if (!e && gone && !(f.stat.flags & PF_KTHREAD)) /* those have no program, and never had */
+        return err_new(ERR_GONE, "process %d has ended", pid);
     if (!e)
         e = proc_status(pid, &f.them);
     if (e)

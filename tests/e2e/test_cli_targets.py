@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from lib import procfs
 from lib.process import wait_until
 
 NOBODY = 65534
@@ -93,6 +94,19 @@ def test_no_such_process(gospect):
     assert "no process 0" in refused(gospect, "goroutines", "0")
     assert "no process" in refused(gospect, "goroutines", "99999999999999999999")
     assert "not a pid" in refused(gospect, "goroutines", "pid:-1", code=2)
+
+
+def test_an_empty_word(gospect):
+    """What `gospect doctor "$PID"` passes when PID is not set."""
+    for word in ("", "name:"):
+        assert "TARGET is empty" in refused(gospect, "doctor", word, code=2)
+
+
+def test_a_thread_of_the_kernel(gospect):
+    kernel = [pid for pid in procfs.pids() if procfs.status(pid).get("Kthread") == "1" or
+              (procfs.status(pid).get("PPid") == "2" and not procfs.read(pid, "cmdline"))]
+    for pid in kernel[:1]:  # a container may show none
+        assert "is a thread of the kernel" in refused(gospect, "goroutines", pid)
 
 
 @contextlib.contextmanager

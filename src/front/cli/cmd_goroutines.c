@@ -109,6 +109,20 @@ static struct err *show(struct cli *c, const struct snap *s, int64_t began, stru
     return report_goroutines_text(&q->report, &q->style, out);
 }
 
+/* Standard output can hold one thing. */
+static struct err *one_output(struct cli *c)
+{
+    const char *pprof = cli_text(&c->args, OPT_pprof);
+    if (!pprof || strcmp(pprof, "-") != 0)
+        return NULL;
+    if (c->json)
+        return err_new(ERR_USAGE, "--json and --pprof=- both want standard output: choose one");
+    if (c->term.out_tty)
+        return err_hint(err_new(ERR_USAGE, "a profile is nothing for a terminal"),
+                        "Give --pprof the name of a file, or send it to another program");
+    return NULL;
+}
+
 struct err *run_goroutines(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
@@ -116,7 +130,9 @@ struct err *run_goroutines(struct cli *c, int *ret_code)
     struct cli_subject subject = {0};
     struct request q = {0};
     struct snap *s = NULL;
-    struct err *e = compile_filters(c, &q); /* before anything is touched */
+    struct err *e = one_output(c);
+    if (!e)
+        e = compile_filters(c, &q); /* before anything is touched */
     if (!e)
         e = cli_subject_find(c, c->args.pos[0], &subject);
     if (!e)

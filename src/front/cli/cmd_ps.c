@@ -1,6 +1,7 @@
 /* cmd_ps.c - gospect ps: every Go process of the host. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -194,16 +195,27 @@ static void cell(struct buf *b, enum column column, const struct cli_proc *p, in
     }
 }
 
+/* Who searches or cuts what comes through a pipe needs all of it; 0: as wide as it gets. */
+static size_t width_of(const struct cli *c)
+{
+    return c->term.out_tty || c->args.opt[OPT_width].given ? c->term.width : 0;
+}
+
+static bool fits(const struct cli *c, enum column column)
+{
+    return !width_of(c) || width_of(c) >= columns[column].from_width;
+}
+
 static void table_of(struct buf *b, const struct cli *c, const struct cli_procs *procs,
                      size_t shown)
 {
-    struct report_style style = {.width = c->term.width, .color = c->term.color};
+    struct report_style style = {.width = width_of(c), .color = c->term.color};
     struct table t;
     enum column order[NCOLUMNS];
     size_t n = 0;
     int64_t now = clock_wall_ns();
     for (size_t i = 0; i < NCOLUMNS; i++)
-        if (c->term.width >= columns[i].from_width)
+        if (fits(c, (enum column)i))
             order[n++] = (enum column)i;
     table_init(&t, n);
     for (size_t i = 0; i < n; i++)
@@ -215,6 +227,25 @@ static void table_of(struct buf *b, const struct cli *c, const struct cli_procs 
         }
     table_write(&t, &style, b);
     table_free(&t);
+}
+
+/* Columns that a narrow terminal has no room for. */
+static void say_columns(struct buf *b, const struct cli *c)
+{
+    const char *separator = "no room for ";
+    struct buf words = {0};
+    for (size_t i = 0; i < NCOLUMNS; i++) {
+        if (fits(c, (enum column)i))
+            continue;
+        buf_printf(&words, "%s%s", separator, columns[i].heading);
+        separator = ", ";
+    }
+    if (words.n) {
+        buf_str(&words, ": --width shows more");
+        text_wrap(b, buf_text(&words), width_of(c), 0, 2);
+        buf_char(b, '\n');
+    }
+    buf_free(&words);
 }
 
 static void say_rest(struct buf *b, const struct cli *c, const struct cli_procs *procs,
@@ -229,12 +260,16 @@ static void say_rest(struct buf *b, const struct cli *c, const struct cli_procs 
         }
     if (shown < procs->v.n)
         buf_printf(b, "%zu more: --limit 0 shows all\n", procs->v.n - shown);
+    if (shown)
+        say_columns(b, c);
     if (unread)
         buf_printf(b, "- not readable in %zu of them: %s\n", unread, why ? why : "unknown");
-    if (procs->denied)
-        buf_printf(b,
-                   "%zu process%s of other users could not be looked at: run as root to see all\n",
+    if (procs->denied && geteuid() != 0)
+        buf_printf(b, "%zu process%s could not be looked at: run as root to see all\n",
                    procs->denied, procs->denied == 1 ? "" : "es");
+    else if (procs->denied)
+        buf_printf(b, "%zu process%s could not be looked at: gospect info %d says why\n",
+                   procs->denied, procs->denied == 1 ? "" : "es", procs->denied_pid);
 }
 
 static struct err *print_table(struct cli *c, const struct cli_procs *procs, size_t shown)

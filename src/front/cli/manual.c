@@ -443,7 +443,8 @@ void cli_manual_usage(struct buf *b, const struct cli_term *t, const struct cli_
     buf_printf(b, "%s%s%s\n\n", cli_style(t->color, CLI_BOLD), buf_text(&line),
                cli_style(t->color, CLI_PLAIN));
     put_wrapped(&w, cmd->summary, 2);
-    buf_char(b, '\n');
+    if (cmd->param[0]->name)
+        buf_char(b, '\n');
     put_arguments(&w, cmd);
     if (has_own_options(cmd)) {
         put_heading(&w, "Options");

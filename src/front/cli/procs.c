@@ -31,6 +31,7 @@ struct scan {
     struct arena arena;
     VEC(struct program *) programs;
     size_t denied;
+    pid_t denied_pid;
 };
 
 static struct err *add_pid(void *arg, pid_t pid)
@@ -170,7 +171,8 @@ static struct err *look_at(void *arg, size_t i, unsigned worker)
     if (stat(path, &st) < 0) {
         if (errno == EACCES || errno == EPERM) {
             pthread_mutex_lock(&s->lock);
-            s->denied++;
+            if (!s->denied++ || s->pids.v[i] < s->denied_pid)
+                s->denied_pid = s->pids.v[i];
             pthread_mutex_unlock(&s->lock);
         }
         return NULL; /* a thread of the kernel, or gone */
@@ -213,6 +215,7 @@ struct err *cli_procs_list(bool counters, struct cli_procs *ret)
     if (ret->v.n)
         qsort(ret->v.v, ret->v.n, sizeof(*ret->v.v), by_pid);
     ret->denied = s.denied;
+    ret->denied_pid = s.denied_pid;
     free(s.found);
     vec_free(&s.pids);
     vec_free(&s.programs);

@@ -34,6 +34,7 @@ struct cli_proc {
 struct cli_procs {
     VEC(struct cli_proc) v; /* by pid */
     size_t denied;          /* processes we may not look at: Go or not is unknown */
+    pid_t denied_pid;       /* the lowest of them */
     struct arena *arenas;
     unsigned narenas;
 };

@@ -172,6 +172,9 @@ static struct err *find_by_content(const char *path, struct cli_subject *ret)
 struct err *cli_subject_find(struct cli *c, const char *text, struct cli_subject *ret)
 {
     *ret = (struct cli_subject){.cli = c, .text = text};
+    if (!*text || strcmp(text, "name:") == 0) /* a variable of a script that is not set */
+        return err_hint(err_new(ERR_USAGE, "%s: TARGET is empty", c->args.cmd->name),
+                        "gospect ps lists the Go processes of this host");
     if (strncmp(text, "pid:", 4) == 0)
         return find_pid(text + 4, ret);
     if (strncmp(text, "core:", 5) == 0)

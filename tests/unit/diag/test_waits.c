@@ -28,7 +28,7 @@ static void senders_that_wait_for_hours(void **state)
         f->evidence.v[0],
         "chan send at orders/notify.go:88, in orders.(*Hub).publish.func1; created at "
         "orders/http.go:140");
-    assert_string_equal(f->evidence.v[1], "waiting: 1 under 1 h, 1,811 older");
+    assert_string_equal(f->evidence.v[1], "waiting: 1 for 10 to 60 min, 1,811 for a day or more");
     assert_string_equal(f->next,
                         "gospect goroutines {target} --filter 'file=orders/notify.go:88' --full");
     assert_int_equal(f->sure, DIAG_INFERRED);
