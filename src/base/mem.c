@@ -93,7 +93,8 @@ void *arena_alloc(struct arena *a, size_t n)
         a->end = c->bytes + ARENA_CHUNK;
     }
     void *p = a->at;
-    a->at += n;
+    if (n) /* adding nothing to NULL is undefined, too */
+        a->at += n;
     return p;
 }
 

@@ -24,12 +24,14 @@ struct machine {
     const struct dwarf_env *env;
     struct value stack[STACK_MAX];
     unsigned n, calls;
-    unsigned steps;
+    unsigned *steps;            /* shared with the evaluation of the frame base */
     struct dwarf_piece pending; /* a place that is no address, waiting for its DW_OP_piece */
     struct dwarf_location *loc; /* NULL: a number is wanted, places make no sense */
 };
 
 static struct err *run(struct machine *m, const struct dwarf_expr *expr);
+static struct err *eval(const struct dwarf_expr *expr, const struct dwarf_env *env, unsigned *steps,
+                        struct dwarf_location *ret);
 
 static struct err *bad(const struct machine *m, const char *what)
 {
@@ -352,7 +354,7 @@ static struct err *push_frame_base(struct machine *m, int64_t off)
     if (!base || !base->n)
         return err_new(ERR_NOT_FOUND, "the frame base is not known here");
     env.frame_base = NULL; /* it is not defined by itself */
-    TRY(dwarf_eval(base, &env, &loc));
+    TRY(eval(base, &env, m->steps, &loc));
     if (loc.n == 1 && loc.v[0].kind == DWARF_AT_REG) { /* the base is what the register holds */
         TRY(ask_reg(m, loc.v[0].u, &v));
         return push(m, v + (uint64_t)off);
@@ -718,7 +720,7 @@ static struct err *run(struct machine *m, const struct dwarf_expr *expr)
 {
     struct cursor c = cursor_on(expr->p, expr->n, "a location expression");
     while (cursor_left(&c)) {
-        if (m->steps++ > STEPS_MAX)
+        if ((*m->steps)++ > STEPS_MAX)
             return bad(m, "does not end");
         struct err *e = one_op(m, cursor_u8(&c), &c);
         if (c.bad) {
@@ -731,10 +733,10 @@ static struct err *run(struct machine *m, const struct dwarf_expr *expr)
     return NULL;
 }
 
-struct err *dwarf_eval(const struct dwarf_expr *expr, const struct dwarf_env *env,
-                       struct dwarf_location *ret)
+static struct err *eval(const struct dwarf_expr *expr, const struct dwarf_env *env, unsigned *steps,
+                        struct dwarf_location *ret)
 {
-    struct machine m = {.unit = expr->unit, .env = env, .loc = ret};
+    struct machine m = {.unit = expr->unit, .env = env, .steps = steps, .loc = ret};
     ret->n = 0;
     if (expr->n == 0)
         return NULL;
@@ -744,10 +746,18 @@ struct err *dwarf_eval(const struct dwarf_expr *expr, const struct dwarf_env *en
     return m.pending.kind == DWARF_AT_NOWHERE ? NULL : bad(&m, "ends with a place without a size");
 }
 
+struct err *dwarf_eval(const struct dwarf_expr *expr, const struct dwarf_env *env,
+                       struct dwarf_location *ret)
+{
+    unsigned steps = 0;
+    return eval(expr, env, &steps, ret);
+}
+
 struct err *dwarf_eval_number(const struct dwarf_expr *expr, const struct dwarf_env *env,
                               bool has_initial, uint64_t initial, uint64_t *ret)
 {
-    struct machine m = {.unit = expr->unit, .env = env};
+    unsigned steps = 0;
+    struct machine m = {.unit = expr->unit, .env = env, .steps = &steps};
     if (has_initial)
         TRY(push(&m, initial));
     TRY(run(&m, expr));

@@ -523,7 +523,7 @@ static void rule_op(struct run *r, uint8_t op)
         set_rule(r, reg, DWARF_RULE_OFFSET, factored(r, cursor_sleb(c)));
         break;
     case DW_CFA_GNU_negative_offset_extended:
-        set_rule(r, reg, DWARF_RULE_OFFSET, factored(r, -(int64_t)cursor_uleb(c)));
+        set_rule(r, reg, DWARF_RULE_OFFSET, factored(r, (int64_t)-cursor_uleb(c)));
         break;
     case DW_CFA_val_offset:
         set_rule(r, reg, DWARF_RULE_VAL_OFFSET, factored(r, (int64_t)cursor_uleb(c)));

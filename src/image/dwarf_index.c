@@ -418,7 +418,8 @@ struct err *dwarf_inlined_copies(struct dwarf *dw, uint64_t origin, struct arena
         *ret_n += job.found[w].v.n;
         vec_free(&job.found[w].v);
     }
-    qsort(*ret, *ret_n, sizeof(**ret), by_id);
+    if (*ret_n)
+        qsort(*ret, *ret_n, sizeof(**ret), by_id);
     free(job.found);
     return e;
 }
