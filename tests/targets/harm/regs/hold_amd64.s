@@ -1,0 +1,102 @@
+// CX counts, X15 is needed to compare, SP and BP hold the frame; all others are held.
+#include "textflag.h"
+
+#define GENERAL(at, r) MOVQ want<>+at(SB), r
+#define VECTOR(at, r) MOVOU want<>+at(SB), r
+#define SAME(at, r) \
+	XORQ CX, CX; \
+	CMPQ r, want<>+at(SB); \
+	SETNE CL; \
+	ADDQ CX, changed+8(FP)
+#define SAME_VECTOR(at, r) \
+	XORQ CX, CX; \
+	MOVOU want<>+at(SB), X15; \
+	PCMPEQB X15, r; \
+	PMOVMSKB r, AX; \
+	CMPL AX, $0xffff; \
+	SETNE CL; \
+	ADDQ CX, changed+8(FP)
+
+// func Hold(n uint64) (changed uint64)
+TEXT ·Hold(SB), NOSPLIT, $0-16
+	MOVQ n+0(FP), CX
+	MOVQ $0, changed+8(FP)
+	GENERAL(0, AX)
+	GENERAL(8, BX)
+	GENERAL(16, DX)
+	GENERAL(24, SI)
+	GENERAL(32, DI)
+	GENERAL(40, R8)
+	GENERAL(48, R9)
+	GENERAL(56, R10)
+	GENERAL(64, R11)
+	GENERAL(72, R12)
+	GENERAL(80, R13)
+	GENERAL(88, R14)
+	GENERAL(96, R15)
+	VECTOR(0, X0)
+	VECTOR(8, X1)
+	VECTOR(16, X2)
+	VECTOR(24, X3)
+	VECTOR(32, X4)
+	VECTOR(40, X5)
+	VECTOR(48, X6)
+	VECTOR(56, X7)
+	VECTOR(64, X8)
+	VECTOR(72, X9)
+	VECTOR(80, X10)
+	VECTOR(88, X11)
+	VECTOR(96, X12)
+	VECTOR(104, X13)
+	VECTOR(112, X14)
+count:
+	DECQ CX
+	JNE count
+	SAME(0, AX)
+	SAME(8, BX)
+	SAME(16, DX)
+	SAME(24, SI)
+	SAME(32, DI)
+	SAME(40, R8)
+	SAME(48, R9)
+	SAME(56, R10)
+	SAME(64, R11)
+	SAME(72, R12)
+	SAME(80, R13)
+	SAME(88, R14)
+	SAME(96, R15)
+	SAME_VECTOR(0, X0)
+	SAME_VECTOR(8, X1)
+	SAME_VECTOR(16, X2)
+	SAME_VECTOR(24, X3)
+	SAME_VECTOR(32, X4)
+	SAME_VECTOR(40, X5)
+	SAME_VECTOR(48, X6)
+	SAME_VECTOR(56, X7)
+	SAME_VECTOR(64, X8)
+	SAME_VECTOR(72, X9)
+	SAME_VECTOR(80, X10)
+	SAME_VECTOR(88, X11)
+	SAME_VECTOR(96, X12)
+	SAME_VECTOR(104, X13)
+	SAME_VECTOR(112, X14)
+	RET
+
+DATA want<>+0(SB)/8, $0x4bdba8493ceb3ffd
+DATA want<>+8(SB)/8, $0x10b1b1b48b529b4a
+DATA want<>+16(SB)/8, $0x753dadfa5eb561a4
+DATA want<>+24(SB)/8, $0x3cadc94f9a9a80fd
+DATA want<>+32(SB)/8, $0x4a595c7ea02f34a6
+DATA want<>+40(SB)/8, $0x4d84491e10c67fd9
+DATA want<>+48(SB)/8, $0x7454294f035efa25
+DATA want<>+56(SB)/8, $0x3c0fce2cd6645fa9
+DATA want<>+64(SB)/8, $0x46801c7642650644
+DATA want<>+72(SB)/8, $0x188b12133bfd1d33
+DATA want<>+80(SB)/8, $0x5bcb81c3fee29476
+DATA want<>+88(SB)/8, $0x453ea1da78633074
+DATA want<>+96(SB)/8, $0x465a506bd6225675
+DATA want<>+104(SB)/8, $0x32d54e4179f248b0
+DATA want<>+112(SB)/8, $0x6e35f8f0a399f82a
+DATA want<>+120(SB)/8, $0x1daf9ec3268ecc45
+DATA want<>+128(SB)/8, $0x13685ca2a2863a7f
+GLOBL want<>(SB), RODATA|NOPTR, $136
