@@ -84,7 +84,8 @@ void *arena_alloc(struct arena *a, size_t n)
 {
     if (n > SIZE_MAX - ARENA_CHUNK)
         mem_oom(n);
-    n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    n = ((n ? n : 1) + ARENA_ALIGN - 1) &
+        ~(size_t)(ARENA_ALIGN - 1); /* 0 bytes have a place, too */
     if (n > ARENA_CHUNK / 4)
         return add_chunk(a, n)->bytes;
     if (n > (size_t)(a->end - a->at)) {

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lib import evidence, godump, schema
+from lib import evidence, godump, gsnap, schema
 from lib.paths import ROOT
 from test_truth import compare
 
@@ -98,3 +98,10 @@ def test_commands_read_samples(gospect, sample):
     schema.check("info", gospect("info", sample, "--json", check=0).json)
     schema.check("doctor", gospect("doctor", sample, "--json", check=(0, 1)).json)
     assert gospect("goroutines", sample, check=0).out.startswith(f"{len(theirs)} goroutines")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_the_document_is_enough_to_read_a_snapshot(sample):
+    """lib/gsnap.py knows nothing but docs/formats/snapshot.md."""
+    ours = evidence.rt_dump("snapshot", sample)
+    assert gsnap.tables(sample.read_bytes()) == ours and ours["goroutine"]["id"]
