@@ -13,10 +13,17 @@ A test marked `sanitized` runs with the program of the asan preset as well; with
 """
 import contextlib
 import os
+import signal
 
 import pytest
 
 from lib import gobuild, process, releases, tool
+
+
+def pytest_configure():
+    """A run in the background of a shell ignores Ctrl-C, and its children would, too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def preset_of_run(config, metafunc):
