@@ -27,7 +27,12 @@ static const struct {
              {TABLE_frame, "func_id", SNAP_FN_OTHER + 1, SNAP_FN_OTHER},
              {TABLE_wait, "kind", SNAP_W_COUNT, SNAP_W_UNKNOWN},
              {TABLE_thread, "where", SNAP_AT_FOREIGN + 1, SNAP_AT_UNKNOWN},
-             {TABLE_proc, "status", SNAP_P_UNKNOWN + 1, SNAP_P_UNKNOWN}};
+             {TABLE_proc, "status", SNAP_P_UNKNOWN + 1, SNAP_P_UNKNOWN},
+             {TABLE_shape, "form", SNAP_FORM_COUNT, SNAP_FORM_UNKNOWN},
+             {TABLE_shape, "evidence", SNAP_EV_COUNT, SNAP_EV_NONE},
+             {TABLE_root, "kind", SNAP_ROOT_COUNT, SNAP_ROOT_OTHER},
+             {TABLE_special, "kind", SNAP_SPECIAL_COUNT, SNAP_SPECIAL_OTHER},
+             {TABLE_bucket, "kind", SNAP_BUCKET_COUNT, SNAP_BUCKET_MEM}};
 
 const struct snap_coldef *snap_find_col(const struct snap_tabledef *t, const char *name)
 {
@@ -62,7 +67,7 @@ static struct err *check_column(const struct snap *s, const struct snap_tabledef
         return NULL;
     }
     size_t limit = snap_table_at((struct snap *)s, &snap_tables[c->target])->n;
-    bool own = &snap_tables[c->target] == t, maybe = c->kind == SNAP_MAYBE;
+    bool own = &snap_tables[c->target] == t && c->kind != SNAP_LINK, maybe = snap_may_be_none(c);
     for (size_t i = 0; i < n; i++) {
         if (maybe && v[i] == SNAP_NONE)
             continue;

@@ -17,6 +17,8 @@
     {#name, SNAP_IDX, SNAP_REF, TABLE_##target, NULL, offsetof(struct snap_##table, name), doc},
 #define MAYBE(table, name, target, doc)                                                            \
     {#name, SNAP_IDX, SNAP_MAYBE, TABLE_##target, NULL, offsetof(struct snap_##table, name), doc},
+#define LINK(table, name, target, doc)                                                             \
+    {#name, SNAP_IDX, SNAP_LINK, TABLE_##target, NULL, offsetof(struct snap_##table, name), doc},
 #define SPAN(table, name, count, target, doc)                                                      \
     {#name, SNAP_IDX, SNAP_SPAN, TABLE_##target, #count, offsetof(struct snap_##table, name), doc},
 #define END(table)                                                                                 \
@@ -87,7 +89,7 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
         void *grown = realloc(*col, cap * size);
         if (!grown)
             return false;
-        memset((char *)grown + table->cap * size, t->cols[c].kind == SNAP_MAYBE ? 0xff : 0,
+        memset((char *)grown + table->cap * size, snap_may_be_none(&t->cols[c]) ? 0xff : 0,
                (cap - table->cap) * size);
         *col = grown;
     }

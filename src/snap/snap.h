@@ -119,6 +119,71 @@ enum snap_localflag {
     SNAP_LF_ESCAPED = 1 << 3,    /* lives on the heap */
 };
 
+enum snap_spanflag {
+    SNAP_SPF_NO_POINTERS = 1 << 0,
+    SNAP_SPF_LARGE = 1 << 1,      /* one object, whose size is that of the pages */
+    SNAP_SPF_HEADER = 1 << 2,     /* objects begin with 8 bytes that name their type */
+    SNAP_SPF_TINY = 1 << 3,       /* slots hold several small values without pointers each */
+    SNAP_SPF_USER_ARENA = 1 << 4, /* package arena */
+    SNAP_SPF_INLINE_MARKS = 1 << 5,
+};
+
+/* What the type of a shape is to the object. */
+enum snap_form {
+    SNAP_FORM_UNKNOWN,
+    SNAP_FORM_VALUE,   /* one value of the type (or several: an array that a pointer refers to) */
+    SNAP_FORM_ARRAY,   /* backing array of a slice; type: of its elements */
+    SNAP_FORM_STRING,  /* bytes of a string */
+    SNAP_FORM_MAP,     /* header of a map; type: the map's, here and in what follows */
+    SNAP_FORM_MAP_DIR, /* directory of its tables (1.24+) */
+    SNAP_FORM_MAP_TABLE,
+    SNAP_FORM_MAP_GROUPS, /* groups of entries; buckets before 1.24 */
+    SNAP_FORM_MAP_EXTRA,  /* what keeps overflow buckets (before 1.24) */
+    SNAP_FORM_CHAN,       /* channel, with its buffer when the elements have no pointers */
+    SNAP_FORM_CHAN_BUF,   /* buffer of one; type: of its elements */
+    SNAP_FORM_CLOSURE,    /* pc: its code */
+    SNAP_FORM_TINY,       /* a block of the tiny allocator: several small values */
+    SNAP_FORM_COUNT,
+};
+
+/* How the shape of an object is known, best first. */
+enum snap_evidence {
+    SNAP_EV_NONE,
+    SNAP_EV_HEADER,    /* the runtime wrote the type beside the object */
+    SNAP_EV_INTERFACE, /* an interface value names the type of what it points to */
+    SNAP_EV_ROOT,      /* the type of a variable that points to it */
+    SNAP_EV_FLOW,      /* the type of the field of another object that points to it */
+    SNAP_EV_GUESS,     /* the only type of the program with this size and these pointers */
+    SNAP_EV_COUNT,
+};
+
+enum snap_rootkind {
+    SNAP_ROOT_GLOBAL,   /* data and bss of the program and its plugins */
+    SNAP_ROOT_STACK,    /* a goroutine's stack */
+    SNAP_ROOT_REGISTER, /* of a thread that runs a goroutine */
+    SNAP_ROOT_SPECIAL,  /* finalizer or cleanup: its function, or what only that function keeps */
+    SNAP_ROOT_QUEUE,    /* finalizers and cleanups that wait to be run */
+    SNAP_ROOT_OTHER,    /* the runtime's own memory outside the heap */
+    SNAP_ROOT_COUNT,
+};
+
+enum snap_rootflag {
+    SNAP_RF_CONSERVATIVE = 1 << 0, /* a word that may be a pointer: the runtime treats it as one */
+    SNAP_RF_INTERIOR = 1 << 1,     /* it does not point to the object's first byte */
+};
+
+enum snap_specialkind {
+    SNAP_SPECIAL_OTHER,
+    SNAP_SPECIAL_FINALIZER,
+    SNAP_SPECIAL_CLEANUP,
+    SNAP_SPECIAL_WEAK,
+    SNAP_SPECIAL_PROFILE,
+    SNAP_SPECIAL_PINNED,
+    SNAP_SPECIAL_COUNT,
+};
+
+enum snap_bucketkind { SNAP_BUCKET_MEM, SNAP_BUCKET_BLOCK, SNAP_BUCKET_MUTEX, SNAP_BUCKET_COUNT };
+
 #define SNAP_CTYPE_U8 uint8_t
 #define SNAP_CTYPE_U16 uint16_t
 #define SNAP_CTYPE_U32 uint32_t
@@ -154,7 +219,7 @@ struct snap *snap_new(void);
 void snap_free(struct snap *s);
 size_t snap_memory(const struct snap *s); /* bytes held */
 
-/* Appends a row of zeros (MAYBE columns: SNAP_NONE) to a table and returns its number:
+/* Appends a row of zeros (MAYBE and LINK columns: SNAP_NONE) to a table and returns its number:
  * snap_add_goroutine(s) and so on. */
 #define TABLE(table, doc) uint32_t snap_add_##table(struct snap *s);
 #define COL(table, type, name, doc)

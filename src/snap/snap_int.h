@@ -5,7 +5,7 @@
 #include "snap/snap.h"
 
 enum snap_coltype { SNAP_U8, SNAP_U16, SNAP_U32, SNAP_U64, SNAP_I64, SNAP_STR, SNAP_IDX };
-enum snap_colkind { SNAP_PLAIN, SNAP_REF, SNAP_MAYBE, SNAP_SPAN };
+enum snap_colkind { SNAP_PLAIN, SNAP_REF, SNAP_MAYBE, SNAP_LINK, SNAP_SPAN };
 
 /* Numbers of the tables, in the order of schema.def: TABLE_goroutine and so on. */
 enum snap_table_no {
@@ -23,7 +23,7 @@ struct snap_coldef {
     const char *name;
     enum snap_coltype type;
     enum snap_colkind kind;
-    enum snap_table_no target; /* REF, MAYBE, SPAN: the table it points to */
+    enum snap_table_no target; /* REF, MAYBE, LINK, SPAN: the table it points to */
     const char *count;         /* SPAN: the column that says how many rows */
     size_t offset;             /* of the column's pointer, inside the table's struct */
     const char *doc;
@@ -54,6 +54,12 @@ static inline struct snap_table_head *snap_table_at(struct snap *s, const struct
 static inline void **snap_col_at(struct snap_table_head *table, const struct snap_coldef *c)
 {
     return (void **)((char *)table + c->offset);
+}
+
+/* Whether SNAP_NONE may stand in a column. */
+static inline bool snap_may_be_none(const struct snap_coldef *c)
+{
+    return c->kind == SNAP_MAYBE || c->kind == SNAP_LINK;
 }
 
 /* The column of this name, or NULL. */

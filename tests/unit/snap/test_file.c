@@ -65,7 +65,7 @@ static void random_column(struct make_random *r, struct snap *s, const struct sn
             x = target > 255 ? x % (target - 255) : 0;
         else if (c->kind != SNAP_PLAIN) {
             size_t limit = &snap_tables[c->target] == t ? i : target;
-            x = c->kind == SNAP_MAYBE && (!limit || x % 5 == 0) ? SNAP_NONE
+            x = snap_may_be_none(c) && (!limit || x % 5 == 0) ? SNAP_NONE
                                                                 : x % (limit ? limit : 1);
         }
         memcpy((char *)v + i * snap_coltype_size(c->type), &x, snap_coltype_size(c->type));
@@ -90,6 +90,8 @@ static void keep_promises(struct snap *s)
     for (size_t i = 0; i < s->pc.n; i++)
         if (s->frame.n <= 255)
             s->pc.frames[i] = 0;
+    for (size_t i = 0; i < s->type.n; i++)
+        s->type.fields[i] = s->field.n <= 255 ? 0 : s->type.fields[i] % 256;
     for (size_t i = 0; i < s->heapobj.n; i++)
         s->heapobj.fingerprint[i] =
             snap_fingerprint(s->heapobj.type_name[i], (uint32_t)s->heapobj.fingerprint[i]);

@@ -1,0 +1,95 @@
+/* heap_int.h - what the files that read the heap into a snapshot share.
+ *
+ * The order: spans and allocation bits (heap_spans.c), the pointers of every object (heap_edges.c),
+ * what the runtime keeps beside objects (heap_specials.c), roots: globals and queues
+ * (heap_roots.c), stacks by their stack maps (stackmap.c, heap_stacks.c), names of globals and
+ * variables (heap_names.c); then, without the target as far as possible, what each object is
+ * (heap_shapes.c).  heap_capture.c leads.  Types are read once into rt_types (types.c).
+ *
+ * Everything is numbers of slots (schema.def, "the heap").  Amounts that a target decides are
+ * capped and asked for with mem_try_alloc(). */
+#ifndef GOSPECT_RT_HEAP_INT_H
+#define GOSPECT_RT_HEAP_INT_H
+
+#include "rt/capture_int.h"
+
+/* ---- types.c: the runtime's type descriptors ---- */
+
+/* A type; its number is its row in the snapshot's table `type`, too (types_store() writes them). */
+struct rt_typeinfo {
+    taddr addr; /* of its abi.Type */
+    uint64_t size, ptr_bytes;
+    uint8_t kind;        /* reflect.Kind */
+    bool direct;         /* an interface holds the value itself, not a pointer to it */
+    const uint8_t *mask; /* a bit for each word up to ptr_bytes: it is a pointer; NULL: none, or
+                            unreadable.  At least 8 bytes longer than that, so that it can be read
+                            64 bits at a time */
+};
+
+struct rt_types;
+/* Opens the types of a target; the tables of the program's own types are read at once.  t: the
+ * target they are read from.  Free with types_free(). */
+struct err *types_open(struct rt *rt, struct target *t, struct rt_types **ret) MUST_USE;
+void types_free(struct rt_types *ty);
+/* The number of the type whose abi.Type is at addr; SNAP_NONE: there is none.  Any thread. */
+uint32_t types_at(struct rt_types *ty, taddr addr);
+/* Valid until types_free().  Any thread. */
+const struct rt_typeinfo *types_get(const struct rt_types *ty, uint32_t type);
+/* The dynamic type that the first word of an interface value names: an itab, or a type (eface);
+ * SNAP_NONE: it is neither.  Any thread; quick for words seen before. */
+uint32_t types_of_interface(struct rt_types *ty, taddr word);
+/* The number of a shape, made when it is new; 0 when there are too many.  type, pc: SNAP_NONE or
+ * as in the table `shape` (pc: an address here).  Any thread. */
+uint16_t types_shape(struct rt_types *ty, enum snap_form form, uint32_t type, taddr pc,
+                     enum snap_evidence evidence);
+/* Writes all types, their fields and shapes into the snapshot's tables. */
+struct err *types_store(struct rt_types *ty, struct capture *c) MUST_USE;
+
+/* ---- the heap of a capture ---- */
+
+struct heap_span {
+    taddr addr;
+    uint64_t elem_size;
+    taddr alloc_bits, specials, large_type;
+    uint32_t pages, elems, slot, div_mul, sweepgen, free_index;
+    uint8_t spanclass, flags; /* enum snap_spanflag */
+};
+
+struct heap {
+    struct capture *c;
+    struct rt_types *types;
+    struct heap_span *spans; /* owned; ordered by address */
+    size_t nspans;
+    uint32_t nslots, nscan; /* slots; those of spans with pointers */
+    uint64_t *allocated;    /* the snapshot's column slots64.allocated */
+    uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
+    struct heap_pages *pages;
+    uint64_t free_targets; /* pointers that lead to slots that hold no object */
+};
+
+/* heap_spans.c: fills spans, the tables span and slots64, and makes room in slot and scanslot. */
+struct err *heap_read_spans(struct heap *h) MUST_USE;
+void heap_free_spans(struct heap *h);
+/* The slot whose object addr points to, or into; SNAP_NONE: none, or the slot is free.  The offset
+ * counts from the start of the object's data.  Any thread. */
+uint32_t heap_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
+/* The same for free slots, too, for who tells them apart himself (heap_is_allocated()). */
+uint32_t heap_any_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
+static inline bool heap_is_allocated(const struct heap *h, uint32_t slot)
+{
+    return h->allocated[slot / 64] >> slot % 64 & 1;
+}
+const struct heap_span *heap_span_of(const struct heap *h, uint32_t slot);
+/* Where the data of a slot's object begins: behind the header where there is one. */
+taddr heap_data_of(const struct heap *h, uint32_t slot);
+
+struct err *heap_read_edges(struct heap *h) MUST_USE;    /* heap_edges.c: edge, scanslot */
+struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
+struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
+struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
+struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
+
+/* heap_capture.c: all of it, into c->s.  The target is frozen, or a core. */
+struct err *capture_heap(struct capture *c) MUST_USE;
+
+#endif
