@@ -30,7 +30,11 @@ struct arch_insn {
     enum arch_ref_kind ref; /* of a PC-relative operand */
     taddr ref_addr;
     bool is_call, is_jump, is_ret, is_syscall;
-    taddr target; /* of a direct call or jump; 0: indirect, or neither */
+    taddr target;             /* of a direct call or jump; 0: indirect, or neither */
+    enum arch_ref_kind stack; /* of an operand at a constant distance from the stack pointer */
+    int64_t stack_off;        /* that distance */
+    unsigned stack_size;      /* bytes of the operand; of an address: 0 */
+    int stack_reg;            /* DWARF's number of the register that is stored there; -1: none */
 };
 
 /* ---- system calls made by a thread of another process ----
@@ -93,14 +97,19 @@ struct arch {
     bool (*from_raw)(struct arch_regs *r);
     /* The other way, for a thread of which only these are known: raw is otherwise zero. */
     void (*to_raw)(struct arch_regs *r);
+    /* A general register by DWARF's number, from raw; false: raw is empty, or it is another kind.
+     */
+    bool (*dwarf_reg)(const struct arch_regs *r, unsigned reg, uint64_t *ret);
+    /* Whether a register of DWARF's numbering is a floating point or vector register. */
+    bool (*dwarf_is_vector)(unsigned reg);
     uint32_t extended_note;     /* NT_* of the floating point and vector registers */
     const char *extended_owner; /* name of that note: CORE or LINUX */
     size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
     const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
     const struct arch_inject *inject;        /* NULL: not done on this processor */
     /* Registers at the moment a signal came, from what the kernel put on the signal stack: `frame`
-     * is where the stack pointer is after the return address of the handler (the ucontext).  raw
-     * stays empty.  False: n is too small. */
+     * is where the stack pointer is after the return address of the handler (the ucontext).  Of
+     * raw, only the general registers are right.  False: n is too small. */
     bool (*from_sigframe)(const uint8_t *frame, size_t n, struct arch_regs *ret);
 };
 

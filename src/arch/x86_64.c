@@ -5,16 +5,69 @@
  * Instruction decoding is Zydis'. */
 #include <Zydis/Zydis.h>
 #include <elf.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/user.h>
 
 #include "arch/arch_int.h"
+
+/* DWARF's numbers of the general registers (System V ABI for AMD64, figure 3.36), and where ptrace
+ * keeps them. */
+static const struct {
+    ZydisRegister zydis;
+    size_t at; /* in user_regs_struct */
+} dwarf_regs[] = {
+#define REG(name, field)                                                                           \
+    {                                                                                              \
+        ZYDIS_REGISTER_##name, offsetof(struct user_regs_struct, field)                            \
+    }
+    REG(RAX, rax), REG(RDX, rdx), REG(RCX, rcx), REG(RBX, rbx), REG(RSI, rsi), REG(RDI, rdi),
+    REG(RBP, rbp), REG(RSP, rsp), REG(R8, r8),   REG(R9, r9),   REG(R10, r10), REG(R11, r11),
+    REG(R12, r12), REG(R13, r13), REG(R14, r14), REG(R15, r15),
+#undef REG
+};
+enum { DWARF_XMM0 = 17, DWARF_XMM31 = 82 };
+
+static int dwarf_number(ZydisRegister reg)
+{
+    for (size_t i = 0; i < ARRAY_LEN(dwarf_regs); i++)
+        if (dwarf_regs[i].zydis == reg)
+            return (int)i;
+    return reg >= ZYDIS_REGISTER_XMM0 && reg <= ZYDIS_REGISTER_XMM15
+               ? DWARF_XMM0 + (int)(reg - ZYDIS_REGISTER_XMM0)
+               : -1;
+}
+
+static bool dwarf_reg(const struct arch_regs *r, unsigned reg, uint64_t *ret)
+{
+    if (reg >= ARRAY_LEN(dwarf_regs) || r->raw_n != sizeof(struct user_regs_struct))
+        return false;
+    memcpy(ret, r->raw + dwarf_regs[reg].at, sizeof(*ret));
+    return true;
+}
+
+static bool dwarf_is_vector(unsigned reg)
+{
+    return reg >= DWARF_XMM0 && reg <= DWARF_XMM31;
+}
 
 static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
 {
     if (in->mnemonic == ZYDIS_MNEMONIC_LEA)
         return ARCH_REF_ADDRESS;
     return op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ARCH_REF_STORE : ARCH_REF_LOAD;
+}
+
+/* An operand [rsp + constant]; the other operand may be the register that is stored there. */
+static void take_stack(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
+                       unsigned i, struct arch_insn *ret)
+{
+    ret->stack = ref_kind(in, &ops[i]);
+    ret->stack_off = ops[i].mem.disp.value;
+    ret->stack_size = ret->stack == ARCH_REF_ADDRESS ? 0 : ops[i].size / 8;
+    if (i == 0 && in->operand_count_visible == 2 && ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        ops[0].size >= 64)
+        ret->stack_reg = dwarf_number(ops[1].reg.value);
 }
 
 static void take_operands(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
@@ -25,6 +78,9 @@ static void take_operands(const ZydisDecodedInstruction *in, const ZydisDecodedO
         if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_RIP) {
             ret->ref = ref_kind(in, op);
             ret->ref_addr = next + (taddr)op->mem.disp.value;
+        } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_RSP &&
+                   op->mem.index == ZYDIS_REGISTER_NONE) {
+            take_stack(in, ops, i, ret);
         } else if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op->imm.is_relative) {
             ret->target = next + (taddr)op->imm.value.s;
         }
@@ -46,6 +102,7 @@ static bool decode(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *r
                    in.meta.category == ZYDIS_CATEGORY_UNCOND_BR,
         .is_ret = in.meta.category == ZYDIS_CATEGORY_RET,
         .is_syscall = in.mnemonic == ZYDIS_MNEMONIC_SYSCALL,
+        .stack_reg = -1,
     };
     take_operands(&in, ops, pc + in.length, ret);
     return true;
@@ -66,20 +123,6 @@ static bool from_raw(struct arch_regs *r)
     return true;
 }
 
-/* struct ucontext of the kernel: flags, link, stack (40 bytes), then the registers of struct
- * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
-static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_regs *r)
-{
-    enum { REGS = 40, R14 = 6, BP = 10, SP = 15, IP = 16 };
-    uint64_t regs[IP + 1];
-    if (n < REGS + sizeof(regs))
-        return false;
-    memcpy(regs, frame + REGS, sizeof(regs));
-    *r = (struct arch_regs){
-        .pc = regs[IP], .sp = regs[SP], .bp = regs[BP], .g = regs[R14], .syscall = -1};
-    return true;
-}
-
 static void to_raw(struct arch_regs *r)
 {
     struct user_regs_struct u = {
@@ -95,6 +138,24 @@ static void to_raw(struct arch_regs *r)
     };
     memcpy(r->raw, &u, sizeof(u));
     r->raw_n = sizeof(u);
+}
+
+/* struct ucontext of the kernel: flags, link, stack (40 bytes), then the registers of struct
+ * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
+static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_regs *r)
+{
+    enum { REGS = 40, R8 = 0, DI = 8, SI, BP, BX, DX, AX, CX, SP, IP };
+    static const unsigned in_dwarf_order[] = {AX, DX, CX, BX, SI, DI, BP, SP};
+    uint64_t regs[IP + 1];
+    if (n < REGS + sizeof(regs))
+        return false;
+    memcpy(regs, frame + REGS, sizeof(regs));
+    *r = (struct arch_regs){
+        .pc = regs[IP], .sp = regs[SP], .bp = regs[BP], .g = regs[R8 + 6], .syscall = -1};
+    to_raw(r);
+    for (size_t i = 0; i < ARRAY_LEN(dwarf_regs); i++)
+        memcpy(r->raw + dwarf_regs[i].at, &regs[i < 8 ? in_dwarf_order[i] : R8 + i - 8], 8);
+    return true;
 }
 
 static const char *const syscall_names[] = {
@@ -120,6 +181,8 @@ const struct arch arch_x86_64 = {
     .decode = decode,
     .from_raw = from_raw,
     .to_raw = to_raw,
+    .dwarf_reg = dwarf_reg,
+    .dwarf_is_vector = dwarf_is_vector,
     .extended_note = NT_X86_XSTATE,
     .extended_owner = "LINUX",
     .fp_in_extended = sizeof(struct user_fpregs_struct), /* XSAVE begins as FXSAVE does */

@@ -9,8 +9,7 @@
 
 #include "base/clock.h"
 
-/* The length of the well-formed UTF-8 sequence at s, its code point in *cp; 0: none. */
-static size_t utf8_next(const char *text, size_t n, uint32_t *cp)
+size_t text_utf8(const char *text, size_t n, uint32_t *cp)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
@@ -59,7 +58,7 @@ static size_t step(const char *s, size_t n, size_t *columns)
         return i < n ? i + 1 : n;
     }
     uint32_t cp = 0;
-    size_t len = utf8_next(s, n, &cp);
+    size_t len = text_utf8(s, n, &cp);
     *columns = len ? char_columns(cp) : 1;
     return len ? len : 1;
 }
@@ -157,7 +156,7 @@ void text_clean(struct buf *b, const char *s)
     size_t n = strlen(s);
     for (size_t i = 0; i < n;) {
         uint32_t cp = 0;
-        size_t len = utf8_next(s + i, n - i, &cp);
+        size_t len = text_utf8(s + i, n - i, &cp);
         if (!len)
             buf_str(b, "\xef\xbf\xbd");
         else if (cp < 0x20 || cp == 0x7f)

@@ -8,6 +8,10 @@
 
 #include "base/buf.h"
 
+/* The length of the well-formed UTF-8 sequence that n bytes begin with, its code point in *cp; 0:
+ * there is none.  n > 0. */
+size_t text_utf8(const char *s, size_t n, uint32_t *cp);
+
 size_t text_width(const char *s); /* columns of a whole text */
 size_t text_widthn(const char *s, size_t n);
 

@@ -50,6 +50,8 @@ struct dwarf_var {
     uint64_t type;    /* id of its type (dwarf_type.h); DWARF_NO_ID: none told */
     const struct dwarf_unit *unit;
     struct dwarf_expr loc; /* where it is at this pc; n 0: nowhere */
+    bool fixed;            /* loc is one place for the whole function: before the variable is set,
+                              anything may be in it */
     bool has_value;        /* it is this constant instead (DW_AT_const_value) */
     struct dwarf_attr value;
     uint32_t decl_file, decl_line;

@@ -152,6 +152,7 @@ static struct err *take_var(struct scope_walk *s, const struct dwarf_die *die, s
     TRY(read_var(s->dw, die, &v, &location));
     v.call = at.call;
     v.block = at.block;
+    v.fixed = location.cls == DWARF_BLOCK;
     if (location.cls != DWARF_NONE)
         TRY(dwarf_location_budgeted(die->unit, &location, s->pc, &s->budget, &v.loc));
     vec_push(&s->vars, v);

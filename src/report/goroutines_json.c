@@ -131,29 +131,38 @@ static void waits_json(struct writer *w, uint32_t g)
     json_end(&w->j, ']');
 }
 
-static void locals_json(struct writer *w, uint32_t g)
+static void local_json(struct writer *w, uint32_t i, uint64_t frame)
 {
     const struct snap *s = w->s;
     struct json *j = &w->j;
-    uint32_t first, n = snap_locals_of(s, g, &first);
-    json_key(j, "locals");
-    json_begin(j, '[');
-    for (uint32_t i = first; i < first + n; i++) {
-        uint8_t flags = s->local.flags[i];
-        json_begin(j, '{');
-        json_ku64(j, "frame", s->local.frame[i]);
-        json_kstr(j, "name", snap_str(s, s->local.name[i]));
-        json_kstr(j, "type", snap_str(s, s->local.type[i]));
-        json_kstr(j, flags & SNAP_LF_UNREADABLE ? "unreadable" : "value",
-                  snap_str(s, s->local.value[i]));
-        json_kstr(j, "kind",
-                  flags & SNAP_LF_ARG      ? "argument"
-                  : flags & SNAP_LF_RESULT ? "result"
-                                           : "variable");
-        json_kbool(j, "escaped", flags & SNAP_LF_ESCAPED);
-        json_end(j, '}');
-    }
-    json_end(j, ']');
+    uint8_t flags = s->local.flags[i];
+    json_begin(j, '{');
+    json_ku64(j, "frame", frame);
+    json_kstr(j, "name", snap_str(s, s->local.name[i]));
+    json_kstr(j, "type", snap_str(s, s->local.type[i]));
+    json_kstr(j, flags & SNAP_LF_UNREADABLE ? "unreadable" : "value",
+              snap_str(s, s->local.value[i]));
+    json_kstr(j, "kind",
+              flags & SNAP_LF_ARG      ? "argument"
+              : flags & SNAP_LF_RESULT ? "result"
+                                       : "variable");
+    json_kbool(j, "escaped", flags & SNAP_LF_ESCAPED);
+    json_end(j, '}');
+}
+
+/* Those of the frames that "stack" shows, which is what `frame` counts. */
+static void locals_json(struct writer *w, uint32_t g)
+{
+    struct snap_stack_iter it;
+    uint32_t first, n = snap_locals_of(w->s, g, &first);
+    json_key(&w->j, "locals");
+    json_begin(&w->j, '[');
+    snap_stack_iter_init(&it, w->s, n ? w->s->goroutine.stack[g] : SNAP_NONE);
+    for (uint64_t at = 0; (!w->r->depth || at < w->r->depth) && snap_stack_next(&it); at++)
+        for (uint32_t i = first; i < first + n; i++)
+            if (w->s->local.frame[i] == it.index)
+                local_json(w, i, at);
+    json_end(&w->j, ']');
 }
 
 static void wait_json(struct json *j, const char *key, int64_t ns)

@@ -176,6 +176,7 @@ static void id_words(const struct show *sh, const struct snap_group *g, struct b
 struct row {
     size_t func, place; /* offsets of texts */
     bool fold;
+    uint32_t index; /* of the frame, as local.frame has it */
 };
 
 struct rows {
@@ -185,7 +186,7 @@ struct rows {
 };
 
 struct place {
-    uint32_t frame, pc;
+    uint32_t frame, pc, index;
 };
 
 static bool is_runtime(const struct show *sh, const struct place *p)
@@ -204,7 +205,7 @@ static bool is_plumbing(const struct show *sh, const struct place *p)
 
 static void add_row(const struct show *sh, struct rows *rows, const struct place *p, size_t folded)
 {
-    struct row row = {.func = rows->text.n, .fold = folded > 0};
+    struct row row = {.func = rows->text.n, .fold = folded > 0, .index = p->index};
     if (p->frame == SNAP_NONE)
         buf_printf(&rows->text, "0x%" PRIx64, sh->s->pc.addr[p->pc]);
     else
@@ -229,7 +230,7 @@ static void stack_rows(const struct show *sh, uint32_t node, struct rows *rows)
     bool fold = false;
     snap_stack_iter_init(&it, sh->s, node);
     while (snap_stack_next(&it))
-        vec_push(&v, ((struct place){it.frame, it.pc}));
+        vec_push(&v, ((struct place){it.frame, it.pc, it.index}));
     while (!sh->r->runtime_frames && v.n > 1 && is_plumbing(sh, &v.v[v.n - 1]))
         v.n--;
     for (size_t i = 0; i < v.n && !sh->r->runtime_frames; i++)
@@ -288,14 +289,57 @@ static void put_row(struct show *sh, const struct rows *rows, const struct row *
     buf_free(&cut);
 }
 
-static void put_stack(struct show *sh, uint32_t g)
+static void put_local(struct show *sh, uint32_t row, size_t indent)
 {
+    const struct snap *s = sh->s;
+    struct buf *b = &sh->out.b;
+    uint8_t flags = s->local.flags[row];
+    buf_repeat(b, ' ', indent);
+    text_clean(b, snap_str(s, s->local.name[row]));
+    buf_char(b, ' ');
+    text_clean(b, snap_str(s, s->local.type[row]));
+    buf_str(b, flags & SNAP_LF_UNREADABLE ? ": " : " = ");
+    text_clean(b, snap_str(s, s->local.value[row]));
+    if (flags & (SNAP_LF_ARG | SNAP_LF_RESULT))
+        buf_str(b, flags & SNAP_LF_ARG ? "  (argument)" : "  (result)");
+    buf_char(b, '\n');
+}
+
+static void put_locals(struct show *sh, uint32_t g, uint32_t index, size_t indent)
+{
+    uint32_t first, n = snap_locals_of(sh->s, g, &first);
+    for (uint32_t i = first; i < first + n; i++)
+        if (sh->s->local.frame[i] == index)
+            put_local(sh, i, indent);
+}
+
+/* The goroutine of a group of equal stacks whose variables are shown; SNAP_NONE: none has any. */
+static uint32_t with_locals(const struct show *sh, const struct snap_group *g)
+{
+    uint32_t first;
+    for (uint32_t i = 0; sh->r->locals && sh->s->local.n && i < g->count; i++)
+        if (snap_locals_of(sh->s, g->rows[i], &first))
+            return g->rows[i];
+    return SNAP_NONE;
+}
+
+static void put_stack(struct show *sh, const struct snap_group *group)
+{
+    uint32_t g = group->example, of = with_locals(sh, group);
     struct rows rows = {0};
     struct buf *b = &sh->out.b;
     stack_rows(sh, sh->s->goroutine.stack[g], &rows);
     size_t columns = func_columns(sh, &rows);
-    for (size_t i = 0; i < rows.v.n; i++)
+    if (of != SNAP_NONE && group->count > 1) {
+        buf_repeat(b, ' ', sh->indent);
+        buf_printf(b, "(variables of goroutine %" PRIu64 "; --full shows those of all)\n",
+                   sh->s->goroutine.id[of]);
+    }
+    for (size_t i = 0; i < rows.v.n; i++) {
         put_row(sh, &rows, &rows.v.v[i], columns);
+        if (of != SNAP_NONE && !rows.v.v[i].fold)
+            put_locals(sh, of, rows.v.v[i].index, sh->indent + 4);
+    }
     if (rows.left_out) {
         buf_repeat(b, ' ', sh->indent);
         buf_str(b, "… ");
@@ -378,7 +422,7 @@ static void put_group(struct show *sh, const struct snap_group *g)
     }
     buf_char(b, '\n');
     if (by == SNAP_BY_STACK)
-        put_stack(sh, g->example);
+        put_stack(sh, g);
     buf_free(&words);
     buf_free(&count);
     flow(&sh->out);
@@ -544,24 +588,8 @@ static void put_creator(struct show *sh, uint32_t g)
     }
 }
 
-static void put_local(struct show *sh, uint32_t row)
-{
-    const struct snap *s = sh->s;
-    struct buf *b = &sh->out.b;
-    uint8_t flags = s->local.flags[row];
-    buf_str(b, "            ");
-    text_clean(b, snap_str(s, s->local.name[row]));
-    buf_char(b, ' ');
-    text_clean(b, snap_str(s, s->local.type[row]));
-    buf_str(b, flags & SNAP_LF_UNREADABLE ? ": " : " = ");
-    text_clean(b, snap_str(s, s->local.value[row]));
-    if (flags & (SNAP_LF_ARG | SNAP_LF_RESULT))
-        buf_str(b, flags & SNAP_LF_ARG ? "  (argument)" : "  (result)");
-    buf_char(b, '\n');
-}
-
 /* A stack with variables cannot be copied together: frame by frame. */
-static uint64_t put_frames_with_locals(struct show *sh, uint32_t g, uint32_t first, uint32_t n)
+static uint64_t put_frames_with_locals(struct show *sh, uint32_t g)
 {
     struct snap_stack_iter it;
     uint64_t written = 0, left_out = 0;
@@ -573,9 +601,7 @@ static uint64_t put_frames_with_locals(struct show *sh, uint32_t g, uint32_t fir
         }
         written++;
         render_frame(&sh->frames, &sh->out.b, it.pc, it.frame);
-        for (uint32_t i = first; i < first + n; i++)
-            if (sh->s->local.frame[i] == it.index)
-                put_local(sh, i);
+        put_locals(sh, g, it.index, 12);
     }
     return left_out;
 }
@@ -587,7 +613,7 @@ static void put_goroutine(struct show *sh, uint32_t g)
     uint32_t first, locals = sh->r->locals ? snap_locals_of(s, g, &first) : 0;
     put_head(sh, g);
     uint64_t left_out = locals
-                            ? put_frames_with_locals(sh, g, first, locals)
+                            ? put_frames_with_locals(sh, g)
                             : frames_of_stack(&sh->frames, b, s->goroutine.stack[g], sh->r->depth);
     if (left_out) {
         buf_str(b, "    … ");

@@ -201,15 +201,33 @@ static struct err *read_all(struct capture *c)
     TRY(capture_stacks(c));
     if (c->live)
         TRY(capture_running_live(c));
+    if (c->locals)
+        TRY(locals_capture(c->locals));
     TRY(capture_procs(c));
     TRY(capture_global_queue(c));
     read_finalizer(c);
     add_goroutines(c);
+    if (c->locals)
+        locals_rows(c->locals);
     capture_runqs(c);
     TRY(capture_waits(c));
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     return capture_counters(c->rt, c->t, c->s);
+}
+
+/* Variables need DWARF; what takes long is made before anything stands still. */
+static struct err *open_locals(struct capture *c)
+{
+    if (c->o->locals == RT_LOCALS_NONE)
+        return NULL;
+    struct err *e = locals_open(c, &c->locals);
+    if (e && err_code(e) == ERR_NOT_FOUND) {
+        snap_note_missing(c->s, 1, "arguments and local variables", "the program has no DWARF");
+        err_free(e);
+        return NULL;
+    }
+    return e;
 }
 
 static void open_capture(struct capture *c)
@@ -220,6 +238,10 @@ static void open_capture(struct capture *c)
     c->workers = mem_alloc(c->nworkers * sizeof(*c->workers));
     for (unsigned i = 0; i < c->nworkers; i++)
         c->workers[i].u = unwinder_new(c->rt, c->t, c->o->max_depth);
+    if (c->locals) {
+        unwinder_trace(c->workers[0].u);
+        locals_set_target(c->locals);
+    }
     unsigned max = c->o->max_depth;
     c->depth_limit = max && max < SNAP_DEPTH_MAX ? max : SNAP_DEPTH_MAX;
 }
@@ -233,6 +255,7 @@ static void close_capture(struct capture *c)
         free(c->workers[i].node_row);
     }
     free(c->workers);
+    locals_close(c->locals);
     free(c->gs);
     free(c->ms);
     free(c->ps);
@@ -277,9 +300,14 @@ static struct err *capture(struct capture *c)
     bool freeze = target_kind(c->rt->t) == TARGET_LIVE && c->o->consistency == RT_PROCESS;
     c->t = c->rt->t;
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
+    TRY(open_locals(c));
     if (freeze) {
         struct target_freeze_options fo = {.stop_only = c->o->stop_only};
-        TRY(target_freeze(c->rt->t, &fo, &frozen));
+        struct err *e = target_freeze(c->rt->t, &fo, &frozen);
+        if (e) {
+            locals_close(c->locals);
+            return e;
+        }
         c->t = frozen;
     }
     open_capture(c);

@@ -7,6 +7,7 @@
 #ifndef GOSPECT_RT_CAPTURE_INT_H
 #define GOSPECT_RT_CAPTURE_INT_H
 
+#include "image/dwarf_func.h"
 #include "rt/rt_int.h"
 
 /* ---- unwind.c: stacks from memory ---- */
@@ -43,6 +44,16 @@ void unwinder_walk(struct unwinder *u, struct walk *w); /* appends frames */
 void unwinder_push(struct unwinder *u, taddr pc, bool exact);
 size_t unwinder_depth(const struct unwinder *u);
 uint32_t unwinder_commit(struct unwinder *u); /* the stack's node; SNAP_NONE when it is empty */
+/* Where the frames of the stack being built lie, innermost first: kept from the call of
+ * unwinder_trace() on; locals.c asks for it. */
+struct walk_frame {
+    taddr pc, sp;  /* sp 0: not known */
+    int32_t frame; /* bytes on the stack without the return address; -1: unknown */
+    uint8_t fn;    /* enum snap_funcid */
+    bool exact;
+};
+void unwinder_trace(struct unwinder *u);
+size_t unwinder_frames(const struct unwinder *u, const struct walk_frame **ret);
 /* Whether the stack being built has a frame of this kind. */
 bool unwinder_has(const struct unwinder *u, enum snap_funcid id);
 /* The kind of the physical function at pc. */
@@ -182,6 +193,7 @@ struct capture {
     size_t nmaps;
 
     struct symbols *symbols;
+    struct locals *locals; /* NULL: not asked for, or no DWARF */
     struct rt_heap heap;
     uint32_t reasons[256]; /* string ids + 1; 0: not read yet */
     int64_t sampled_ns;    /* longest time a thread stood still to be looked at */
@@ -206,7 +218,50 @@ struct err *capture_stacks(struct capture *c) MUST_USE; /* of goroutines that do
 /* Reads one goroutine of a running target again, until it holds still; not its stack if it runs. */
 struct err *capture_one_live(struct capture *c, uint32_t gi) MUST_USE;
 
+/* Walks the stack a goroutine saved once more, for the places of its frames, in worker 0. */
+void capture_walk_again(struct capture *c, uint32_t gi);
+/* Whether a goroutine is still as it was captured; always so in a target that stands still. */
+bool capture_held_still(struct capture *c, uint32_t gi);
+/* Forgets what a goroutine waits for and where it is, before it is captured once more. */
+void capture_forget(struct capture *c, uint32_t gi);
+
+/* locals.c: arguments and variables.  NOT_FOUND: no DWARF. */
+struct err *locals_open(struct capture *c, struct locals **ret) MUST_USE;
+void locals_set_target(struct locals *lo); /* c->t is now what is read */
+void locals_close(struct locals *lo);
+/* Of the goroutine whose stack is in worker 0's unwinder; regs: those of its innermost frame when
+ * it runs, else NULL.  NULL lo is fine. */
+void locals_take(struct locals *lo, uint32_t gi, const struct arch_regs *regs);
+/* Of those that do not run, as the options choose them. */
+struct err *locals_capture(struct locals *lo) MUST_USE;
+void locals_rows(struct locals *lo); /* their rows; goroutines have theirs by now */
+
+/* locals_scope.c: what can be said about the variables at a pc without looking at a process. */
+enum local_fate {
+    LOCAL_LOOK,    /* it can be looked for */
+    LOCAL_HIDDEN,  /* not in the source, or not declared yet */
+    LOCAL_NOT_SET, /* its place was not written to yet */
+    LOCAL_SHARED,  /* others use its place, too */
+};
+struct local_scope {
+    struct dwarf_scope scope;
+    const char *why;    /* NULL, or why there is no scope */
+    uint16_t nframes;   /* of the function table at this pc, inlined calls counted */
+    uint16_t *frame_of; /* of each call: which of these; UINT16_MAX: none */
+    uint8_t *fate;      /* of each variable: enum local_fate */
+};
+struct local_scopes;
+struct local_scopes *local_scopes_new(const struct rt *rt, struct dwarf *dw);
+void local_scopes_free(struct local_scopes *ls);
+const struct local_scope *local_scope_at(struct local_scopes *ls, taddr pc, bool exact);
+/* Where runtime.asyncPreempt keeps the registers of what it interrupted: offset from its stack
+ * pointer, by DWARF's number; -1: not on the stack. */
+enum { LOCAL_REGS = 40 };
+const int32_t *local_preempt_regs(const struct local_scopes *ls);
+
 /* threads.c */
+/* One goroutine of a target that runs: parked, or by stopping its thread. */
+struct err *capture_one_running(struct capture *c, uint32_t gi) MUST_USE;
 struct err *capture_threads(struct capture *c) MUST_USE; /* threads, Ms, stacks of what runs */
 /* Of a target that runs: goroutines that run, by stopping their threads one at a time. */
 struct err *capture_running_live(struct capture *c) MUST_USE;

@@ -26,11 +26,18 @@ enum rt_consistency {
                      in itself, validated by reading it again */
 };
 
+enum rt_locals { /* arguments and local variables, where the binary has DWARF */
+                 RT_LOCALS_NONE,
+                 RT_LOCALS_STACKS, /* of one goroutine of each stack, and of those that run */
+                 RT_LOCALS_ALL,
+};
+
 struct rt_capture_options {
     enum rt_consistency consistency;
-    bool stop_only;            /* RT_PROCESS without a fork */
-    unsigned max_depth;        /* innermost frames to keep of each stack; 0: all */
-    bool locals;               /* arguments and local variables, where the binary has DWARF */
+    bool stop_only;     /* RT_PROCESS without a fork */
+    unsigned max_depth; /* innermost frames to keep of each stack; 0: all */
+    enum rt_locals locals;
+    uint32_t locals_limit; /* of so many goroutines at most, one of each stack first; 0: no limit */
     struct progress *progress; /* NULL: none */
 };
 

@@ -334,6 +334,33 @@ struct err *capture_one_live(struct capture *c, uint32_t gi)
     return e;
 }
 
+void capture_walk_again(struct capture *c, uint32_t gi)
+{
+    walk_stack(&c->workers[0], &c->gs[gi], NULL, 0);
+}
+
+bool capture_held_still(struct capture *c, uint32_t gi)
+{
+    size_t size = (size_t)c->rt->layout.size[RT_STRUCT_g];
+    struct rt_g now;
+    if (!c->live)
+        return true;
+    uint8_t *p = mem_alloc(size);
+    struct err *e = target_read(c->t, c->gs[gi].g.addr, p, size);
+    if (!e)
+        rt_parse_g(&c->rt->layout, c->gs[gi].g.addr, p, &now);
+    bool still = !e && same_g(&c->gs[gi].g, &now);
+    err_free(e);
+    free(p);
+    return still;
+}
+
+void capture_forget(struct capture *c, uint32_t gi)
+{
+    keep_waits(&c->workers[c->gs[gi].worker], 0, &gi, 1);
+    c->gs[gi].source = G_NONE;
+}
+
 struct err *capture_stacks(struct capture *c)
 {
     struct stacks_job j = {.c = c};

@@ -264,6 +264,7 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
     if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) && interrupted(c, w->u, m, regs, &before))
         regs = &before;
     enum walk_end end = walk_running(&r, regs);
+    locals_take(c->locals, m->gi, regs);
     bool on_g = within(regs->sp, g->g.stack_lo, g->g.stack_hi);
     g->node = unwinder_commit(w->u);
     g->depth = (uint32_t)unwinder_depth(w->u);
@@ -404,7 +405,7 @@ static struct err *sample_thread(void *arg, const struct arch_regs *regs)
     return e;
 }
 
-static struct err *sample_goroutine(struct capture *c, uint32_t gi)
+struct err *capture_one_running(struct capture *c, uint32_t gi)
 {
     struct goroutine *g = &c->gs[gi];
     for (int i = 0; i < SAMPLE_ROUNDS; i++) {
@@ -438,7 +439,7 @@ struct err *capture_running_live(struct capture *c)
     for (uint32_t i = 0; i < c->ngs; i++) {
         enum snap_gstatus st = rt_gstatus(&c->rt->layout, c->gs[i].g.status);
         if (c->gs[i].source == G_NONE && st != SNAP_G_DEAD && st != SNAP_G_IDLE)
-            TRY(sample_goroutine(c, i));
+            TRY(capture_one_running(c, i));
     }
     return NULL;
 }

@@ -50,7 +50,9 @@ struct unwinder {
     size_t nstacks, stack_mask;
     VEC(uint32_t) rows; /* the stack being built, innermost first */
     uint32_t fns;       /* bit set of enum snap_funcid in it */
-    uint8_t *window;    /* stack memory read on demand */
+    bool traced;        /* frames is kept */
+    VEC(struct walk_frame) frames;
+    uint8_t *window; /* stack memory read on demand */
 };
 
 enum { FIRST_SLOTS = 1 << 10, FIRST_STACKS = 1 << 10, WINDOW = 256 << 10 };
@@ -86,6 +88,7 @@ void unwinder_free(struct unwinder *u)
     vec_free(&u->pcs);
     vec_free(&u->nodes);
     vec_free(&u->rows);
+    vec_free(&u->frames);
     map_free(&u->by_node);
     free(u);
 }
@@ -185,14 +188,35 @@ enum snap_funcid unwinder_fn_at(struct unwinder *u, taddr pc)
 void unwinder_begin(struct unwinder *u)
 {
     u->rows.n = 0;
+    u->frames.n = 0;
     u->fns = 0;
+}
+
+void unwinder_trace(struct unwinder *u)
+{
+    u->traced = true;
+}
+
+size_t unwinder_frames(const struct unwinder *u, const struct walk_frame **ret)
+{
+    *ret = u->frames.v;
+    return u->frames.n;
+}
+
+static void push(struct unwinder *u, struct pc_slot *slot, taddr sp, bool exact)
+{
+    vec_push(&u->rows, row_of(u, slot, exact));
+    u->fns |= 1u << slot->fn;
+    if (__builtin_expect(u->traced, 0)) {
+        struct walk_frame f = {
+            .pc = slot->pc, .sp = sp, .frame = slot->frame, .fn = slot->fn, .exact = exact};
+        vec_push(&u->frames, f);
+    }
 }
 
 void unwinder_push(struct unwinder *u, taddr pc, bool exact)
 {
-    struct pc_slot *slot = slot_of(u, pc);
-    vec_push(&u->rows, row_of(u, slot, exact));
-    u->fns |= 1u << slot->fn;
+    push(u, slot_of(u, pc), 0, exact);
 }
 
 size_t unwinder_depth(const struct unwinder *u)
@@ -260,8 +284,7 @@ void unwinder_walk(struct unwinder *u, struct walk *w)
             w->end = WALK_UNKNOWN;
             return;
         }
-        vec_push(&u->rows, row_of(u, slot, exact));
-        u->fns |= 1u << slot->fn;
+        push(u, slot, w->sp, exact);
         w->last_fn = slot->fn;
         if (slot->kind > PC_SIGTRAMP && !(slot->kind == PC_SPWRITE && first && w->spwrite_ok)) {
             w->end = end_of(slot);

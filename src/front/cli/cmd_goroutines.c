@@ -123,10 +123,20 @@ static struct err *one_output(struct cli *c)
     return NULL;
 }
 
+/* Groups show the variables of one goroutine of each stack; everything else may show any. */
+static struct rt_capture_options capture_options(struct cli *c)
+{
+    struct rt_capture_options o = cli_capture_options(c);
+    bool groups = !cli_flag(&c->args, OPT_full) && !c->json && !c->args.list.n;
+    if (o.locals && groups)
+        o.locals = RT_LOCALS_STACKS;
+    return o;
+}
+
 struct err *run_goroutines(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
-    struct rt_capture_options o = cli_capture_options(c);
+    struct rt_capture_options o = capture_options(c);
     struct cli_subject subject = {0};
     struct request q = {0};
     struct snap *s = NULL;

@@ -295,7 +295,8 @@ struct rt_capture_options cli_capture_options(struct cli *c)
     static const enum rt_consistency consistency[] = {RT_PROCESS, RT_GOROUTINE};
     return (struct rt_capture_options){
         .consistency = consistency[cli_num(&c->args, OPT_consistency)],
-        .locals = cli_flag(&c->args, OPT_locals),
+        .locals = cli_flag(&c->args, OPT_locals) ? RT_LOCALS_ALL : RT_LOCALS_NONE,
+        .locals_limit = (uint32_t)cli_num(&c->args, OPT_locals_limit),
         .progress = &c->progress.base,
     };
 }
