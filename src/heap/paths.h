@@ -1,0 +1,61 @@
+/* paths.h - why an object is alive: the ways that lead to it from the roots.
+ *
+ * Paths are shortest first and distinct.  To one object: no two agree in both the holder at their
+ * begin and the object that points to the target at their end.  To a type: no two agree in the
+ * holder, the type that points to the target and the word it does that from (array elements count
+ * as one word).
+ *
+ * Owner: the caller (heap_paths_free()).  Thread: one at a time (the first call may build an index
+ * of the reverse edges; it stays with the graph). */
+#ifndef GOSPECT_HEAP_PATHS_H
+#define GOSPECT_HEAP_PATHS_H
+
+#include "heap/heap.h"
+
+struct heap_step {
+    uint32_t slot; /* the object */
+    uint64_t word; /* which of its words points to the next one; the last step: 0 */
+    bool interior; /* that pointer does not point to the next one's first byte */
+};
+
+struct heap_path {
+    uint32_t root;                 /* row of table root where it begins */
+    uint32_t holder;               /* node */
+    const struct heap_step *steps; /* steps[0]: what the root points to; the last: the target */
+    size_t n;
+};
+
+struct heap_paths {
+    struct heap_path *v;
+    size_t n;
+    bool all; /* there are no more distinct ones */
+    struct arena mem;
+};
+
+enum heap_path_target {
+    HEAP_TO_SLOT,      /* one object */
+    HEAP_TO_TYPE,      /* any object with the type of a shape */
+    HEAP_TO_GOROUTINE, /* the g of a row of goroutine */
+};
+
+struct heap_path_options {
+    enum heap_path_target to;
+    uint32_t what; /* slot, row of shape, row of goroutine */
+    size_t limit;  /* how many paths; 0: 3.  At most 100 */
+    struct progress *progress;
+};
+/* ERR_UNSUPPORTED: the edges were not kept; ERR_NOT_FOUND: there is no such object (its message
+ * says why: free, garbage, not on the heap). */
+struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options *o,
+                            struct heap_paths *ret) MUST_USE;
+void heap_paths_free(struct heap_paths *p);
+
+/* "orders.hub.subs → [3].conn → .buf": the root, and the words that lead on. */
+void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b);
+
+/* The dominators of a node from the holder (or the outermost object) down to the node itself, at
+ * most `limit`, the nearest to the node being kept; *total: how many there are. */
+void heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
+                          size_t *n, uint64_t *total);
+
+#endif
