@@ -38,11 +38,16 @@ const struct rt_typeinfo *types_get(const struct rt_types *ty, uint32_t type);
 /* The dynamic type that the first word of an interface value names: an itab, or a type (eface);
  * SNAP_NONE: it is neither.  Any thread; quick for words seen before. */
 uint32_t types_of_interface(struct rt_types *ty, taddr word);
+/* The number of the type of a DWARF DIE; SNAP_NONE: unreadable, or not a type of Go.  Types without
+ * an abi.Type get a number, too (their addr is 0).  One thread. */
+uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die);
 /* The number of a shape, made when it is new; 0 when there are too many.  type, pc: SNAP_NONE or
  * as in the table `shape` (pc: an address here).  Any thread. */
 uint16_t types_shape(struct rt_types *ty, enum snap_form form, uint32_t type, taddr pc,
                      enum snap_evidence evidence);
-/* Writes all types, their fields and shapes into the snapshot's tables. */
+/* Writes the tables type, field and shape, last of all.  A type's number is its row.  Names and
+ * fields are written only of types that shapes, variables and edges refer to, and of what those
+ * consist of; rows of others are there as far as numbers need them. */
 struct err *types_store(struct rt_types *ty, struct capture *c) MUST_USE;
 
 /* ---- the heap of a capture ---- */
@@ -55,6 +60,13 @@ struct heap_span {
     uint8_t spanclass, flags; /* enum snap_spanflag */
 };
 
+/* A pointer outside the heap whose type is known. */
+struct heap_typed_root {
+    uint32_t slot; /* what it points to */
+    uint32_t type; /* of the variable that holds it */
+    uint64_t at;   /* offset of the pointer inside that variable */
+};
+
 struct heap {
     struct capture *c;
     struct rt_types *types;
@@ -64,6 +76,8 @@ struct heap {
     uint64_t *allocated;    /* the snapshot's column slots64.allocated */
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
     struct heap_pages *pages;
+    VEC(struct heap_typed_root)
+    typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
     uint64_t free_targets; /* pointers that lead to slots that hold no object */
 };
 
@@ -88,6 +102,11 @@ struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: spe
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
 struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
+/* heap_shapes.c: what DWARF knows of a root, for heap_find_shapes(): the word at byte `at` of a
+ * variable (global, or on a stack) of this type points to `offset` of the object of `slot`.
+ * Nothing is known when type is SNAP_NONE.  One thread. */
+void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at);
+void heap_free_typed_roots(struct heap *h);
 
 /* heap_capture.c: all of it, into c->s.  The target is frozen, or a core. */
 struct err *capture_heap(struct capture *c) MUST_USE;
