@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
-#include "rt/capture_int.h"
+#include "rt/heap_int.h"
 
 static uint32_t wait_reason(struct capture *c, uint8_t reason)
 {
@@ -213,7 +213,8 @@ static struct err *read_all(struct capture *c)
     TRY(capture_waits(c));
     TRY(capture_labels(c));
     TRY(capture_timers(c));
-    return capture_counters(c->rt, c->t, c->s);
+    TRY(capture_counters(c->rt, c->t, c->s));
+    return capture_heap(c);
 }
 
 /* Variables need DWARF; what takes long is made before anything stands still. */
@@ -262,6 +263,7 @@ static void close_capture(struct capture *c)
     free(c->global);
     map_free(&c->g_by_addr);
     map_free(&c->m_by_addr);
+    capture_heap_free(c);
     symbols_free(c->symbols);
     arena_free(&c->arena);
 }
@@ -324,6 +326,8 @@ static struct err *capture(struct capture *c)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
+    if (!e)
+        e = capture_heap_finish(c);
     close_capture(c);
     snap_set_meta_i64(c->s, SNAP_META_capture_ns, clock_mono_ns() - began);
     return e;
@@ -332,7 +336,9 @@ static struct err *capture(struct capture *c)
 struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct snap **ret)
 {
     struct capture c = {.rt = rt, .o = o, .s = snap_new()};
-    struct err *e = capture_info(rt, rt->t, c.s);
+    struct err *e = capture_heap_room(rt, o);
+    if (!e)
+        e = capture_info(rt, rt->t, c.s);
     if (!e)
         e = capture(&c);
     if (e) {

@@ -123,7 +123,7 @@ struct wait_record {
     bool is_select;
 };
 
-/* ---- spans.c: heap objects ---- */
+/* ---- heap_arenas.c: single heap objects ---- */
 
 struct rt_heap {
     struct rt *rt;
@@ -140,6 +140,7 @@ struct rt_object {
 void rt_heap_open(struct rt_heap *h, struct rt *rt, struct target *t);
 void rt_heap_close(struct rt_heap *h);
 bool rt_find_object(struct rt_heap *h, taddr addr, struct rt_object *ret);
+taddr rt_heap_arena(struct rt_heap *h, taddr addr); /* its runtime.heapArena; 0: there is none */
 
 struct worker {
     struct unwinder *u;
@@ -193,12 +194,13 @@ struct capture {
     size_t nmaps;
 
     struct symbols *symbols;
-    struct locals *locals; /* NULL: not asked for, or no DWARF */
-    struct rt_heap heap;
-    uint32_t reasons[256]; /* string ids + 1; 0: not read yet */
-    int64_t sampled_ns;    /* longest time a thread stood still to be looked at */
-    bool refused;          /* a thread could not be looked at */
-    bool finalizer_runs;   /* the finalizer goroutine is in code of the user */
+    struct locals *locals;     /* NULL: not asked for, or no DWARF */
+    struct rt_heap heap;       /* single objects */
+    struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
+    uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
+    int64_t sampled_ns;        /* longest time a thread stood still to be looked at */
+    bool refused;              /* a thread could not be looked at */
+    bool finalizer_runs;       /* the finalizer goroutine is in code of the user */
     uint32_t depth_limit;
     uint64_t cut; /* stacks that are deeper than it */
 };

@@ -1,9 +1,9 @@
 /* heap_int.h - what the files that read the heap into a snapshot share.
  *
- * The order: spans and allocation bits (heap_spans.c), the pointers of every object (heap_edges.c),
- * what the runtime keeps beside objects (heap_specials.c), roots: globals and queues
- * (heap_roots.c), stacks by their stack maps (stackmap.c, heap_stacks.c), names of globals and
- * variables (heap_names.c); then, without the target as far as possible, what each object is
+ * The order: spans and allocation bits (heap_arenas.c, heap_spans.c), the pointers of every object
+ * (heap_edges.c), what the runtime keeps beside objects (heap_specials.c), roots: globals and
+ * queues (heap_roots.c), stacks by their stack maps (stackmap.c, heap_stacks.c), names of globals
+ * and variables (heap_names.c); then, without the target as far as possible, what each object is
  * (heap_shapes.c).  heap_capture.c leads.  Types are read once into rt_types (types.c).
  *
  * Everything is numbers of slots (schema.def, "the heap").  Amounts that a target decides are
@@ -50,15 +50,30 @@ uint16_t types_shape(struct rt_types *ty, enum snap_form form, uint32_t type, ta
  * consist of; rows of others are there as far as numbers need them. */
 struct err *types_store(struct rt_types *ty, struct capture *c) MUST_USE;
 
-/* ---- the heap of a capture ---- */
+/* ---- heap_arenas.c: what an mspan says ---- */
+
+enum { HEAP_PAGE_SHIFT = 13, HEAP_PAGE = 1 << HEAP_PAGE_SHIFT, HEAP_ARENA_SHIFT = 26 };
+#define HEAP_ARENA ((uint64_t)1 << HEAP_ARENA_SHIFT)
 
 struct heap_span {
     taddr addr;
     uint64_t elem_size;
-    taddr alloc_bits, specials, large_type;
-    uint32_t pages, elems, slot, div_mul, sweepgen, free_index;
+    taddr alloc_bits, mark_bits, specials, large_type;
+    uint32_t pages, elems, slot, sweepgen, free_index;
+    uint32_t allocated;       /* slots that hold an object */
     uint8_t spanclass, flags; /* enum snap_spanflag */
 };
+
+enum heap_span_is {
+    HEAP_SPAN_IN_USE,
+    HEAP_SPAN_OTHER,    /* free, or a stack */
+    HEAP_SPAN_NONSENSE, /* in use, but its numbers cannot be true */
+};
+/* Takes a copy of a runtime.mspan apart. */
+enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,
+                                  struct heap_span *ret);
+
+/* ---- the heap of a capture ---- */
 
 /* A pointer outside the heap whose type is known. */
 struct heap_typed_root {
@@ -67,11 +82,14 @@ struct heap_typed_root {
     uint64_t at;   /* offset of the pointer inside that variable */
 };
 
+struct heap_pages;
+
 struct heap {
     struct capture *c;
     struct rt_types *types;
-    struct heap_span *spans; /* owned; ordered by address */
-    size_t nspans;
+    struct heap_span *spans; /* owned; the rows of the table span: those with pointers by address,
+                                then those without */
+    size_t nspans, nscan_spans;
     uint32_t nslots, nscan; /* slots; those of spans with pointers */
     uint64_t *allocated;    /* the snapshot's column slots64.allocated */
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
@@ -85,7 +103,8 @@ struct heap {
 struct err *heap_read_spans(struct heap *h) MUST_USE;
 void heap_free_spans(struct heap *h);
 /* The slot whose object addr points to, or into; SNAP_NONE: none, or the slot is free.  The offset
- * counts from the start of the object's data.  Any thread. */
+ * counts from the start of the object's data; it is above its size when addr is in the header, or
+ * behind the last object.  Any thread. */
 uint32_t heap_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
 /* The same for free slots, too, for who tells them apart himself (heap_is_allocated()). */
 uint32_t heap_any_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
@@ -96,6 +115,8 @@ static inline bool heap_is_allocated(const struct heap *h, uint32_t slot)
 const struct heap_span *heap_span_of(const struct heap *h, uint32_t slot);
 /* Where the data of a slot's object begins: behind the header where there is one. */
 taddr heap_data_of(const struct heap *h, uint32_t slot);
+/* The runtime.heapArena of an address in a span; 0: not known.  Any thread. */
+taddr heap_arena_of(const struct heap *h, taddr addr);
 
 struct err *heap_read_edges(struct heap *h) MUST_USE;    /* heap_edges.c: edge, scanslot */
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
@@ -108,7 +129,12 @@ struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.
 void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at);
 void heap_free_typed_roots(struct heap *h);
 
-/* heap_capture.c: all of it, into c->s.  The target is frozen, or a core. */
+/* heap_capture.c.  Before the target is frozen: whether memory of ours suffices (ERR_LIMIT). */
+struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o) MUST_USE;
+/* What needs the target, which is frozen, or a core: all but what objects are. */
 struct err *capture_heap(struct capture *c) MUST_USE;
+/* After it was let go: what objects are. */
+struct err *capture_heap_finish(struct capture *c) MUST_USE;
+void capture_heap_free(struct capture *c);
 
 #endif

@@ -86,11 +86,13 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
     for (size_t c = 0; c < t->ncols; c++) {
         size_t size = snap_coltype_size(t->cols[c].type);
         void **col = snap_col_at(table, &t->cols[c]);
-        void *grown = realloc(*col, cap * size);
+        bool none = snap_may_be_none(&t->cols[c]), fresh = !*col && !none;
+        /* what the system zeroes costs no memory until it is written to */
+        void *grown = fresh ? calloc(cap, size) : realloc(*col, cap * size);
         if (!grown)
             return false;
-        memset((char *)grown + table->cap * size, snap_may_be_none(&t->cols[c]) ? 0xff : 0,
-               (cap - table->cap) * size);
+        if (!fresh)
+            memset((char *)grown + table->cap * size, none ? 0xff : 0, (cap - table->cap) * size);
         *col = grown;
     }
     table->cap = cap;
@@ -130,6 +132,39 @@ static uint32_t add_row(struct snap *s, const struct snap_tabledef *t)
 #undef TABLE
 #undef COL
 #undef END
+
+#define TABLE(table, doc)                                                                          \
+    struct err *snap_resize_##table(struct snap *s, size_t n)                                      \
+    {                                                                                              \
+        return snap_table_resize(s, &snap_tables[TABLE_##table], n);                               \
+    }
+#define COL(table, type, name, doc)
+#define END(table)
+#include "snap/schema.def"
+#undef TABLE
+#undef COL
+#undef END
+
+/* The column grows without being written to: it can have hundreds of megabytes, and what is not
+ * used yet must cost nothing. */
+struct err *snap_append_edges(struct snap *s, const uint8_t *bytes, size_t n)
+{
+    struct snap_edge *t = &s->edge;
+    if (t->n + n >= SNAP_NONE)
+        return err_new(ERR_LIMIT, "the heap has more pointers than a snapshot can hold (4 GiB)");
+    if (t->n + n > t->cap) {
+        size_t cap = min_u64(vec_grown_cap(t->cap, t->n + n), SNAP_NONE);
+        uint8_t *grown = realloc(t->byte, cap);
+        if (!grown)
+            return err_new(ERR_NOMEM, "no memory for %zu MB of pointers", cap >> 20);
+        t->byte = grown;
+        t->cap = cap;
+    }
+    if (n)
+        memcpy(t->byte + t->n, bytes, n);
+    t->n += n;
+    return NULL;
+}
 
 const char *snap_meta_name(enum snap_meta_key key)
 {

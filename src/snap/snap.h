@@ -229,6 +229,19 @@ size_t snap_memory(const struct snap *s); /* bytes held */
 #undef COL
 #undef END
 
+/* Makes a table n rows long, new ones as above, for amounts that a target decides:
+ * snap_resize_slot(s, n).  ERR_LIMIT: more than a table can have; ERR_NOMEM. */
+#define TABLE(table, doc) struct err *snap_resize_##table(struct snap *s, size_t n) MUST_USE;
+#define COL(table, type, name, doc)
+#define END(table)
+#include "snap/schema.def"
+#undef TABLE
+#undef COL
+#undef END
+
+/* Appends bytes to the table edge.  ERR_LIMIT beyond 4 GiB. */
+struct err *snap_append_edges(struct snap *s, const uint8_t *bytes, size_t n) MUST_USE;
+
 /* Text of a STR cell. */
 static inline const char *snap_str(const struct snap *s, uint32_t id)
 {

@@ -101,8 +101,11 @@ static struct err *print_pulse(struct rt *rt)
 
 static struct err *capture(const char *what, struct rt *rt, unsigned depth)
 {
-    struct rt_capture_options o = {
-        .max_depth = depth, .locals = getenv("RT_DUMP_LOCALS") ? RT_LOCALS_ALL : RT_LOCALS_NONE};
+    struct rt_capture_options o = {.max_depth = depth,
+                                   .locals =
+                                       getenv("RT_DUMP_LOCALS") ? RT_LOCALS_ALL : RT_LOCALS_NONE,
+                                   .heap = getenv("RT_DUMP_HEAP") != NULL,
+                                   .heap_memory = getenv("RT_DUMP_HEAP_MEMORY") != NULL};
     struct snap *s = NULL;
     if (strcmp(what, "pulse") == 0)
         return print_pulse(rt);

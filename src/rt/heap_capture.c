@@ -1,0 +1,50 @@
+/* heap_capture.c - leads the capture of the heap: what is read in which order, and what it takes.
+ *
+ * What needs the target comes first (capture_heap), so that the copy can go: spans, pointers, what
+ * the runtime keeps beside objects, roots.  What objects are is found out afterwards
+ * (capture_heap_finish), from the snapshot and the types that were read.
+ *
+ * A graph needs one instant: pointers that are read at different times lead to slots that were free
+ * or held something else.  So the heap is read from a frozen copy, a stopped process or a core, and
+ * refused for a process that runs. */
+#include <stdlib.h>
+
+#include "rt/heap_int.h"
+
+struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o)
+{
+    if (!o->heap)
+        return NULL;
+    if (target_kind(rt->t) == TARGET_LIVE && o->consistency == RT_GOROUTINE)
+        return err_hint(err_new(ERR_USAGE, "the heap cannot be read while the process changes it: "
+                                           "it must be seen at one instant"),
+                        "leave out --consistency goroutine");
+    return NULL;
+}
+
+struct err *capture_heap(struct capture *c)
+{
+    if (!c->o->heap)
+        return NULL;
+    struct heap *h = c->heap_objects = mem_alloc(sizeof(*h));
+    h->c = c;
+    TRY(heap_read_spans(h));
+    return NULL;
+}
+
+struct err *capture_heap_finish(struct capture *c)
+{
+    struct heap *h = c->heap_objects;
+    if (!h)
+        return NULL;
+    snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
+    return NULL;
+}
+
+void capture_heap_free(struct capture *c)
+{
+    if (c->heap_objects)
+        heap_free_spans(c->heap_objects);
+    free(c->heap_objects);
+    c->heap_objects = NULL;
+}
