@@ -116,4 +116,9 @@ struct arch {
 const struct arch *arch_by_machine(uint16_t machine); /* NULL: not supported */
 const struct arch *arch_host(void);
 
+/* The counter of cycles that Go's runtime measures with (runtime.cputicks) on this machine, and how
+ * fast it runs (measured once, takes some milliseconds).  0: there is none. */
+int64_t arch_cycles(void);
+int64_t arch_cycles_per_second(void);
+
 #endif

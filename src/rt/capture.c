@@ -164,14 +164,21 @@ static void note_incomplete(struct capture *c)
                                      : "they were running");
 }
 
-static struct err *finish(struct capture *c)
+static struct err *merge_stacks(struct capture *c)
 {
-    struct snap *s = c->s;
     struct err *e = NULL;
     for (unsigned i = 0; !e && i < c->nworkers; i++)
         e = symbols_merge(c->symbols, c->workers[i].u, &c->workers[i].node_row);
-    if (e)
-        return e;
+    for (size_t i = 0; !e && i < c->bucket_nodes.n; i++)
+        if (c->bucket_nodes.v[i] != SNAP_NONE)
+            c->s->bucket.stack[i] = c->workers[0].node_row[c->bucket_nodes.v[i]];
+    return e;
+}
+
+static struct err *finish(struct capture *c)
+{
+    struct snap *s = c->s;
+    TRY(merge_stacks(c));
     for (size_t i = 0; i < c->ngs; i++) {
         const struct goroutine *g = &c->gs[i];
         if (g->row == SNAP_NONE)
@@ -264,6 +271,8 @@ static void close_capture(struct capture *c)
     map_free(&c->g_by_addr);
     map_free(&c->m_by_addr);
     capture_heap_free(c);
+    map_free(&c->bucket_at);
+    vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);
     arena_free(&c->arena);
 }
@@ -349,6 +358,18 @@ struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct
     return NULL;
 }
 
+/* Nothing was stopped. */
+static void set_live_moment(struct rt *rt, struct snap *s, int64_t began)
+{
+    if (target_kind(rt->t) != TARGET_CORE) {
+        snap_set_meta_i64(s, SNAP_META_taken_mono_ns, began);
+        snap_set_meta_i64(s, SNAP_META_taken_wall_ns, clock_wall_ns());
+        snap_set_meta_i64(s, SNAP_META_pause_ns, 0);
+        snap_set_meta(s, SNAP_META_method, "live");
+    }
+    snap_set_meta_i64(s, SNAP_META_capture_ns, clock_mono_ns() - began);
+}
+
 struct err *rt_capture_info(struct rt *rt, struct snap **ret)
 {
     struct snap *s = snap_new();
@@ -360,13 +381,36 @@ struct err *rt_capture_info(struct rt *rt, struct snap **ret)
         snap_free(s);
         return e;
     }
-    if (target_kind(rt->t) != TARGET_CORE) {
-        snap_set_meta_i64(s, SNAP_META_taken_mono_ns, now);
-        snap_set_meta_i64(s, SNAP_META_taken_wall_ns, clock_wall_ns());
-        snap_set_meta_i64(s, SNAP_META_pause_ns, 0);
-        snap_set_meta(s, SNAP_META_method, "live");
-    }
-    snap_set_meta_i64(s, SNAP_META_capture_ns, clock_mono_ns() - now);
+    set_live_moment(rt, s, now);
     *ret = s;
+    return NULL;
+}
+
+static struct err *profiles_alone(struct capture *c)
+{
+    open_capture(c);
+    struct err *e = target_mappings(c->t, &c->arena, &c->maps, &c->nmaps);
+    if (!e) {
+        symbols_set_maps(c->symbols, c->maps, c->nmaps);
+        capture_profiles(c);
+        e = merge_stacks(c);
+    }
+    if (!e)
+        e = progress_step(c->o->progress, "profile", c->s->bucket.n, c->s->bucket.n);
+    close_capture(c);
+    return e;
+}
+
+struct err *rt_capture_profiles(struct rt *rt, struct progress *progress, struct snap **ret)
+{
+    struct rt_capture_options o = {.progress = progress};
+    struct capture c = {.rt = rt, .t = rt->t, .o = &o};
+    TRY(rt_capture_info(rt, &c.s));
+    struct err *e = profiles_alone(&c);
+    if (e) {
+        snap_free(c.s);
+        return e;
+    }
+    *ret = c.s;
     return NULL;
 }

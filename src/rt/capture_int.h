@@ -203,6 +203,9 @@ struct capture {
     bool finalizer_runs;       /* the finalizer goroutine is in code of the user */
     uint32_t depth_limit;
     uint64_t cut; /* stacks that are deeper than it */
+
+    VEC(uint32_t) bucket_nodes; /* of each row of bucket: its stack, a node of the first worker */
+    struct map bucket_at;       /* address of a runtime.bucket -> row of bucket */
 };
 
 /* gs.c */
@@ -267,6 +270,8 @@ struct err *capture_one_running(struct capture *c, uint32_t gi) MUST_USE;
 struct err *capture_threads(struct capture *c) MUST_USE; /* threads, Ms, stacks of what runs */
 /* Of a target that runs: goroutines that run, by stopping their threads one at a time. */
 struct err *capture_running_live(struct capture *c) MUST_USE;
+/* profile.c: the profiles that the runtime keeps; what cannot be read is noted */
+void capture_profiles(struct capture *c);
 /* procs.c: Ps, run queues */
 struct err *capture_procs(struct capture *c) MUST_USE;
 struct err *capture_global_queue(struct capture *c) MUST_USE;

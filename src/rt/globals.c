@@ -90,6 +90,10 @@ struct search {
     VEC(uint64_t) votes; /* candidate addresses, one element a vote */
 };
 
+struct refs {
+    VEC(uint64_t) v;
+};
+
 static uint64_t name_hash(const char *s)
 {
     return hash_bytes(s, strlen(s));
@@ -147,31 +151,56 @@ static void vote(struct search *s, const struct anchor *a, taddr addr, bool is_a
     }
 }
 
-/* Decodes a function; each address counts once. */
-static void count_votes(struct search *s, size_t row)
+/* Every address that the code of a function refers to, once: times two, plus one when it is taken.
+ */
+static void refs_of(const struct rt *rt, const struct pcln_func *f, struct refs *ret)
 {
-    struct rt *rt = s->rt;
-    const struct pcln_func *f = &s->funcs[row];
-    size_t size = f->end - f->entry, first = s->votes.n;
+    size_t size = f->end - f->entry;
     const uint8_t *code = image_at(rt->img, f->entry - rt->slide, size);
-    VEC(uint64_t) seen = {0};
     struct arch_insn in;
     for (size_t at = 0; code && at < size; at += in.len) {
         if (!target_arch(rt->t)->decode(code + at, size - at, f->entry + at, &in))
             break;
         if (in.ref == ARCH_REF_NONE)
             continue;
-        bool is_address = in.ref == ARCH_REF_ADDRESS, twice = false;
-        uint64_t key = in.ref_addr * 2 + is_address;
-        for (size_t i = 0; i < seen.n; i++)
-            twice |= seen.v[i] == key;
-        if (twice)
-            continue;
-        vec_push(&seen, key);
-        vote(s, &s->table->a[row], in.ref_addr, is_address);
+        bool twice = false;
+        uint64_t key = in.ref_addr * 2 + (in.ref == ARCH_REF_ADDRESS);
+        for (size_t i = 0; i < ret->v.n; i++)
+            twice |= ret->v.v[i] == key;
+        if (!twice)
+            vec_push(&ret->v, key);
     }
-    vec_free(&seen);
+}
+
+static void count_votes(struct search *s, size_t row)
+{
+    size_t first = s->votes.n;
+    struct refs refs = {0};
+    refs_of(s->rt, &s->funcs[row], &refs);
+    for (size_t i = 0; i < refs.v.n; i++)
+        vote(s, &s->table->a[row], refs.v.v[i] / 2, refs.v.v[i] & 1);
+    vec_free(&refs.v);
     log_debug("anchor %s: %zu votes", s->table->a[row].function, s->votes.n - first);
+}
+
+size_t rt_variables_of(const struct rt *rt, const char *function, taddr *ret, size_t max)
+{
+    const struct rt_module *m = &rt->modules[0];
+    struct pcln_func f;
+    struct refs refs = {0};
+    size_t n = 0;
+    if (pcln_find_name(&m->pcln, function, &f))
+        refs_of(rt, &f, &refs);
+    for (size_t i = 0; i < refs.v.n && n < max; i++) {
+        taddr addr = refs.v.v[i] / 2;
+        bool twice = false;
+        for (size_t k = 0; k < n; k++)
+            twice |= ret[k] == addr;
+        if (!twice && addr >= m->data_lo && addr < m->data_hi)
+            ret[n++] = addr;
+    }
+    vec_free(&refs.v);
+    return n;
 }
 
 static int by_value(const void *a, const void *b)

@@ -53,6 +53,11 @@ struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o,
  * without stopping anything: what `info` shows. */
 struct err *rt_capture_info(struct rt *rt, struct snap **ret) MUST_USE;
 
+/* The same, and the profiles that the runtime keeps (memory, block, mutex), read live without
+ * stopping anything: the table bucket and the counters profile.*. */
+struct err *rt_capture_profiles(struct rt *rt, struct progress *progress,
+                                struct snap **ret) MUST_USE;
+
 /* A cheap look for `watch` and `ps`: a few reads, nothing stopped. */
 struct rt_pulse {
     int64_t mono_ns, wall_ns;

@@ -57,6 +57,9 @@ static inline bool rt_is_go_code(const struct rt *rt, taddr pc)
 
 /* globals.c: addresses of the runtime's variables, by symbol, else by the code that uses them */
 void rt_find_globals(struct rt *rt);
+/* Addresses in data and bss that the code of a function refers to, each once; for variables that
+ * are told apart by what they hold.  At most max; how many. */
+size_t rt_variables_of(const struct rt *rt, const char *function, taddr *ret, size_t max);
 /* check.c: whether the layout and the globals agree with what is in memory.  An error says what
  * does not. */
 struct err *rt_check_layout(struct rt *rt) MUST_USE;

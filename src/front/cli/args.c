@@ -284,6 +284,13 @@ static struct err *unknown_command(const char *word)
     return err_hint(e, "gospect help lists the commands");
 }
 
+static const char *hint_for(const struct cli_param *p)
+{
+    return p->complete == COMPLETE_SHELL     ? "Write for instance gospect completion bash"
+           : p->complete == COMPLETE_PROFILE ? "Write for instance gospect profile orders heap"
+                                             : "gospect ps lists the Go processes of this host";
+}
+
 static struct err *check_complete(const struct cli_args *a)
 {
     if (!a->cmd || cli_flag(a, OPT_help))
@@ -292,9 +299,7 @@ static struct err *check_complete(const struct cli_args *a)
         if (a->cmd->param[i]->name && a->cmd->param[i]->required)
             return err_hint(err_new(ERR_USAGE, "%s needs %s: %s", a->cmd->name,
                                     a->cmd->param[i]->name, a->cmd->param[i]->help),
-                            a->cmd->param[i]->complete == COMPLETE_SHELL
-                                ? "Write for instance gospect completion bash"
-                                : "gospect ps lists the Go processes of this host");
+                            "%s", hint_for(a->cmd->param[i]));
     return NULL;
 }
 

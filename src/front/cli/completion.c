@@ -69,7 +69,7 @@ static void bash_options(struct buf *b, const struct cli_cmd *cmd)
     buf_str(b, "';;\n");
 }
 
-static const char *bash_param(const struct cli_param *p)
+static const char *bash_candidates(const struct cli_param *p)
 {
     switch (p->complete) {
     case COMPLETE_TARGET:
@@ -79,12 +79,30 @@ static const char *bash_param(const struct cli_param *p)
         return "_gospect_targets pids";
     case COMPLETE_COMMAND:
         return "COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))";
-    case COMPLETE_SHELL:
-        return "COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\"))";
-    case COMPLETE_NOTHING:
-        break;
+    default:
+        return "true";
     }
-    return "true";
+}
+
+static void bash_param(struct buf *b, const struct cli_param *p)
+{
+    const char *words = cli_param_words(p);
+    if (words)
+        buf_printf(b, "COMPREPLY+=($(compgen -W '%s' -- \"$cur\"))", words);
+    else
+        buf_str(b, bash_candidates(p));
+}
+
+/* What may stand behind a command: its first argument, and the words of its second one. */
+static void bash_params(struct buf *b, const struct cli_cmd *cmd)
+{
+    buf_printf(b, "        %s) ", cmd->name);
+    bash_param(b, cmd->param[0]);
+    if (cmd->param[1]->name && cli_param_words(cmd->param[1])) {
+        buf_str(b, "; ");
+        bash_param(b, cmd->param[1]);
+    }
+    buf_str(b, ";;\n");
 }
 
 static const char bash_head[] =
@@ -140,7 +158,7 @@ static void bash(struct buf *b)
                "        return\n    fi\n    case \"$cmd\" in\n");
     for (size_t i = 0; i < CLI_NCMD; i++)
         if (shown(&cli_cmds[i]) && cli_cmds[i].param[0]->name)
-            buf_printf(b, "        %s) %s;;\n", cli_cmds[i].name, bash_param(cli_cmds[i].param[0]));
+            bash_params(b, &cli_cmds[i]);
     buf_str(b, "    esac\n}\ncomplete -F _gospect gospect\n");
 }
 
@@ -190,7 +208,7 @@ static void zsh_option(struct buf *b, const struct cli_opt *o)
     buf_str(b, "' \\\n");
 }
 
-static const char *zsh_param(const struct cli_param *p)
+static const char *zsh_candidates(const struct cli_param *p)
 {
     switch (p->complete) {
     case COMPLETE_TARGET:
@@ -200,12 +218,18 @@ static const char *zsh_param(const struct cli_param *p)
         return "_gospect_pids";
     case COMPLETE_COMMAND:
         return "_gospect_commands";
-    case COMPLETE_SHELL:
-        return "(bash zsh fish)";
-    case COMPLETE_NOTHING:
-        break;
+    default:
+        return " ";
     }
-    return " ";
+}
+
+static void zsh_param(struct buf *b, const struct cli_param *p)
+{
+    const char *words = cli_param_words(p);
+    if (words)
+        buf_printf(b, "(%s)", words);
+    else
+        buf_str(b, zsh_candidates(p));
 }
 
 static const char zsh_head[] = "#compdef gospect\n"
@@ -227,10 +251,13 @@ static void zsh_command(struct buf *b, const struct cli_cmd *cmd)
     for (size_t i = 0; i < CLI_NOPT; i++)
         if (cli_opt_applies(&cli_opts[i], cmd))
             zsh_option(b, &cli_opts[i]);
-    for (size_t i = 0; i < 2; i++)
-        if (cmd->param[i]->name)
-            buf_printf(b, "        '%s:%s:%s' \\\n", cmd->param[i]->required ? "" : ":",
-                       cmd->param[i]->name, zsh_param(cmd->param[i]));
+    for (size_t i = 0; i < 2; i++) {
+        if (!cmd->param[i]->name)
+            continue;
+        buf_printf(b, "        '%s:%s:", cmd->param[i]->required ? "" : ":", cmd->param[i]->name);
+        zsh_param(b, cmd->param[i]);
+        buf_str(b, "' \\\n");
+    }
     buf_str(b, "        && return 0;;\n");
 }
 
@@ -297,30 +324,34 @@ static void fish_option(struct buf *b, const struct cli_opt *o, const struct cli
     buf_char(b, '\n');
 }
 
-static void fish_param(struct buf *b, const struct cli_cmd *cmd)
+static const char *fish_candidates(const struct cli_param *p)
 {
-    const char *candidates = "";
-    switch (cmd->param[0]->complete) {
+    switch (p->complete) {
     case COMPLETE_TARGET:
     case COMPLETE_BINARY:
-        candidates = "-F -a '(gospect complete targets 2>/dev/null)'";
-        break;
+        return "-F -a '(gospect complete targets 2>/dev/null)'";
     case COMPLETE_PID:
-        candidates = "-a '(gospect complete pids 2>/dev/null)'";
-        break;
-    case COMPLETE_COMMAND:
-        candidates = "-a '";
-        break;
-    case COMPLETE_SHELL:
-        candidates = "-a 'bash zsh fish'";
-        break;
-    case COMPLETE_NOTHING:
-        return;
+        return "-a '(gospect complete pids 2>/dev/null)'";
+    default:
+        return NULL;
     }
-    buf_printf(b, "complete -c gospect -n '__fish_seen_subcommand_from %s' %s", cmd->name,
-               candidates);
-    if (cmd->param[0]->complete == COMPLETE_COMMAND) {
-        command_names(b);
+}
+
+static void fish_param(struct buf *b, const struct cli_cmd *cmd, const struct cli_param *p)
+{
+    const char *words = cli_param_words(p), *candidates = fish_candidates(p);
+    bool commands = p->complete == COMPLETE_COMMAND;
+    if (!words && !candidates && !commands)
+        return;
+    buf_printf(b, "complete -c gospect -n '__fish_seen_subcommand_from %s' ", cmd->name);
+    if (candidates) {
+        buf_str(b, candidates);
+    } else {
+        buf_str(b, "-a '");
+        if (words)
+            buf_str(b, words);
+        else
+            command_names(b);
         buf_char(b, '\'');
     }
     buf_char(b, '\n');
@@ -348,8 +379,9 @@ static void fish(struct buf *b)
                 fish_option(b, o, &cli_cmds[k]);
     }
     for (size_t i = 0; i < CLI_NCMD; i++)
-        if (shown(&cli_cmds[i]) && cli_cmds[i].param[0]->name)
-            fish_param(b, &cli_cmds[i]);
+        if (shown(&cli_cmds[i]))
+            for (size_t k = 0; k < 2; k++)
+                fish_param(b, &cli_cmds[i], cli_cmds[i].param[k]);
 }
 
 bool cli_completion(struct buf *b, const char *shell)

@@ -135,3 +135,10 @@ const char *cli_likest(const char *typed, size_t n, const char *const *names, si
     }
     return best;
 }
+
+const char *cli_param_words(const struct cli_param *p)
+{
+    return p->complete == COMPLETE_SHELL     ? "bash zsh fish"
+           : p->complete == COMPLETE_PROFILE ? "heap allocs block mutex goroutine"
+                                             : NULL;
+}

@@ -13,7 +13,8 @@ enum cli_complete {
     COMPLETE_PID,
     COMPLETE_BINARY, /* like TARGET */
     COMPLETE_COMMAND,
-    COMPLETE_SHELL,
+    COMPLETE_SHELL, /* words: cli_param_words() */
+    COMPLETE_PROFILE,
 };
 
 struct cli_param {
@@ -22,6 +23,9 @@ struct cli_param {
     enum cli_complete complete;
     const char *help;
 };
+
+/* The words an argument may be, separated by spaces; NULL: it is no such argument. */
+const char *cli_param_words(const struct cli_param *p);
 
 enum cli_cmd_id {
 #define PARAM(id, name, required, complete, help)

@@ -65,8 +65,7 @@ static void random_column(struct make_random *r, struct snap *s, const struct sn
             x = target > 255 ? x % (target - 255) : 0;
         else if (c->kind != SNAP_PLAIN) {
             size_t limit = &snap_tables[c->target] == t ? i : target;
-            x = snap_may_be_none(c) && (!limit || x % 5 == 0) ? SNAP_NONE
-                                                                : x % (limit ? limit : 1);
+            x = snap_may_be_none(c) && (!limit || x % 5 == 0) ? SNAP_NONE : x % (limit ? limit : 1);
         }
         memcpy((char *)v + i * snap_coltype_size(c->type), &x, snap_coltype_size(c->type));
     }

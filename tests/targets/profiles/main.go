@@ -1,0 +1,152 @@
+// profiles: fills the profiles that the runtime keeps, from places that a test knows, and writes them
+// itself on command: the truth that tests compare with.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"sync"
+	"time"
+
+	"targets/lib"
+)
+
+var keep [][]byte
+
+//go:noinline
+func kept(n, size int) {
+	for i := 0; i < n; i++ {
+		keep = append(keep, make([]byte, size))
+	}
+}
+
+var sink []byte
+
+//go:noinline
+func dropped(n, size int) {
+	for i := 0; i < n; i++ {
+		sink = make([]byte, size)
+	}
+}
+
+// Three calls that the compiler inlines into one function.
+func outer(n int) map[int]*[64]int { return middle(n) }
+func middle(n int) map[int]*[64]int {
+	m := inner(n)
+	m[-1] = new([64]int)
+	return m
+}
+func inner(n int) map[int]*[64]int {
+	m := make(map[int]*[64]int)
+	for i := 0; i < n; i++ {
+		m[i] = new([64]int)
+	}
+	return m
+}
+
+type list[T any] struct {
+	next  *list[T]
+	value T
+}
+
+//go:noinline
+func (l *list[T]) push(v T) *list[T] { return &list[T]{l, v} }
+
+//go:noinline
+func recurse(depth, size int) {
+	if depth == 0 {
+		keep = append(keep, make([]byte, size))
+		return
+	}
+	recurse(depth-1, size)
+}
+
+var held interface{}
+
+func allocate() {
+	kept(50, 3000)
+	dropped(200, 700)
+	held = outer(40)
+	var l *list[[4]string]
+	for i := 0; i < 30; i++ {
+		l = l.push([4]string{})
+	}
+	keep = append(keep, []byte(fmt.Sprint(l)))
+	recurse(12, 5000)
+	keep = append(keep, make([]byte, 1<<20))
+	held = []interface{}{held, l}
+}
+
+//go:noinline
+func waits(c chan int) { <-c }
+
+//go:noinline
+func holds(mu *sync.Mutex, d time.Duration) {
+	mu.Lock()
+	time.Sleep(d)
+	mu.Unlock()
+}
+
+func block() {
+	for i := 0; i < 5; i++ {
+		c := make(chan int)
+		go func() { time.Sleep(3 * time.Millisecond); close(c) }()
+		waits(c)
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		wg.Add(1)
+		go func() { defer wg.Done(); holds(&mu, 2*time.Millisecond) }()
+	}
+	wg.Wait()
+}
+
+// write NAME FILE: the profile as the program itself writes it.
+func write(args []string) (string, error) {
+	f, err := os.Create(args[1])
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return "", pprof.Lookup(args[0]).WriteTo(f, 0)
+}
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func init() {
+	runtime.MemProfileRate = number("MEM_RATE", 1)
+}
+
+func main() {
+	runtime.SetBlockProfileRate(number("BLOCK_RATE", 1))
+	runtime.SetMutexProfileFraction(number("MUTEX_RATE", 1))
+	allocate()
+	block()
+	lib.Ready()
+	lib.Commands(map[string]lib.Handler{
+		"write": write,
+		"allocate": func([]string) (string, error) {
+			allocate()
+			return "", nil
+		},
+		"gc": func([]string) (string, error) {
+			runtime.GC()
+			runtime.GC()
+			return "", nil
+		},
+		"off": func([]string) (string, error) {
+			runtime.SetBlockProfileRate(0)
+			runtime.SetMutexProfileFraction(0)
+			return "", nil
+		},
+	})
+}
