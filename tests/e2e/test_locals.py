@@ -6,10 +6,14 @@ compiler drops some: what is shown must be right all the same, or be marked as n
 """
 import json
 import re
+import subprocess
 
 import pytest
 
+from lib import real
+
 SHOWN = "value"
+DELVE = "github.com/go-delve/delve/cmd/dlv@v1.27.2"
 
 
 def variables(seen):
@@ -131,6 +135,33 @@ def test_arguments_of_moving_goroutines_belong_together(go_build, run_go, gospec
     assert frames > 500 and readable > frames
 
 
+@pytest.mark.modes("default", "noopt")
+def test_registers_of_what_runs_and_was_preempted(go_build, run_go, gospect, release, mode):
+    """Loops that keep their arguments in registers: on a thread, or preempted within the loop."""
+    target = run_go(go_build(release, mode, "locals"), env={"GOMAXPROCS": "2"})
+    target.ask("spin")
+    seen_ids = {"running": set(), "preempted": set()}
+    halves = 0
+    for look in range(20):
+        seen = gospect("goroutines", target.pid, "--locals", "--json", "--filter", "func=main.spin",
+                       "--consistency", ("process", "goroutine")[look % 2], check=0).json
+        for g in seen["goroutines"]:
+            spin = next(i for i, f in enumerate(g["stack"]) if f["func"] == "main.spin")
+            values = {v["name"]: v[SHOWN] for v in g["locals"] if SHOWN in v and v["frame"] == spin}
+            if "id" not in values:
+                continue
+            number = int(values["id"])
+            seen_ids["preempted" if spin else "running"].add(number)
+            halves += "half" in values
+            assert 1 <= number <= 4
+            assert values.get("twice", str(2 * number)) == str(2 * number)
+            assert float(values.get("half", number / 2)) == number / 2
+            assert values.get("label", '"spinner"') == '"spinner"'
+    target.ask("rest")
+    assert seen_ids["running"] and seen_ids["preempted"], "neither may be a matter of luck"
+    assert halves or mode == "default"
+
+
 def test_groups_show_one_goroutine_of_each(go_build, run_go, gospect):
     target = run_go(go_build("1.26", "noopt", "locals"))
     text = gospect("goroutines", target.pid, "--locals", check=0).out
@@ -161,3 +192,59 @@ def test_a_limit_is_said(go_build, run_go, gospect):
     assert sum(bool(g["locals"]) for g in seen["goroutines"]) <= 3
     left = [m for m in seen["missing"] if "variables" in m["what"]]
     assert left and "--locals-limit" in left[0]["why"]
+
+
+def delve_values(text):
+    """name -> value of one answer to `args` or `locals`."""
+    return {m[1]: m[2] for m in re.finditer(r"^(\w+) = (.*)$", text, re.M)}
+
+
+def delve_says(pid, frames):
+    """(goroutine, frame) -> name -> value as Delve words it."""
+    delve = real.go_install("dlv", "1.26", "default", DELVE)
+    commands = ["config max-string-len 64"]
+    for goroutine, frame in frames:
+        commands += [f"goroutine {goroutine} frame {frame} {what}" for what in ("args", "locals")]
+    done = subprocess.run([delve, "attach", str(pid), "--allow-non-terminal-interactive=true"],
+                          input="\n".join([*commands, "quit", "n", ""]), text=True, check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    answers = [delve_values(a) for a in done.stdout.split("(dlv) ")[2:]]
+    return {frame: {**answers[2 * i], **answers[2 * i + 1]} for i, frame in enumerate(frames)}
+
+
+def what_both_tell(text):
+    """What two wordings of one value have in common: a pointer's address, a slice's lengths, nil, a
+    number, a text; None: nothing that could be compared."""
+    address = re.match(r"(?:\(.*\)\()?(0x[0-9a-f]+)(?:\)$| →|$)", text)
+    lengths = re.search(r"^(?:[^\"]\S* )?len: (\d+), cap: (\d+)", text)
+    if re.fullmatch(r"(\S+ )?nil|.*len: 0, cap: 0, nil", text):
+        return "nil"
+    if text.startswith('"'):
+        return re.sub(r'(…\+|\.\.\.\+)(\d+)( more")?$', r"+\2", text).replace('"', "")
+    if address or lengths:
+        return (address or lengths).groups()
+    try:
+        return "NaN" if text == "NaN" else float(text)
+    except ValueError:
+        return text if re.fullmatch(r"true|false|\w+ \(\d+\)|main\.\S+", text) else None
+
+
+@pytest.mark.slow
+@pytest.mark.releases("1.24", "1.26")
+@pytest.mark.modes("noopt")
+def test_delve_says_the_same(go_build, run_go, gospect, release, mode):
+    target = run_go(go_build(release, mode, "locals"))
+    seen = gospect("goroutines", target.pid, "--locals", "--json", "--filter", "func=main.park",
+                   check=0).json
+    frames = {(g["id"], i): {v["name"]: v for v in g["locals"] if v["frame"] == i}
+              for g in seen["goroutines"] for i, f in enumerate(g["stack"]) if "main." in f["func"]}
+    delve = delve_says(target.pid, list(frames))
+    compared = 0
+    for frame, ours in frames.items():
+        assert set(ours) == set(delve[frame]) - {"~r0"}
+        for name, v in ours.items():  # of several with one name the innermost
+            theirs = what_both_tell(delve[frame][name])
+            if theirs is not None and v["type"] != "time.Duration" and "map[" not in v["type"]:
+                compared += 1
+                assert what_both_tell(v[SHOWN]) == theirs, (frame, v, delve[frame][name])
+    assert compared > 50

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -386,6 +387,21 @@ func mover() {
 	}
 }
 
+// spin keeps its arguments in registers, and is only interrupted asynchronously.
+//
+//go:noinline
+func spin(id, twice int, half float64, label string) int {
+	n, sum := 0, 0.0
+	for atomic.LoadInt32(&spinning) != 0 {
+		n += id ^ twice
+		sum += half
+	}
+	keep(id, twice, half, label)
+	return n + int(sum)
+}
+
+var spinning int32
+
 func start(f func()) {
 	parked.Add(1)
 	go f()
@@ -423,8 +439,16 @@ func main() {
 			}
 			return "", nil
 		},
+		"spin": func([]string) (string, error) {
+			atomic.StoreInt32(&spinning, 1)
+			for i := 1; i <= 2*runtime.GOMAXPROCS(0); i++ {
+				go spin(i, 2*i, float64(i)/2, "spinner")
+			}
+			return "", nil
+		},
 		"rest": func([]string) (string, error) {
 			stop.Store(true)
+			atomic.StoreInt32(&spinning, 0)
 			return "", nil
 		},
 	})
