@@ -69,7 +69,7 @@ struct frame {
 static struct err *env_read(void *arg, taddr addr, void *dst, size_t n)
 {
     const struct frame *f = arg;
-    return target_read(f->lo->c->t, addr, dst, n);
+    return values_read(f->lo->values, addr, dst, n);
 }
 
 static struct err *env_cfa(void *arg, taddr *ret)
@@ -84,13 +84,12 @@ static struct err *env_cfa(void *arg, taddr *ret)
 static struct err *env_reg(void *arg, unsigned reg, void *dst, size_t n)
 {
     struct frame *f = arg;
-    struct target *t = f->lo->c->t;
-    const struct arch *arch = target_arch(t);
+    const struct arch *arch = target_arch(f->lo->c->t);
     uint64_t v;
     memset(dst, 0, n);
     if (f->saved && reg < LOCAL_REGS && local_preempt_regs(f->lo->scopes)[reg] >= 0)
-        return target_read(t, f->saved + (taddr)local_preempt_regs(f->lo->scopes)[reg], dst,
-                           n < 16 ? n : 16);
+        return values_read(f->lo->values, f->saved + (taddr)local_preempt_regs(f->lo->scopes)[reg],
+                           dst, n < 16 ? n : 16);
     if (f->regs && arch->dwarf_reg(f->regs, reg, &v)) {
         memcpy(dst, &v, n < 8 ? n : 8);
         return NULL;
@@ -232,7 +231,7 @@ static uint64_t real_type(struct frame *f, const struct dwarf_var *v)
             return type;
         if (!found.value.addr)
             memcpy(&dict, found.bytes, found.value.n == 8 && found.known[0] == 0xff ? 8 : 0);
-        else if ((e = target_read_u64(f->lo->c->t, found.value.addr, &dict)))
+        else if ((e = values_read(f->lo->values, found.value.addr, &dict, 8)))
             err_free(e);
         if (dict)
             value_type_of_dict(f->lo->values, dict, t->dict_index, &type);
@@ -250,7 +249,7 @@ static void follow_escaped(struct frame *f, struct found *ret)
     if (!e && (t->kind != DWARF_KIND_POINTER || t->elem == DWARF_NO_ID))
         e = err_new(ERR_BAD_DATA, "DWARF does not tell its type");
     if (!e && ret->value.addr)
-        e = target_read_u64(f->lo->c->t, ret->value.addr, &at);
+        e = values_read(f->lo->values, ret->value.addr, &at, 8);
     else if (!e && ret->value.n == 8 && ret->known[0] == 0xff)
         memcpy(&at, ret->bytes, 8);
     if (e) {
@@ -343,6 +342,8 @@ void locals_take(struct locals *lo, uint32_t gi, const struct arch_regs *regs)
     size_t n = unwinder_frames(lo->c->workers[0].u, &frames);
     struct local_span span = {.gi = gi, .first = lo->rows.n};
     unsigned index = 0;
+    if (lo->c->live)
+        values_forget(lo->values);
     for (size_t i = 0; i < n && i < FRAMES_MAX && index <= UINT16_MAX - PCLN_FRAMES_MAX; i++) {
         struct frame f = {.lo = lo,
                           .f = &frames[i],

@@ -15,7 +15,7 @@
 const struct value_limits value_limits_short = {
     .depth = 4, .pointers = 1, .elements = 8, .text = 64, .width = 200, .reads = 64};
 
-enum { MEMBERS_MAX = 64 };
+enum { MEMBERS_MAX = 64, ARENA_MAX = 256 << 10 };
 
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
 {
@@ -28,6 +28,8 @@ struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
     v->rt = rt;
     v->t = t;
     v->dw = dw;
+    v->cache = mem_alloc(CACHE_BLOCK * CACHE_BLOCKS);
+    arena_init(&v->arena);
     *ret = v;
     return NULL;
 }
@@ -35,6 +37,12 @@ struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
 void values_set_target(struct values *v, struct target *t)
 {
     v->t = t;
+    values_forget(v);
+}
+
+void values_forget(struct values *v)
+{
+    memset(v->cached, 0, sizeof(v->cached));
 }
 
 void values_close(struct values *v)
@@ -43,6 +51,8 @@ void values_close(struct values *v)
         return;
     map_free(&v->constants);
     vec_free(&v->names);
+    free(v->cache);
+    arena_free(&v->arena);
     free(v);
 }
 
@@ -52,6 +62,39 @@ struct dwarf *values_dwarf(const struct values *v)
 }
 
 /* ---- bytes ---- */
+
+static struct err *read_block(struct values *v, taddr block, const uint8_t **ret)
+{
+    size_t i = block / CACHE_BLOCK % CACHE_BLOCKS;
+    uint8_t *p = v->cache + i * CACHE_BLOCK;
+    if (v->cached[i] != block + 1) {
+        v->cached[i] = 0;
+        TRY(target_read(v->t, block, p, CACHE_BLOCK));
+        v->cached[i] = block + 1;
+    }
+    *ret = p;
+    return NULL;
+}
+
+struct err *values_read(struct values *v, taddr addr, void *dst, size_t n)
+{
+    uint8_t *to = dst;
+    while (n) {
+        const uint8_t *p;
+        size_t at = addr % CACHE_BLOCK, k = min_u64(n, CACHE_BLOCK - at);
+        struct err *e = read_block(v, addr - at, &p);
+        if (e) { /* the block may be there in part */
+            err_free(e);
+            TRY(target_read(v->t, addr, to, k));
+        } else {
+            memcpy(to, p + at, k);
+        }
+        addr += k;
+        to += k;
+        n -= k;
+    }
+    return NULL;
+}
 
 bool value_room(struct printer *p)
 {
@@ -80,8 +123,8 @@ static uint8_t *read_piece(struct printer *p, taddr addr, size_t n)
     if (!addr || p->reads >= p->l->reads || n > VALUE_READ_MAX)
         return NULL;
     p->reads++;
-    uint8_t *dst = arena_alloc(&p->arena, n + 1);
-    struct err *e = target_read(p->v->t, addr, dst, n);
+    uint8_t *dst = arena_alloc(&p->v->arena, n + 1);
+    struct err *e = values_read(p->v, addr, dst, n);
     err_free(e);
     return e ? NULL : dst;
 }
@@ -344,12 +387,14 @@ enum value_state value_print(struct values *v, const struct value *x,
     struct printer p = {.v = v, .l = limits, .b = b, .start = b->n};
     struct view view = {.p = x->bytes, .n = x->n, .addr = x->addr, .known = x->known};
     const struct dwarf_type *t = value_strip(&p, x->type);
-    arena_init(&p.arena);
     int64_t size = t ? dwarf_type_size(v->dw, t) : 0;
     if (!view.p && size > 0 && size <= VALUE_READ_MAX)
         view = value_at(&p, x->addr, (size_t)size);
     value_any(&p, x->type, view);
-    arena_free(&p.arena);
+    if (v->arena.total > ARENA_MAX) {
+        arena_free(&v->arena);
+        arena_init(&v->arena);
+    }
     cut(&p);
     if (p.shown)
         return VALUE_SHOWN;
@@ -377,7 +422,7 @@ bool value_type_of_dict(struct values *v, taddr dict, uint64_t index, uint64_t *
 {
     const struct dwarf_type *t;
     taddr rtype = 0;
-    struct err *e = index < 1024 ? target_read_u64(v->t, dict + 8 * index, &rtype)
+    struct err *e = index < 1024 ? values_read(v, dict + 8 * index, &rtype, 8)
                                  : err_new(ERR_LIMIT, "a dictionary that long");
     for (size_t i = 0; !e && i < v->rt->nmodules; i++) {
         const struct rt_module *m = &v->rt->modules[i];

@@ -48,8 +48,14 @@ struct values;
  * the program has no DWARF.  What takes long (the index of types) is made here. */
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret) MUST_USE;
 void values_set_target(struct values *v, struct target *t);
+/* What was read is kept, because values lie close together.  To be called when the target may have
+ * moved on: before the next value of a target that runs. */
+void values_forget(struct values *v);
 void values_close(struct values *v);
 struct dwarf *values_dwarf(const struct values *v);
+
+/* Reads n bytes through what is kept. */
+struct err *values_read(struct values *v, taddr addr, void *dst, size_t n) MUST_USE;
 
 /* Appends the text of a value. */
 enum value_state value_print(struct values *v, const struct value *x,

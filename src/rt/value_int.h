@@ -8,10 +8,15 @@
 #include "rt/rt_int.h"
 #include "rt/value.h"
 
+enum { CACHE_BLOCK = 1024, CACHE_BLOCKS = 256 }; /* blocks do not cross pages */
+
 struct values {
     struct rt *rt;
     struct target *t;
     struct dwarf *dw;
+    uint8_t *cache;             /* CACHE_BLOCKS of them */
+    taddr cached[CACHE_BLOCKS]; /* address of the block + 1; 0: nothing */
+    struct arena arena;         /* pieces read for one value */
     bool have_constants;
     struct map constants; /* hash of type and value -> index into names */
     VEC(struct value_constant {
@@ -35,8 +40,7 @@ struct printer {
     struct values *v;
     const struct value_limits *l;
     struct buf *b;
-    struct arena arena; /* pieces read */
-    size_t start;       /* of this value in b */
+    size_t start; /* of this value in b */
     unsigned depth, pointers, reads;
     unsigned shown, unreadable, lost; /* parts */
 };

@@ -182,7 +182,7 @@ static void print_dynamic(struct printer *p, taddr rtype, struct view data)
 {
     const struct dwarf_type *t = dynamic_type(p, rtype);
     const char *name =
-        t ? value_type_name(p->v, t->id) : rt_type_name(p->v->rt, p->v->t, &p->arena, rtype);
+        t ? value_type_name(p->v, t->id) : rt_type_name(p->v->rt, p->v->t, &p->v->arena, rtype);
     const struct dwarf_type *rep = t ? value_strip(p, t->id) : NULL;
     uint64_t word;
     if (*name)

@@ -156,7 +156,8 @@ void value_int(struct printer *p, const struct dwarf_type *t, uint64_t named, st
         return;
     }
     const char *name = strchr(t->name, '.') ? constant_name(p->v, t, v) : NULL;
-    buf_printf(p->b, name ? "%s (" : "", name);
+    if (name)
+        buf_printf(p->b, "%s (", name);
     buf_printf(p->b, t->is_signed ? "%lld" : "%llu", (unsigned long long)v);
     buf_str(p->b, name ? ")" : "");
     if (t->kind == DWARF_KIND_CHAR && size == 1)

@@ -1,5 +1,6 @@
-/* Values as text, from memory written by hand.  The types are those of fuzz/corpus/rt_value/go, which
- * tools/fuzz-seeds writes (go_values): DWARF as Go's linker makes it, of a type of every kind. */
+/* Values as text, from memory written by hand.  The types are those of fuzz/corpus/rt_value/go,
+ * which tools/fuzz-seeds writes (go_values): DWARF as Go's linker makes it, of a type of every
+ * kind. */
 #include "check.h"
 #include "image/dwarf_index.h"
 #include "image/make.h"
@@ -96,6 +97,7 @@ static const char *look(struct world *w, const char *type, size_t off)
 {
     struct value x = {.type = type_named(w, type), .addr = MEMORY + off};
     buf_clear(&w->text);
+    values_forget(w->values); /* the memory has changed */
     value_print(w->values, &x, &w->limits, &w->text);
     return buf_text(&w->text);
 }
@@ -193,8 +195,9 @@ static void test_lists(void **state)
     put(w, 16, 4);
     assert_string_equal(look(w, "[]string", 0), "len: 2, cap: 4, [\"a\", \"b\"]");
     put(w, 8, UINT64_MAX); /* damaged: nothing is read for it but what is shown */
-    assert_string_equal(look(w, "[]string", 0),
-                        "len: 18446744073709551615, cap: 4, [\"a\", \"b\", …+18446744073709551613]");
+    assert_string_equal(
+        look(w, "[]string", 0),
+        "len: 18446744073709551615, cap: 4, [\"a\", \"b\", …+18446744073709551613]");
     put(w, 0, 0);
     put(w, 8, 0);
     assert_string_equal(look(w, "[]string", 0), "nil");
@@ -207,8 +210,7 @@ static void test_pointers_end(void **state)
     put(w, 0x108, 4);
     put(w, 0x110, MEMORY + 0x100); /* next: itself */
     put(w, 0, MEMORY + 0x100);
-    assert_string_equal(look(w, "*main.node", 0),
-                        "0x500100 → {p: {x: 3, y: 4}, next: 0x500100}");
+    assert_string_equal(look(w, "*main.node", 0), "0x500100 → {p: {x: 3, y: 4}, next: 0x500100}");
     w->limits.pointers = 2;
     assert_string_equal(look(w, "*main.node", 0),
                         "0x500100 → {p: {x: 3, y: 4}, next: 0x500100 → {p: {x: 3, y: 4}, "
@@ -219,8 +221,7 @@ static void test_pointers_end(void **state)
     w->limits.depth = 1;
     assert_string_equal(look(w, "*main.node", 0), "0x500100 → {p: {…}, next: 0x500100}");
     put(w, 0, 0x600000);
-    assert_string_equal(look(w, "*main.node", 0),
-                        "0x600000 → {p: {…}, next: (unreadable)}");
+    assert_string_equal(look(w, "*main.node", 0), "0x600000 → {p: {…}, next: (unreadable)}");
     put(w, 0, 0);
     assert_string_equal(look(w, "*main.node", 0), "nil");
 }
@@ -289,8 +290,8 @@ static void test_old_maps(void **state)
     assert_string_equal(look(w, "map[string]int", 0), "nil");
 }
 
-/* map<string,int>: used 0, dirPtr 16, dirLen 24; table: groups 16 (data, lengthMask); group: ctrl 0,
- * slots 8 of 24 bytes; 200 bytes. */
+/* map<string,int>: used 0, dirPtr 16, dirLen 24; table: groups 16 (data, lengthMask); group: ctrl
+ * 0, slots 8 of 24 bytes; 200 bytes. */
 static void put_group(struct world *w, size_t off, size_t text, const char *key, uint64_t value)
 {
     put(w, off, 0x8080808080808080 & ~UINT64_C(0xff00)); /* slot 1 is in use */
@@ -352,8 +353,7 @@ static void test_reads_are_bounded(void **state)
     put(w, 0, MEMORY + 0x200);
     put(w, 8, 8);
     w->limits.reads = 4; /* the header, the elements, two texts */
-    assert_string_equal(look(w, "[]string", 0),
-                        "len: 8, cap: 0, [\"a\", \"a\", …, …, …, …, …, …]");
+    assert_string_equal(look(w, "[]string", 0), "len: 8, cap: 0, [\"a\", \"a\", …, …, …, …, …, …]");
 }
 
 #define VALUE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
