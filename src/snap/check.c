@@ -3,7 +3,8 @@
  * Invariants proved here: row numbers lie inside the table they point to, those of a table's own
  * rows point upwards (so that following them ends), spans lie inside, strings exist (those of
  * fingerprints, too), enums are known, the tables that are searched by goroutine or label set are
- * in that order, no stack is deeper than SNAP_DEPTH_MAX.  The time is linear in the cells. */
+ * in that order, no stack is deeper than SNAP_DEPTH_MAX; for the heap see check_heap.c.  The time
+ * is linear in the cells. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,7 @@ struct err *snap_check(const struct snap *s)
     TRY(check_order(s));
     TRY(check_enums(s));
     TRY(check_fingerprints(s));
+    TRY(snap_check_heap(s));
     return check_depths(s);
 }
 

@@ -68,6 +68,9 @@ const struct snap_coldef *snap_find_col(const struct snap_tabledef *t, const cha
 /* Enum cells with a value of a later version become the "unknown" of their column. */
 void snap_settle_enums(struct snap *s);
 
+/* check_heap.c: the tables of the heap. */
+struct err *snap_check_heap(const struct snap *s) MUST_USE;
+
 /* Makes room for n rows in every column, new cells zeroed.  NOMEM when n is absurd. */
 struct err *snap_table_resize(struct snap *s, const struct snap_tabledef *t, size_t n) MUST_USE;
 

@@ -369,8 +369,10 @@ static inline void make_edges(struct make_heap *h, uint32_t scan)
         s->scanslot.edges[h->objects.v[e->from].slot] = (uint32_t)b.n + 1;
         make_encode(h, e, n, scan, &b);
     }
-    for (size_t i = 0; i < b.n; i++)
-        s->edge.byte[snap_add_edge(s)] = (uint8_t)b.p[i];
+    for (size_t i = 0; i < b.n; i++) {
+        uint32_t row = snap_add_edge(s); /* moves the column */
+        s->edge.byte[row] = (uint8_t)b.p[i];
+    }
     buf_free(&b);
 }
 

@@ -82,10 +82,10 @@ static void keep_promises(struct snap *s)
 {
     uint32_t *ordered[] = {s->label.set, s->wait.goroutine, s->local.goroutine,
                            s->heapref.goroutine};
-    size_t rows[] = {s->label.n, s->wait.n, s->local.n, s->heapref.n};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (rows[i])
-            qsort(ordered[i], rows[i], sizeof(uint32_t), ascending);
+    size_t n[] = {s->label.n, s->wait.n, s->local.n, s->heapref.n};
+    for (size_t i = 0; i < ARRAY_LEN(n); i++)
+        if (n[i])
+            qsort(ordered[i], n[i], sizeof(uint32_t), ascending);
     for (size_t i = 0; i < s->pc.n; i++)
         if (s->frame.n <= 255)
             s->pc.frames[i] = 0;
@@ -100,6 +100,70 @@ static void keep_promises(struct snap *s)
             s->stack.parent[i] = SNAP_NONE;
         else if (s->stack.parent[i] != SNAP_NONE && s->stack.parent[i] < i / 1000 * 1000)
             s->stack.parent[i] = (uint32_t)i - 1;
+}
+
+static void rows(struct snap *s, enum snap_table_no t, size_t n)
+{
+    check_ok(snap_table_resize(s, &snap_tables[t], n));
+}
+
+/* Spans as many as there are, those with pointers first; returns how many slots these have. */
+static uint32_t heap_spans(struct snap *s, struct make_random *r)
+{
+    uint32_t slot = 0, scan = 0;
+    for (size_t i = 0; i < s->span.n; i++) {
+        bool pointers = i < s->span.n / 2;
+        s->span.pages[i] = 1;
+        s->span.addr[i] = 0xc000000000 + i * 16384 + (pointers ? 0 : 8192);
+        s->span.elem_size[i] = 8 + make_below(r, 100) * 8;
+        s->span.elems[i] = 1 + (uint32_t)make_below(r, 3);
+        s->span.flags[i] = pointers ? 0 : SNAP_SPF_NO_POINTERS;
+        s->span.slot[i] = slot;
+        slot += s->span.elems[i];
+        scan = pointers ? slot : scan;
+    }
+    if (s->span.n > 1) /* the parts lie between one another; the last ones need not */
+        s->span.addr[s->span.n - 1] += 1 << 20;
+    rows(s, TABLE_slot, slot);
+    rows(s, TABLE_slots64, (slot + 63) / 64);
+    rows(s, TABLE_scanslot, scan);
+    rows(s, TABLE_memory, 0);
+    return scan;
+}
+
+/* A pointer of the first word of every third slot, to any. */
+static void heap_edges(struct snap *s, struct make_random *r, uint32_t scan)
+{
+    struct buf b = {0};
+    for (uint32_t i = 0; i < scan; i++) {
+        uint32_t to = (uint32_t)make_below(r, s->slot.n);
+        int64_t delta = (int64_t)to - i;
+        s->scanslot.edges[i] = i % 3 ? 0 : (uint32_t)b.n + 1;
+        if (i % 3)
+            continue;
+        buf_uleb(&b, 1);
+        buf_char(&b, (char)(to < scan ? 1 : 129));
+        buf_uleb(&b, (uint64_t)delta << 1 ^ (uint64_t)(delta >> 63));
+    }
+    rows(s, TABLE_edge, b.n);
+    if (b.n)
+        memcpy(s->edge.byte, b.p, b.n);
+    buf_free(&b);
+}
+
+static void keep_heap_promises(struct snap *s, struct make_random *r)
+{
+    heap_edges(s, r, heap_spans(s, r));
+    for (size_t i = 0; i < s->slot.n; i++)
+        s->slot.shape[i] = (uint16_t)make_below(r, s->shape.n);
+    rows(s, TABLE_root, s->slot.n ? s->root.n : 0);
+    rows(s, TABLE_special, s->slot.n ? s->special.n : 0);
+    for (size_t i = 0; i < s->root.n; i++) {
+        s->root.kind[i] = (uint8_t)(i * SNAP_ROOT_COUNT / s->root.n);
+        s->root.slot[i] = (uint32_t)make_below(r, s->slot.n);
+    }
+    for (size_t i = 0; i < s->special.n; i++)
+        s->special.slot[i] = (uint32_t)make_below(r, s->slot.n);
 }
 
 static struct snap *random_snap(uint64_t seed)
@@ -122,6 +186,7 @@ static struct snap *random_snap(uint64_t seed)
         for (size_t c = 0; c < snap_tables[t].ncols; c++)
             random_column(&r, s, &snap_tables[t], &snap_tables[t].cols[c]);
     keep_promises(s);
+    keep_heap_promises(s, &r);
     return s;
 }
 

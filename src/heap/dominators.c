@@ -1,0 +1,299 @@
+/* dominators.c - exact dominators by the semi-NCA algorithm (Georgiadis, Tarjan), and retained
+ * sizes.
+ *
+ * Input: the depth-first tree in idom[] and the edges beside it in `cross`.  Semidominators are
+ * computed from the last vertex to the first with path compression, then the dominator of v is the
+ * nearest common ancestor of its parent and its semidominator.  That last step is a walk upwards;
+ * on long chains (a linked list whose elements are also reached otherwise) walks would take
+ * quadratic time, so when they have become long, jump pointers (skew-binary, as in Myers'
+ * random-access lists) shorten them to the logarithm.
+ *
+ * Then vertices are renumbered in the order of a walk of the dominator tree, so that dominance is a
+ * comparison of numbers.  The arrays are used again and again: the peak is 16 bytes for a vertex
+ * beside what stays (vertex, index, owner). */
+#include <string.h>
+
+#include "heap/heap_int.h"
+
+/* Walks may take this many steps for each vertex on average before jumps are built. */
+enum { WALK_BUDGET = 16, CHECK_EVERY = 1 << 20 };
+
+struct dom {
+    uint32_t n;
+    uint32_t *par; /* the graph's idom[]: parent, in the end dominator */
+    uint32_t *anc, *label, *semi;
+    uint32_t *first, *from; /* cross edges by target */
+    VEC(uint32_t) path;
+};
+
+/* Cross edges by target, counted and put into their places; the list is given back as it is read.
+ */
+static struct err *sort_cross(struct dom *d, struct heap_pairs *cross)
+{
+    size_t count = heap_pairs_count(cross);
+    if (count >= UINT32_MAX)
+        return err_new(ERR_LIMIT, "the heap has %zu pointers; that is more than we can look at",
+                       count);
+    TRY(heap_array((size_t)d->n + 1, sizeof(*d->first), "the pointers of the heap", &d->first));
+    for (const struct heap_chunk *c = cross->top; c; c = c->prev)
+        for (size_t i = 0; i < c->n; i++)
+            d->first[c->v[i].a]++;
+    for (uint32_t v = 1; v <= d->n; v++)
+        d->first[v] += d->first[v - 1]; /* the end of each; filled from behind */
+    TRY(heap_array(count, sizeof(*d->from), "the pointers of the heap", &d->from));
+    while (cross->top) {
+        for (size_t i = 0; i < cross->top->n; i++)
+            d->from[--d->first[cross->top->v[i].a]] = cross->top->v[i].b;
+        heap_pairs_drop_top(cross);
+    }
+    heap_pairs_free(cross);
+    return NULL;
+}
+
+/* The label with the least semidominator on the way from v up to the vertices before `last`. */
+static uint32_t eval(struct dom *d, uint32_t v, uint32_t last)
+{
+    uint32_t *anc = d->anc, *label = d->label, *semi = d->semi;
+    if (anc[v] < last)
+        return label[v];
+    d->path.n = 0;
+    do {
+        vec_push(&d->path, v);
+        v = anc[v];
+    } while (anc[v] >= last);
+    uint32_t best = label[v];
+    while (d->path.n) {
+        uint32_t y = d->path.v[--d->path.n];
+        anc[y] = anc[v];
+        if (semi[best] < semi[label[y]])
+            label[y] = best;
+        else
+            best = label[y];
+        v = y;
+    }
+    return best;
+}
+
+static struct err *semidominators(struct dom *d, struct progress *p)
+{
+    for (uint32_t v = 0; v < d->n; v++) {
+        d->label[v] = v;
+        d->semi[v] = d->anc[v] = d->par[v];
+    }
+    for (uint32_t v = d->n - 1; v > 0; v--) {
+        uint32_t least = d->par[v];
+        for (uint32_t k = d->first[v]; k < d->first[v + 1]; k++) {
+            uint32_t u = d->from[k], s = u < v ? u : d->semi[eval(d, u, v + 1)];
+            if (s < least)
+                least = s;
+        }
+        d->semi[v] = least;
+        if (v % CHECK_EVERY == 0)
+            TRY(progress_step(p, "finding dominators", d->n - v, d->n));
+    }
+    return NULL;
+}
+
+static void add_jump(uint32_t *jump, uint32_t *depth, uint32_t v, uint32_t up)
+{
+    uint32_t j = jump[up];
+    depth[v] = depth[up] + 1;
+    jump[v] = depth[up] - depth[j] == depth[j] - depth[jump[j]] ? jump[j] : up;
+}
+
+/* From vertex v on, with jumps; anc and label are free by now. */
+static void ancestors_by_jumps(struct dom *d, uint32_t v)
+{
+    uint32_t *jump = d->label, *depth = d->anc, *idom = d->par;
+    jump[0] = depth[0] = 0;
+    for (uint32_t u = 1; u < v; u++)
+        add_jump(jump, depth, u, idom[u]);
+    for (; v < d->n; v++) {
+        uint32_t up = idom[v], s = d->semi[v];
+        while (up > s)
+            up = jump[up] >= s ? jump[up] : idom[up];
+        idom[v] = up;
+        add_jump(jump, depth, v, up);
+    }
+}
+
+static void ancestors(struct dom *d)
+{
+    uint32_t *idom = d->par;
+    uint64_t steps = 0, budget = (uint64_t)d->n * WALK_BUDGET;
+    for (uint32_t v = 1; v < d->n; v++) {
+        uint32_t up = idom[v], s = d->semi[v];
+        for (; up > s; steps++)
+            up = idom[up];
+        idom[v] = up;
+        if (steps > budget) {
+            ancestors_by_jumps(d, v + 1);
+            return;
+        }
+    }
+}
+
+/* Numbers vertices in the order of the dominator tree; d's arrays change hands. */
+static void renumber(struct heap_graph *g, struct dom *d)
+{
+    uint32_t *size = d->label, *next = d->semi, *pos = d->anc, *idom = d->par, n = d->n;
+    for (uint32_t v = 0; v < n; v++)
+        size[v] = 1;
+    for (uint32_t v = n - 1; v > 0; v--)
+        size[idom[v]] += size[v];
+    pos[0] = 0;
+    next[0] = 1;
+    for (uint32_t v = 1; v < n; v++) {
+        uint32_t up = idom[v];
+        pos[v] = next[up];
+        next[up] += size[v];
+        next[v] = pos[v] + 1;
+    }
+    next[0] = 0;
+    for (uint32_t v = 1; v < n; v++)
+        next[pos[v]] = pos[idom[v]]; /* the new idom */
+    for (uint32_t v = 0; v < n; v++)
+        idom[pos[v]] = pos[v] + size[v]; /* the new end */
+    for (uint32_t v = 0; v < n; v++) {
+        uint32_t index = g->index[v];
+        size[pos[v]] = index; /* the new index */
+        if (v)
+            g->vertex[index] = pos[v] + 1;
+    }
+    free(g->index);
+    free(pos);
+    g->index = size;
+    g->idom = next;
+    g->end = idom;
+    d->label = d->semi = d->anc = NULL;
+}
+
+static struct err *compute(struct heap_graph *g, struct dom *d, struct heap_pairs *cross,
+                           struct progress *p)
+{
+    static const char what[] = "the dominators of the heap";
+    TRY(sort_cross(d, cross));
+    TRY(heap_array(d->n, sizeof(*d->anc), what, &d->anc));
+    TRY(heap_array(d->n, sizeof(*d->label), what, &d->label));
+    TRY(heap_array(d->n, sizeof(*d->semi), what, &d->semi));
+    TRY(semidominators(d, p));
+    vec_free(&d->path);
+    free(d->first);
+    free(d->from);
+    d->first = d->from = NULL;
+    ancestors(d);
+    renumber(g, d);
+    return NULL;
+}
+
+/* Gives back what lies behind n entries; keeps the old place when it cannot. */
+static void shrink(uint32_t **v, size_t n)
+{
+    uint32_t *less = realloc(*v, (n ? n : 1) * sizeof(**v));
+    if (less)
+        *v = less;
+}
+
+struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross, struct progress *p)
+{
+    shrink(&g->idom, g->nvert);
+    shrink(&g->index, g->nvert);
+    struct dom d = {.n = g->nvert, .par = g->idom};
+    g->idom[0] = 0;
+    struct err *e = compute(g, &d, cross, p);
+    vec_free(&d.path);
+    free(d.first);
+    free(d.from);
+    free(d.anc);
+    free(d.label);
+    free(d.semi);
+    return e;
+}
+
+/* ---- leaves ---- */
+
+/* Nearest common dominators.  Plain walks in both directions at once while they are short; jumps
+ * when they have become long. */
+struct common {
+    const struct heap_graph *g;
+    uint32_t *jump, *depth;
+    uint64_t steps;
+};
+
+static struct err *build_jumps(struct common *c)
+{
+    const struct heap_graph *g = c->g;
+    static const char what[] = "the dominators of the heap";
+    TRY(heap_array(g->nvert, sizeof(*c->jump), what, &c->jump));
+    TRY(heap_array(g->nvert, sizeof(*c->depth), what, &c->depth));
+    for (uint32_t v = 1; v < g->nvert; v++)
+        add_jump(c->jump, c->depth, v, g->idom[v]);
+    return NULL;
+}
+
+static struct err *common_dominator(struct common *c, uint32_t a, uint32_t b, uint32_t *ret)
+{
+    const struct heap_graph *g = c->g;
+    while (!heap_inside(g, a, b) && !heap_inside(g, b, a)) {
+        if (c->jump) {
+            a = heap_inside(g, c->jump[a], b) ? g->idom[a] : c->jump[a];
+            continue;
+        }
+        a = g->idom[a];
+        if (!heap_inside(g, a, b))
+            b = g->idom[b];
+        if (++c->steps > (uint64_t)g->nvert * WALK_BUDGET)
+            TRY(build_jumps(c));
+    }
+    *ret = heap_inside(g, a, b) ? a : b;
+    return NULL;
+}
+
+struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared)
+{
+    struct common c = {.g = g};
+    struct err *e = NULL;
+    for (uint32_t i = 0; i < g->nleaves; i++)
+        if (g->owner[i])
+            g->owner[i] = g->vertex[g->owner[i] - 1];
+    for (; shared->top && !e; heap_pairs_drop_top(shared))
+        for (size_t k = 0; k < shared->top->n && !e; k++) {
+            uint32_t *o = &g->owner[shared->top->v[k].a], also = g->vertex[shared->top->v[k].b];
+            if (!also)
+                continue;
+            if (!*o || g->mark_only) {
+                *o = also;
+                continue;
+            }
+            uint32_t v = 0;
+            e = common_dominator(&c, *o - 1, also - 1, &v);
+            *o = v + 1;
+        }
+    free(c.jump);
+    free(c.depth);
+    return e;
+}
+
+/* ---- retained sizes ---- */
+
+static void add_own_sizes(struct heap_graph *g)
+{
+    const struct snap *s = g->s;
+    for (uint32_t r = 0; r < s->span.n; r++) {
+        uint64_t size = s->span.elem_size[r];
+        for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++) {
+            uint32_t v = slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan];
+            if (v && heap_bit(s->slots64.allocated, slot))
+                g->retained[v - 1] += size;
+        }
+    }
+}
+
+struct err *heap_retain(struct heap_graph *g)
+{
+    TRY(heap_array(g->nvert, sizeof(*g->retained), "the retained sizes", &g->retained));
+    add_own_sizes(g);
+    for (uint32_t v = g->nvert - 1; v > 0; v--)
+        g->retained[g->idom[v]] += g->retained[v];
+    return NULL;
+}

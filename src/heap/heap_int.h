@@ -1,0 +1,164 @@
+/* heap_int.h - the graph as the files of this room share it.
+ *
+ * An *index* numbers what can be a vertex: scan slots, then holders.  A *vertex* is a number in the
+ * order of a walk of the dominator tree from the top (0: HEAP_ALL), so that all that v dominates
+ * are the vertices v .. end[v]-1.  Pointer-free objects (leaves) are no vertices: owner[] says
+ * which vertex dominates them immediately.
+ *
+ * While marking, vertices are numbered in the order of the depth-first search instead (mark_only:
+ * they stay so); dominators.c renumbers them. */
+#ifndef GOSPECT_HEAP_HEAP_INT_H
+#define GOSPECT_HEAP_HEAP_INT_H
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "heap/heap.h"
+
+struct heap_graph {
+    struct snap *s;
+    uint32_t nslots, nscan, nleaves;
+    uint32_t nholders, nvert; /* vertices, HEAP_ALL included */
+    uint32_t scan_spans;      /* rows of span with pointers */
+    bool has_edges, mark_only;
+    uint32_t *span_of;    /* by slot / 64: the span of its first slot */
+    uint64_t *memory_row; /* by span: its first row of table memory; NULL: there is none */
+
+    struct heap_holder *holders;
+    uint32_t *holder_global, *holder_goroutine; /* by row: number of the holder, or SNAP_NONE */
+    uint32_t holder_kind[SNAP_ROOT_COUNT];
+    uint32_t *root_first; /* by holder, nholders + 1: its part of root_rows */
+    uint32_t *root_rows;  /* rows of root, by holder */
+
+    uint32_t *vertex;   /* by index: 1 + vertex; 0: not live */
+    uint32_t *index;    /* by vertex; [0] is SNAP_NONE */
+    uint32_t *idom;     /* by vertex: of its dominator; of 0: 0 */
+    uint32_t *end;      /* by vertex */
+    uint64_t *retained; /* by vertex */
+    uint32_t *owner;    /* by slot - nscan: 1 + vertex; 0: not live.  mark_only: 1 + any */
+
+    uint32_t *reverse_first, *reverse_from; /* edges.c: who points to scan slots; NULL: not built */
+    struct heap_totals totals;
+};
+
+/* ---- pairs.c: lists of pairs of numbers that grow by chunks ---- */
+
+struct heap_pair {
+    uint32_t a, b;
+};
+enum { HEAP_CHUNK = 65536 - 2 };
+struct heap_chunk {
+    struct heap_chunk *prev;
+    size_t n;
+    struct heap_pair v[HEAP_CHUNK];
+};
+struct heap_pairs {
+    struct heap_chunk *top, *spare;
+    size_t n; /* in the chunks below the top */
+};
+struct err *heap_pairs_grow(struct heap_pairs *l) MUST_USE; /* a new top with room */
+void heap_pairs_drop_top(struct heap_pairs *l);             /* an empty one */
+void heap_pairs_free(struct heap_pairs *l);
+static inline size_t heap_pairs_count(const struct heap_pairs *l)
+{
+    return l->n + (l->top ? l->top->n : 0);
+}
+static inline bool heap_pairs_full(const struct heap_pairs *l)
+{
+    return !l->top || l->top->n == HEAP_CHUNK;
+}
+
+/* ---- reading edges ---- */
+
+static inline uint64_t heap_uleb(const uint8_t **p)
+{
+    uint64_t v = *(*p)++;
+    if (v < 0x80)
+        return v;
+    v &= 0x7f;
+    for (unsigned shift = 7;; shift += 7) {
+        uint64_t b = *(*p)++;
+        v |= (b & 0x7f) << (shift & 63);
+        if (b < 0x80)
+            return v;
+    }
+}
+
+static inline uint32_t heap_unzigzag(uint64_t v)
+{
+    return (uint32_t)(v >> 1) ^ (uint32_t) - (int32_t)(v & 1);
+}
+
+enum { HEAP_EDGE_WORDS = 31, HEAP_EDGE_TYPE = 32, HEAP_EDGE_INTERIOR = 64, HEAP_EDGE_LEAF = 128 };
+
+/* ---- small things everybody needs ---- */
+
+static inline bool heap_bit(const uint64_t *bits, uint64_t i)
+{
+    return bits[i / 64] >> i % 64 & 1;
+}
+static inline void heap_set_bit(uint64_t *bits, uint64_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+/* 1 + vertex of a node that is one, or that dominates a leaf; 0: not live.  Dominators only. */
+static inline uint32_t heap_index_of(const struct heap_graph *g, uint32_t node)
+{
+    return node < g->nslots ? node : g->nscan + (node - g->nslots);
+}
+static inline uint32_t heap_node_of_index(const struct heap_graph *g, uint32_t index)
+{
+    return index < g->nscan ? index : g->nslots + (index - g->nscan);
+}
+static inline uint32_t heap_node_of_vertex(const struct heap_graph *g, uint32_t v)
+{
+    return v ? heap_node_of_index(g, g->index[v]) : HEAP_ALL;
+}
+static inline bool heap_inside(const struct heap_graph *g, uint32_t v, uint32_t other)
+{
+    return other >= v && other < g->end[v];
+}
+/* Whether an object is live; slot must be one. */
+static inline bool heap_slot_live(const struct heap_graph *g, uint32_t slot)
+{
+    return (slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan]) != 0 &&
+           heap_bit(g->s->slots64.allocated, slot);
+}
+
+struct err *heap_no_memory(size_t n, const char *what) MUST_USE;
+/* Memory for n things of `size` bytes, zeroed; the error says what for. */
+struct err *heap_array(size_t n, size_t size, const char *what, void *ret) MUST_USE;
+
+struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
+                      struct progress *p) MUST_USE;
+/* cross: edges of the search that are not of its tree, as vertices (a: to, b: from); emptied.
+ * shared: further owners of leaves (a: leaf, b: index). */
+struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross,
+                            struct progress *p) MUST_USE;
+struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared) MUST_USE;
+struct err *heap_retain(struct heap_graph *g) MUST_USE;
+struct err *heap_find_holders(struct heap_graph *g) MUST_USE; /* nodes.c */
+
+/* words.c: what lies at an offset of a value of a type: ".conns[3].buf"; type may be SNAP_NONE. */
+void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, struct buf *b);
+
+/* edges.c: for every live scan slot those live scan slots that point to it (each once). */
+struct err *heap_reverse(struct heap_graph *g, struct progress *p) MUST_USE;
+
+/* by.c: shapes that are one type. */
+struct heap_keys {
+    uint16_t *of;    /* by shape: number of its key */
+    uint32_t *shape; /* by key: a shape with it */
+    uint32_t n;
+};
+struct err *heap_type_keys(const struct snap *s, struct heap_keys *ret) MUST_USE;
+void heap_keys_free(struct heap_keys *k);
+/* For each key the bytes dominated by an object of it (heap/by.h); retained: by key, zeroed.  top:
+ * called for each object that no other of its key dominates, may be NULL. */
+struct err *heap_retained_by(const struct heap_graph *g, const uint16_t *key_of, uint32_t nkeys,
+                             uint64_t *retained,
+                             void (*top)(void *arg, uint32_t key, uint32_t slot, uint32_t vertex,
+                                         uint64_t bytes),
+                             void *arg) MUST_USE;
+
+#endif
