@@ -108,6 +108,16 @@ struct err *file_out_open(const char *path, unsigned mode, struct file_out *ret)
     return NULL;
 }
 
+struct err *file_out_on_fd(int fd, const char *name, struct file_out *ret)
+{
+    *ret = (struct file_out){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0), .path = mem_strdup(name)};
+    if (ret->fd >= 0)
+        return NULL;
+    struct err *e = err_sys(errno, "cannot write %s", name);
+    file_out_abort(ret);
+    return e;
+}
+
 struct err *file_out_write(struct file_out *o, const void *bytes, size_t n)
 {
     TRY(write_all(o->fd, o->path, bytes, n));

@@ -40,6 +40,8 @@ bool diag_comparable(const struct snap *before, const struct snap *now, const ch
     else if (!same_text(before, now, SNAP_META_pid) || !same_text(before, now, SNAP_META_host) ||
              !same_start(before, now))
         *ret_why = "they are of different processes";
+    else if (snap_meta(before, SNAP_META_taken_bound) || snap_meta(now, SNAP_META_taken_bound))
+        *ret_why = "one of them is a core that does not say when it was taken";
     else if (t1 <= t0)
         *ret_why = "the first one is not the earlier one";
     return *ret_why == NULL;

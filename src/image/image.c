@@ -53,7 +53,8 @@ struct err *image_open_fd(int fd, const char *name, struct image **ret)
 
 struct err *image_open_as(const char *path, bool debug_file, struct image **ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* a core may name a pipe as its program: that must not make us wait for a writer */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_sys(errno, "cannot open %s", path);
     struct err *e = open_fd(fd, path, debug_file, ret);

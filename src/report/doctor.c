@@ -111,6 +111,7 @@ static void cost(struct buf *b, const struct report_doctor *r, const struct repo
         stood_still(&text, r);
     if (r->live && why)
         buf_printf(&text, " (%s)", why);
+    cut_ages(&text, r->now);
     buf_str(&text, "; ");
     text_ns(&text, r->wall_ns);
     buf_str(&text, " in all");

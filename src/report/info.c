@@ -204,6 +204,8 @@ static void collector(struct info *in)
     if (snap_counter(in->s, "gc.last_ns", &last) && last > 0 && last <= now) {
         comma(in);
         buf_str(&in->text, "last ended ");
+        if (snap_meta(in->s, SNAP_META_taken_bound))
+            buf_str(&in->text, "at least ");
         text_ns(&in->text, now - last);
         buf_str(&in->text, " ago");
     }

@@ -140,6 +140,13 @@ static void consistency_words(struct buf *b, const struct snap *s)
         text_clean(b, consistency);
 }
 
+void cut_ages(struct buf *b, const struct snap *s)
+{
+    if (snap_meta(s, SNAP_META_taken_bound))
+        buf_str(b, "; the core does not say when it was taken: ages count to the last time found "
+                   "in it");
+}
+
 void cost_line(struct buf *b, const struct snap *s, int64_t wall_ns)
 {
     int64_t pause = snap_meta_i64(s, SNAP_META_pause_ns, -1);
@@ -148,6 +155,7 @@ void cost_line(struct buf *b, const struct snap *s, int64_t wall_ns)
     const char *why = snap_meta(s, SNAP_META_method_why);
     bool live = !consistency || strcmp(consistency, "core") != 0;
     consistency_words(b, s);
+    cut_ages(b, s);
     if (live && pause > 0) {
         buf_str(b, consistency && strcmp(consistency, "process") == 0
                        ? "; it stood still for "
@@ -245,6 +253,7 @@ void capture_json(struct json *j, const struct snap *s)
     meta_text(j, s, "method_why", SNAP_META_method_why);
     meta_text(j, s, "layouts", SNAP_META_layouts);
     meta_number(j, s, "taken_unix_ns", SNAP_META_taken_wall_ns);
+    json_kbool(j, "ages_cut_short", snap_meta(s, SNAP_META_taken_bound) != NULL);
     meta_number(j, s, "pause_ns", SNAP_META_pause_ns);
     meta_number(j, s, "capture_ns", SNAP_META_capture_ns);
 }

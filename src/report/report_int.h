@@ -50,6 +50,8 @@ void count_of(struct buf *b, uint64_t n, const char *one, const char *many);
 void name_target(struct buf *b, const struct snap *s);
 /* What the command that made the evidence cost, as a sentence without its end. */
 void cost_line(struct buf *b, const struct snap *s, int64_t wall_ns);
+/* "; the core does not say when it was taken ...", when that is so. */
+void cut_ages(struct buf *b, const struct snap *s);
 /* What could not be read; nothing when all could. */
 void missing_text(struct buf *b, const struct snap *s, const struct report_style *style);
 

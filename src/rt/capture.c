@@ -282,8 +282,10 @@ static void set_moment(struct capture *c, const struct target_pause *pause, int6
 {
     struct snap *s = c->s;
     int64_t at = pause && pause->at_mono_ns ? pause->at_mono_ns : began, now = clock_mono_ns();
-    if (target_kind(c->rt->t) == TARGET_CORE)
-        return; /* the core says when (info.c) */
+    if (target_kind(c->rt->t) == TARGET_CORE) {
+        capture_core_moment(c->rt, s);
+        return;
+    }
     snap_set_meta_i64(s, SNAP_META_pause_ns, pause ? pause->ns : c->sampled_ns);
     snap_set_meta_i64(s, SNAP_META_taken_mono_ns, at);
     snap_set_meta_i64(s, SNAP_META_taken_wall_ns, clock_wall_ns() - (now - at));
@@ -361,7 +363,11 @@ struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct
 /* Nothing was stopped. */
 static void set_live_moment(struct rt *rt, struct snap *s, int64_t began)
 {
-    if (target_kind(rt->t) != TARGET_CORE) {
+    if (target_kind(rt->t) == TARGET_CORE) {
+        capture_core_moment(rt, s);
+        snap_set_meta(s, SNAP_META_method, "core");
+        snap_set_meta(s, SNAP_META_consistency, "core");
+    } else {
         snap_set_meta_i64(s, SNAP_META_taken_mono_ns, began);
         snap_set_meta_i64(s, SNAP_META_taken_wall_ns, clock_wall_ns());
         snap_set_meta_i64(s, SNAP_META_pause_ns, 0);

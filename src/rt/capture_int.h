@@ -283,6 +283,8 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
 struct err *capture_waits(struct capture *c) MUST_USE;
 /* labels.c */
 struct err *capture_labels(struct capture *c) MUST_USE;
+/* moment.c: when a core was taken; after everything else is in the snapshot */
+void capture_core_moment(struct rt *rt, struct snap *s);
 /* counters.c, info.c */
 struct err *capture_counters(struct rt *rt, struct target *t, struct snap *s) MUST_USE;
 struct err *capture_info(struct rt *rt, struct target *t, struct snap *s) MUST_USE;

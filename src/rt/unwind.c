@@ -216,7 +216,8 @@ static void push(struct unwinder *u, struct pc_slot *slot, taddr sp, bool exact)
 
 void unwinder_push(struct unwinder *u, taddr pc, bool exact)
 {
-    push(u, slot_of(u, pc), 0, exact);
+    if (pc) /* 0 is no place, and has no row */
+        push(u, slot_of(u, pc), 0, exact);
 }
 
 size_t unwinder_depth(const struct unwinder *u)
@@ -277,8 +278,8 @@ static enum walk_end end_of(const struct pc_slot *slot)
 void unwinder_walk(struct unwinder *u, struct walk *w)
 {
     bool exact = w->exact, first = true;
-    w->end = WALK_LIMIT;
-    while (u->rows.n < u->max_depth) {
+    w->end = w->pc ? WALK_LIMIT : WALK_ZERO;
+    while (w->pc && u->rows.n < u->max_depth) {
         struct pc_slot *slot = slot_of(u, w->pc);
         if (slot->kind == PC_UNKNOWN && !first) {
             w->end = WALK_UNKNOWN;

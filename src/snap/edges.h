@@ -5,8 +5,9 @@
  *     while (snap_edges_next(&it))
  *         use(it.word, it.target);
  *
- * docs/formats/snapshot.md, Edges, says how they are written.  snap_check() has proved that they are
- * well formed, so nothing is checked here: this is the innermost loop of everything about heaps. */
+ * docs/formats/snapshot.md, Edges, says how they are written.  snap_check() has proved that they
+ * are well formed, so nothing is checked here: this is the innermost loop of everything about
+ * heaps. */
 #ifndef GOSPECT_SNAP_EDGES_H
 #define GOSPECT_SNAP_EDGES_H
 

@@ -73,5 +73,7 @@ struct err *core_parse_notes(struct core_notes *n, struct arena *a, const struct
 
 /* The value of a key of our own note, in the arena; NULL: not there. */
 const char *core_text_value(const struct core_notes *n, struct arena *a, const char *key);
+/* The same as a number; `none` when it is not there, or none. */
+int64_t core_text_number(const struct core_notes *n, const char *key, int64_t none);
 
 #endif

@@ -3,8 +3,8 @@
  * As linux/fs/binfmt_elf.c writes them (fill_note_info), gdb's gcore, and core_write.c.  The kernel
  * writes NT_PRSTATUS of a thread first and its other registers behind; those of the process follow
  * the first thread. */
-#include <inttypes.h>
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/vec.h"
@@ -169,11 +169,27 @@ struct err *core_parse_notes(struct core_notes *n, struct arena *a, const struct
     return e;
 }
 
-const char *core_text_value(const struct core_notes *n, struct arena *a, const char *key)
+/* Where the value of a key begins; NULL: there is no such line. */
+static const char *find_value(const struct core_notes *n, const char *key)
 {
     size_t k = strlen(key);
     for (const char *p = n->text; *p; p += strcspn(p, "\n"), p += *p == '\n')
         if (strncmp(p, key, k) == 0 && p[k] == ' ')
-            return arena_strndup(a, p + k + 1, strcspn(p + k + 1, "\n"));
+            return p + k + 1;
     return NULL;
+}
+
+const char *core_text_value(const struct core_notes *n, struct arena *a, const char *key)
+{
+    const char *p = find_value(n, key);
+    return p ? arena_strndup(a, p, strcspn(p, "\n")) : NULL;
+}
+
+int64_t core_text_number(const struct core_notes *n, const char *key, int64_t none)
+{
+    const char *p = find_value(n, key);
+    char *end;
+    errno = 0;
+    int64_t v = p ? strtoll(p, &end, 10) : none;
+    return p && (errno || end == p || (*end && *end != '\n')) ? none : v;
 }

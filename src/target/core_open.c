@@ -179,11 +179,18 @@ static void order_segments(struct core *c)
     if (!c->nsegs)
         return;
     qsort(c->segs, c->nsegs, sizeof(*c->segs), by_address);
-    size_t n = 1;
-    for (size_t i = 1; i < c->nsegs; i++) {
+    size_t n = 0;
+    taddr end = 0;
+    for (size_t i = 0; i < c->nsegs; i++) {
         struct segment s = c->segs[i];
-        if (s.start >= c->segs[n - 1].end && s.start < s.end)
-            c->segs[n++] = s;
+        uint64_t cut = end > s.start ? end - s.start : 0;
+        if (s.start >= s.end || cut >= s.end - s.start)
+            continue;
+        s.start += cut;
+        s.offset += cut;
+        s.filesz -= min_u64(s.filesz, cut);
+        end = s.end;
+        c->segs[n++] = s;
     }
     c->nsegs = n;
 }
@@ -358,14 +365,16 @@ static struct err *process(struct target *t, struct arena *a, struct target_proc
     struct core *c = of(t);
     struct passwd pw, *found = NULL;
     char buf[8192];
+    const char *full = core_text_value(&c->notes, a, "cmdline");
     *ret = (struct target_process){
         .pid = c->t.pid,
-        .inner_pid = c->t.pid,
+        .inner_pid = (pid_t)core_text_number(&c->notes, "inner_pid", c->t.pid),
         .uid = c->notes.uid,
         .user = arena_printf(a, "%u", c->notes.uid),
         .exe = c->exe ? arena_strdup(a, c->exe->path) : "",
-        .cmdline = arena_strdup(a, c->notes.args),
+        .cmdline = full ? full : arena_strdup(a, c->notes.args),
         .comm = arena_strdup(a, c->notes.comm),
+        .started_wall_ns = core_text_number(&c->notes, "started_wall_ns", 0),
         .threads = (unsigned)c->notes.nthreads,
         .cgroup = "",
         .memory_limit = UINT64_MAX,
@@ -415,6 +424,12 @@ static enum verdict compare(struct core *c, const struct image *img, taddr slide
     return v;
 }
 
+/* Whether it can be loaded so that it begins to run where the core says. */
+static bool fits_entry(const struct core *c, const struct image *img, taddr slide)
+{
+    return !aux(c, AT_ENTRY) || (image_is_pie(img) ? slide % PAGE == 0 : slide == 0);
+}
+
 static const char *build_id(const struct image *img)
 {
     return *image_go_build_id(img) ? image_go_build_id(img) : image_gnu_build_id(img);
@@ -426,7 +441,7 @@ static struct err *try_program(struct core *c, const char *path, bool named, str
     struct image *img;
     TRY(image_open(path, &img));
     taddr entry = aux(c, AT_ENTRY), slide = entry ? entry - image_entry(img) : 0;
-    enum verdict v = compare(c, img, slide);
+    enum verdict v = fits_entry(c, img, slide) ? compare(c, img, slide) : OTHER;
     if (v == SAME || (v == UNKNOWN && named)) {
         c->program = image_ref(img);
         c->program_slide = slide;
@@ -445,16 +460,18 @@ static struct err *try_program(struct core *c, const char *path, bool named, str
 static struct err *without_program(struct core *c, struct err *why, struct image **ret)
 {
     taddr phdr = aux(c, AT_PHDR);
-    struct err *e = phdr ? image_from_memory(&c->t, phdr, aux(c, AT_PHNUM), ret)
+    struct image *img;
+    struct err *e = phdr ? image_from_memory(&c->t, phdr, aux(c, AT_PHNUM), &img)
                          : err_new(ERR_NOT_FOUND, "no auxiliary vector");
     if (!e) {
         const struct image_buildinfo *bi;
-        e = image_buildinfo(*ret, &bi);
+        e = image_buildinfo(img, &bi);
         if (!e) {
             err_free(why);
+            *ret = img;
             return NULL;
         }
-        image_unref(*ret);
+        image_unref(img);
     }
     err_free(e);
     return err_hint(err_wrap(why, "%s does not hold its program, which is needed", c->path),
@@ -502,7 +519,7 @@ static const struct target_ops core_ops = {
 static struct err *open_parts(struct core *c)
 {
     struct stat st;
-    c->fd = open(c->path, O_RDONLY | O_CLOEXEC);
+    c->fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe: do not wait */
     if (c->fd < 0)
         return err_sys(errno, "cannot open it");
     if (fstat(c->fd, &st) < 0)
@@ -543,15 +560,29 @@ const char *target_incomplete(const struct target *t, struct arena *a)
     const struct core *c = (const struct core *)t;
     if (t->ops != &core_ops)
         return NULL;
-    const char *unreadable = core_text_value(&c->notes, a, "unreadable_bytes");
     if (c->missing)
         return arena_printf(a, "the core is truncated: %" PRIu64 " MB of memory are missing",
                             (c->missing + (1 << 20) - 1) >> 20);
-    uint64_t bytes = unreadable ? strtoull(unreadable, NULL, 10) : 0; /* padded with zeros */
-    if (bytes)
+    int64_t bytes = core_text_number(&c->notes, "unreadable_bytes", 0);
+    if (bytes > 0)
         return arena_printf(a,
-                            "%" PRIu64 " bytes of memory could not be read when the core was "
+                            "%" PRId64 " bytes of memory could not be read when the core was "
                             "written",
                             bytes);
     return NULL;
+}
+
+bool target_moment(struct target *t, struct arena *a, struct target_moment *ret)
+{
+    if (t->ops != &core_ops)
+        return false;
+    const struct core_notes *n = &of(t)->notes;
+    const char *host = core_text_value(n, a, "host");
+    *ret = (struct target_moment){
+        .wall_ns = core_text_number(n, "taken_wall_ns", 0),
+        .mono_ns = core_text_number(n, "taken_mono_ns", 0),
+        .pause_ns = core_text_number(n, "pause_ns", -1),
+        .host = host ? host : "",
+    };
+    return ret->wall_ns > 0 && ret->mono_ns > 0;
 }

@@ -239,11 +239,21 @@ static void put_files(struct writer *w, struct buf *b)
     buf_free(&names);
 }
 
+/* A line of it.  What would end the line becomes a blank: names and arguments may hold anything. */
+static void put_line(struct buf *text, const char *key, const char *value)
+{
+    buf_printf(text, "%s ", key);
+    for (; *value; value++)
+        buf_char(text, *value == '\n' ? ' ' : *value);
+    buf_char(text, '\n');
+}
+
 /* Our own note; the count of unreadable bytes is filled in when it is known. */
 static void put_own(struct writer *w, struct buf *b, const struct target_process *p)
 {
     static const char counter[] = "unreadable_bytes ";
     struct buf text = {0};
+    char host[256] = "";
     buf_printf(&text, "%s%0*d\n", counter, NUMBER_WIDTH, 0);
     buf_printf(&text, "written_by gospect %s\ntaken_wall_ns %" PRId64 "\n", GOSPECT_VERSION,
                clock_wall_ns() - (clock_mono_ns() - w->f.pause.at_mono_ns));
@@ -253,8 +263,14 @@ static void put_own(struct writer *w, struct buf *b, const struct target_process
         buf_printf(&text, "pause_ns %" PRId64 "\n", w->f.pause.ns);
     buf_printf(&text, "inner_pid %d\nstarted_wall_ns %" PRId64 "\n", p->inner_pid,
                p->started_wall_ns);
-    for (size_t i = 0; i < w->f.nthreads; i++)
-        buf_printf(&text, "thread %d %s\n", w->f.threads[i].tid, w->f.threads[i].name);
+    if (gethostname(host, sizeof(host) - 1) == 0)
+        put_line(&text, "host", host);
+    put_line(&text, "cmdline", p->cmdline);
+    for (size_t i = 0; i < w->f.nthreads; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "thread %d", w->f.threads[i].tid);
+        put_line(&text, key, w->f.threads[i].name);
+    }
     size_t name = sizeof(Elf64_Nhdr) + ((sizeof(CORE_NOTE_NAME) + 3) & ~(size_t)3);
     w->unreadable_at = b->n + name + sizeof(counter) - 1;
     put_note(b, CORE_NOTE_NAME, CORE_NOTE_TEXT, buf_text(&text), text.n + 1);
@@ -526,8 +542,12 @@ static struct err *write_core(struct writer *w, const char *path)
     TRY(choose_segments(w));
     TRY(make_head(w));
     cut_chunks(w);
-    TRY(file_out_open(path, 0600, &w->out)); /* memory of a process is nobody else's */
-    struct err *e = write_file(w);
+    struct err *e = w->o->fd > 0 ? file_out_on_fd(w->o->fd, path, &w->out)
+                                 /* memory of a process is nobody else's */
+                                 : file_out_open(path, 0600, &w->out);
+    if (e)
+        return e;
+    e = write_file(w);
     if (e)
         file_out_abort(&w->out);
     else

@@ -12,7 +12,7 @@
 #include "base/file.h"
 
 enum { PHDRS_MAX = 512, PROBE = 64, PAGE = 4096, CHUNK = 1 << 20 };
-#define IMAGE_MAX ((uint64_t)4 << 30)
+#define IMAGE_MAX ((uint64_t)1 << 30) /* of the segments together */
 
 /* ---- an image out of memory ---- */
 
@@ -21,6 +21,7 @@ struct loaded {
     Elf64_Phdr phdr[PHDRS_MAX];
     size_t n;
     taddr slide;
+    uint64_t copied; /* bytes of its segments that could be read */
 };
 
 static struct err *read_headers(struct target *t, taddr phdr, uint64_t phnum, struct loaded *l)
@@ -50,11 +51,9 @@ static struct err *write_at(int fd, const void *bytes, size_t n, uint64_t at)
 }
 
 /* Pages of a segment that cannot be read (a core without them) stay holes. */
-static struct err *copy_segment(struct target *t, const struct loaded *l, const Elf64_Phdr *p,
+static struct err *copy_segment(struct target *t, struct loaded *l, const Elf64_Phdr *p,
                                 uint8_t *buf, int fd)
 {
-    if (p->p_filesz > IMAGE_MAX || p->p_offset > IMAGE_MAX)
-        return err_new(ERR_LIMIT, "a segment of the program in memory is too large");
     for (uint64_t at = 0; at < p->p_filesz;) {
         size_t n = min_u64(p->p_filesz - at, CHUNK);
         struct target_iov iov = {l->slide + p->p_vaddr + at, (uint32_t)n, false, buf};
@@ -63,21 +62,38 @@ static struct err *copy_segment(struct target *t, const struct loaded *l, const 
             iov.n = (uint32_t)(n = min_u64(n, PAGE - (iov.addr & (PAGE - 1))));
             TRY(target_readv(t, &iov, 1));
         }
-        if (iov.ok)
+        if (iov.ok) {
             TRY(write_at(fd, buf, n, p->p_offset + at));
+            l->copied += n;
+        }
         at += n;
     }
     return NULL;
 }
 
-static struct err *copy_program(struct target *t, const struct loaded *l, int fd)
+/* How long the file is that holds all segments, and how many bytes they have. */
+static struct err *measure(const struct loaded *l, uint64_t *ret_end, uint64_t *ret_bytes)
 {
-    uint64_t end = sizeof(l->ehdr) + l->n * sizeof(*l->phdr);
-    for (size_t i = 0; i < l->n; i++)
-        if (l->phdr[i].p_type == PT_LOAD && l->phdr[i].p_filesz <= IMAGE_MAX)
-            end = max_u64(end, l->phdr[i].p_offset + l->phdr[i].p_filesz);
-    if (end > 2 * IMAGE_MAX)
-        return err_new(ERR_LIMIT, "the program in memory is too large");
+    *ret_end = sizeof(l->ehdr) + l->n * sizeof(*l->phdr);
+    *ret_bytes = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        const Elf64_Phdr *p = &l->phdr[i];
+        if (p->p_type != PT_LOAD)
+            continue;
+        if (p->p_filesz > IMAGE_MAX - *ret_bytes || p->p_offset > IMAGE_MAX)
+            return err_new(ERR_LIMIT, "the program in memory is too large");
+        *ret_bytes += p->p_filesz;
+        *ret_end = max_u64(*ret_end, p->p_offset + p->p_filesz);
+    }
+    return NULL;
+}
+
+/* Most of it must be there: the kernel and gcore leave code and read-only data out of cores, and
+ * the rest is of no use.  It also keeps a damaged header from making us hold a large empty file. */
+static struct err *copy_program(struct target *t, struct loaded *l, int fd)
+{
+    uint64_t end, bytes;
+    TRY(measure(l, &end, &bytes));
     if (ftruncate(fd, (off_t)end) < 0)
         return err_sys(errno, "cannot keep a program from memory");
     uint8_t *buf = mem_alloc(CHUNK);
@@ -87,6 +103,9 @@ static struct err *copy_program(struct target *t, const struct loaded *l, int fd
             e = copy_segment(t, l, &l->phdr[i], buf, fd);
     free(buf);
     TRY(e);
+    if (l->copied < bytes / 2)
+        return err_new(ERR_NOT_FOUND, "only %llu of %llu KiB of the program are in memory",
+                       (unsigned long long)l->copied >> 10, (unsigned long long)bytes >> 10);
     Elf64_Ehdr h = l->ehdr;
     h.e_shoff = 0;
     h.e_shnum = h.e_shstrndx = 0;

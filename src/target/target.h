@@ -161,14 +161,24 @@ struct target_process {
 /* Of a live or frozen target; from a core what the core says (the rest is zero or ""). */
 struct err *target_process(struct target *t, struct arena *a, struct target_process *ret) MUST_USE;
 
+/* When that was what the target holds, where it says so itself: a core that gospect wrote.  False:
+ * it does not, or it is of now. */
+struct target_moment {
+    int64_t wall_ns, mono_ns; /* since 1970; of CLOCK_MONOTONIC, the clock of Go's runtime */
+    int64_t pause_ns;         /* how long the process stood still for it; -1: unknown */
+    const char *host;         /* "": unknown */
+};
+bool target_moment(struct target *t, struct arena *a, struct target_moment *ret);
+
 /* Calls fn for every process of the host, without opening or stopping any. */
 struct err *target_each_pid(struct err *(*fn)(void *arg, pid_t pid), void *arg) MUST_USE;
 
 /* ---- cores ---- */
 
 struct target_core_options {
-    bool shared_files;         /* also what is mapped shared from files (databases): can be huge */
-    bool no_program;           /* leave out what is in the files of the program and its libraries */
+    bool shared_files; /* also what is mapped shared from files (databases): can be huge */
+    bool no_program;   /* leave out what is in the files of the program and its libraries */
+    int fd; /* > 0: written to this descriptor, in order; path is only its name for errors */
     struct progress *progress; /* NULL: none */
 };
 

@@ -18,6 +18,7 @@ import signal
 import pytest
 
 from lib import gobuild, process, releases, tool
+from lib.terminal import Terminal
 
 
 def pytest_configure():
@@ -123,6 +124,20 @@ def gospect_start(gospect):
         if popen.poll() is None:
             popen.kill()
         popen.communicate()
+
+
+@pytest.fixture
+def terminal(gospect):
+    """terminal("doctor", pid, rows=24, columns=80, env=None): gospect in a pty."""
+    opened = []
+
+    def start(*args, **options):
+        opened.append(Terminal([gospect.path, *args], **options))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture

@@ -7,21 +7,6 @@ import subprocess
 import pytest
 
 from lib.process import wait_until
-from lib.terminal import Terminal
-
-
-@pytest.fixture
-def terminal(gospect):
-    """terminal("doctor", pid, rows=24, columns=80, env=None): gospect in a pty."""
-    opened = []
-
-    def start(*args, **options):
-        opened.append(Terminal([gospect.path, *args], **options))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 @pytest.fixture

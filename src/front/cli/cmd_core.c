@@ -1,5 +1,6 @@
 /* cmd_core.c - gospect core: a core file, written from a forked copy. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -53,7 +54,7 @@ static struct err *say_text(struct cli *c, const struct written *w)
     buf_str(&b, "; ");
     text_ns(&b, w->wall_ns);
     buf_str(&b, " in all\n");
-    struct err *e = cli_out_text(&c->out, &b);
+    struct err *e = cli_say_written(c, &b);
     buf_free(&b);
     return e;
 }
@@ -63,7 +64,7 @@ static struct err *write_core(struct cli *c, struct cli_subject *s, struct writt
                               struct buf *why)
 {
     struct target *frozen;
-    struct target_freeze_options o = {0};
+    struct target_freeze_options o = {.all_registers = true};
     TRY(target_freeze(s->target, &o, &frozen));
     if (target_freeze_why(frozen)) {
         buf_str(why, target_freeze_why(frozen));
@@ -72,6 +73,7 @@ static struct err *write_core(struct cli *c, struct cli_subject *s, struct writt
     struct target_core_options core = {
         .shared_files = cli_flag(&c->args, OPT_shared_files),
         .no_program = cli_flag(&c->args, OPT_no_program),
+        .fd = cli_to_stdout(c) ? STDOUT_FILENO : 0,
         .progress = &c->progress.base,
     };
     struct err *e = target_write_core(frozen, w->path, &core, &w->stats);
@@ -102,7 +104,9 @@ struct err *run_core(struct cli *c, int *ret_code)
     struct cli_subject subject = {0};
     struct written w = {0};
     struct buf path = {0}, why = {0};
-    struct err *e = cli_subject_find_live(c, c->args.pos[0], &subject);
+    struct err *e = cli_check_stdout(c, "a core");
+    if (!e)
+        e = cli_subject_find_live(c, c->args.pos[0], &subject);
     if (!e)
         e = cli_subject_open(&subject);
     if (!e)

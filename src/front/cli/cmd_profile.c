@@ -129,10 +129,9 @@ static struct err *save(struct cli *c, const struct snap *s, unsigned which, str
 
 static struct err *put(struct cli *c, const struct snap *s, unsigned which, struct written *w)
 {
-    const char *file = cli_text(&c->args, OPT_output);
     if (which != GOROUTINE && report_profile_facts(s, which).empty)
         cli_note(c, "the %s profile is empty: %s", w->kind, report_profile_facts(s, which).empty);
-    if (!file || strcmp(file, "-") != 0)
+    if (!cli_to_stdout(c))
         return save(c, s, which, w);
     c->out.page = false;
     return write_profile(s, which, (struct report_sink){cli_out_write, &c->out}, &w->samples);
@@ -143,10 +142,10 @@ static struct err *check_output(struct cli *c)
     const char *file = cli_text(&c->args, OPT_output);
     struct buf taken = {0};
     struct err *e = NULL;
-    if (file && strcmp(file, "-") == 0 && c->term.out_tty)
+    if (cli_to_stdout(c) && c->term.out_tty)
         e = err_hint(err_new(ERR_USAGE, "a profile is nothing for a terminal"),
                      "Give --output the name of a file, or send it to another program");
-    else if (file && strcmp(file, "-") != 0) /* a name that is taken is told first */
+    else if (file && !cli_to_stdout(c)) /* a name that is taken is told first */
         e = cli_outfile(c, "", 0, "pb.gz", &taken);
     buf_free(&taken);
     return e;

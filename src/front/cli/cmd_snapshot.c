@@ -53,21 +53,48 @@ static struct err *say_text(struct cli *c, const struct snap *s, const char *pat
     buf_str(&b, "; ");
     text_ns(&b, wall_ns);
     buf_printf(&b, " in all\n");
-    struct err *e = cli_out_text(&c->out, &b);
+    struct err *e = cli_say_written(c, &b);
     buf_free(&b);
     return e;
+}
+
+struct counted {
+    struct cli_out *out;
+    uint64_t bytes;
+};
+
+static struct err *write_counted(void *arg, const void *bytes, size_t n)
+{
+    struct counted *c = arg;
+    c->bytes += n;
+    return cli_out_write(c->out, bytes, n);
+}
+
+static struct err *write_snapshot(struct cli *c, const struct snap *s, const char *path,
+                                  uint64_t *ret_bytes)
+{
+    struct counted counted = {.out = &c->out};
+    struct stat st;
+    *ret_bytes = 0;
+    if (cli_to_stdout(c)) {
+        TRY(snap_write_to(s, write_counted, &counted));
+        *ret_bytes = counted.bytes;
+        return NULL;
+    }
+    TRY(snap_write_file(s, path));
+    *ret_bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    return NULL;
 }
 
 static struct err *save(struct cli *c, const struct snap *s, int64_t began)
 {
     struct buf path = {0};
-    struct stat st = {0};
+    uint64_t bytes = 0;
     struct err *e =
         cli_outfile(c, program_name(s), (pid_t)snap_meta_i64(s, SNAP_META_pid, 0), "gsnap", &path);
     if (!e)
-        e = snap_write_file(s, buf_text(&path));
+        e = write_snapshot(c, s, buf_text(&path), &bytes);
     if (!e) {
-        uint64_t bytes = stat(buf_text(&path), &st) == 0 ? (uint64_t)st.st_size : 0;
         int64_t wall = clock_mono_ns() - began;
         cli_progress_clear(c);
         e = c->json ? say_json(c, s, buf_text(&path), bytes, wall)
@@ -85,9 +112,9 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     struct snap *s = NULL;
     struct buf taken = {0};
     o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
-    struct err *e = NULL;
-    if (cli_text(&c->args,
-                 OPT_output)) /* a name that is taken is told before anything is touched */
+    struct err *e = cli_check_stdout(c, "a snapshot");
+    if (!e && cli_text(&c->args,
+                       OPT_output)) /* a name that is taken is told before anything is touched */
         e = cli_outfile(c, "", 0, "gsnap", &taken);
     buf_free(&taken);
     if (!e)

@@ -32,7 +32,7 @@ struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *
     struct stat st;
     const char *given = cli_text(&c->args, OPT_output);
     if (given) {
-        buf_str(ret, given);
+        buf_str(ret, cli_to_stdout(c) ? "standard output" : given);
     } else {
         for (const char *p = name && *name ? name : "go"; *p; p++)
             buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
@@ -40,10 +40,42 @@ struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *
         put_time(ret, clock_wall_ns());
         buf_printf(ret, ".%s", suffix);
     }
-    if (cli_flag(&c->args, OPT_force) || stat(buf_text(ret), &st) < 0 || !S_ISREG(st.st_mode))
+    if (cli_flag(&c->args, OPT_force) || cli_to_stdout(c) || stat(buf_text(ret), &st) < 0 ||
+        !S_ISREG(st.st_mode))
         return NULL;
     return err_hint(err_new(ERR_USAGE, "%s exists already", buf_text(ret)),
                     "--force replaces it, --output=FILE names another");
+}
+
+bool cli_to_stdout(const struct cli *c)
+{
+    static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+    const char *given = cli_text(&c->args, OPT_output);
+    for (size_t i = 0; given && i < ARRAY_LEN(names); i++)
+        if (strcmp(given, names[i]) == 0)
+            return true;
+    return false;
+}
+
+struct err *cli_check_stdout(const struct cli *c, const char *what)
+{
+    if (!cli_to_stdout(c))
+        return NULL;
+    if (c->json)
+        return err_new(ERR_USAGE, "--json and --output=- both want standard output: choose one");
+    if (c->term.out_tty)
+        return err_hint(err_new(ERR_USAGE, "%s is nothing for a terminal", what),
+                        "Give --output the name of a file, or send it to another program");
+    return NULL;
+}
+
+struct err *cli_say_written(struct cli *c, const struct buf *lines)
+{
+    if (!cli_to_stdout(c))
+        return cli_out_text(&c->out, lines);
+    for (const char *p = buf_text(lines); *p; p += strcspn(p, "\n"), p += *p == '\n')
+        cli_note(c, "%.*s", (int)strcspn(p, "\n"), p);
+    return NULL;
 }
 
 /* The pattern with its time and number; number 0: none needed yet. */

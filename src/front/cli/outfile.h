@@ -13,6 +13,13 @@
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret) MUST_USE;
 
+/* Whether --output is standard output: "-", or its name. */
+bool cli_to_stdout(const struct cli *c);
+/* ERR_USAGE when it is, and something else goes there, or it is a terminal; what: "a core". */
+struct err *cli_check_stdout(const struct cli *c, const char *what) MUST_USE;
+/* What is said about a file that was written: on standard output, unless the file went there. */
+struct err *cli_say_written(struct cli *c, const struct buf *lines) MUST_USE;
+
 /* %t becomes the time, %n the first number that makes a new name, %% a %.  Without %n a name that
  * is taken gets "-2", "-3" ... before its ending. */
 struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret) MUST_USE;

@@ -296,6 +296,7 @@ void cli_signals_init(void)
             sigaction(sigs[i], &sa, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large (ulimit -f) is an error of write() */
 }
 
 int cli_signal(void)

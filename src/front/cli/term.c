@@ -106,6 +106,7 @@ static void run_pager(const char *command, int input)
     dup2(input, 0);
     close(input);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     setenv("LESS", "FRX", 0); /* end at once when it fits, keep colours, leave the text standing */
