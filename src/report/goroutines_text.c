@@ -289,6 +289,32 @@ static void put_row(struct show *sh, const struct rows *rows, const struct row *
     buf_free(&cut);
 }
 
+/* A type with the last component of each import path: "*server.Server". */
+static void short_type(struct buf *b, const char *type)
+{
+    size_t word = b->n; /* where the path being written began */
+    for (; *type; type++) {
+        if (*type == '/') {
+            b->n = word;
+            continue;
+        }
+        buf_char(b, *type);
+        if (strchr(" *[](){},;", *type))
+            word = b->n;
+    }
+}
+
+static void put_type(struct show *sh, const char *type)
+{
+    struct buf words = {0};
+    if (sh->style->full_names)
+        buf_str(&words, type);
+    else
+        short_type(&words, type);
+    text_clean(&sh->out.b, buf_text(&words));
+    buf_free(&words);
+}
+
 static void put_local(struct show *sh, uint32_t row, size_t indent)
 {
     const struct snap *s = sh->s;
@@ -297,7 +323,7 @@ static void put_local(struct show *sh, uint32_t row, size_t indent)
     buf_repeat(b, ' ', indent);
     text_clean(b, snap_str(s, s->local.name[row]));
     buf_char(b, ' ');
-    text_clean(b, snap_str(s, s->local.type[row]));
+    put_type(sh, snap_str(s, s->local.type[row]));
     buf_str(b, flags & SNAP_LF_UNREADABLE ? ": " : " = ");
     text_clean(b, snap_str(s, s->local.value[row]));
     if (flags & (SNAP_LF_ARG | SNAP_LF_RESULT))

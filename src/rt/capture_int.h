@@ -250,7 +250,7 @@ enum local_fate {
 };
 struct local_scope {
     struct dwarf_scope scope;
-    const char *why;    /* NULL, or why there is no scope */
+    const char *why;    /* NULL, or why nothing is known of variables that may be there */
     uint16_t nframes;   /* of the function table at this pc, inlined calls counted */
     uint16_t *frame_of; /* of each call: which of these; UINT16_MAX: none */
     uint8_t *fate;      /* of each variable: enum local_fate */

@@ -52,6 +52,8 @@ struct locals {
     struct buf text;
     uint64_t deep, over; /* frames, goroutines left out */
     uint64_t moved;
+    uint64_t dark; /* frames of which DWARF should tell, and does not */
+    const char *dark_why;
 };
 
 /* ---- a frame ---- */
@@ -315,6 +317,10 @@ static void take_var(struct frame *f, const struct dwarf_var *v, uint8_t fate, u
 static void take_frame(struct frame *f, unsigned first)
 {
     const struct dwarf_scope *s = &f->s->scope;
+    if (f->s->why) {
+        f->lo->dark++;
+        f->lo->dark_why = f->s->why;
+    }
     for (size_t call = 0; call < s->ncalls; call++) {
         uint16_t k = f->s->frame_of[call];
         for (size_t i = 0; k != UINT16_MAX && i < s->nvars && f->lo->rows.n < ROWS_MAX; i++)
@@ -509,6 +515,9 @@ void locals_rows(struct locals *lo)
         snap_note_missing(lo->c->s, lo->over, what, "more than the limit: --locals-limit");
     if (lo->moved)
         snap_note_missing(lo->c->s, lo->moved, what, "they changed each time they were looked at");
+    if (lo->dark)
+        snap_note_missing(lo->c->s, lo->dark, "arguments and local variables of frames",
+                          lo->dark_why);
     if (lo->deep)
         snap_note_missing(lo->c->s, lo->deep, "arguments and local variables of outer frames",
                           "more than 256 frames deep");

@@ -273,16 +273,14 @@ static void make_scope(struct local_scopes *ls, struct local_scope *s, taddr pc,
         n = pcln_frames(&m->pcln, &f, at, frames, ARRAY_LEN(frames));
         struct err *e = m == ls->rt->modules
                             ? dwarf_scope_at(ls->dw, at - ls->rt->slide, &ls->arena, &s->scope)
-                            : err_new(ERR_NOT_FOUND, "a plugin");
-        if (e)
+                            : err_new(ERR_UNSUPPORTED, "they are in a plugin");
+        if (e && err_code(e) != ERR_NOT_FOUND) /* assembly has no variables */
             s->why = arena_strdup(&ls->arena, err_message(e));
+        if (e)
+            s->scope = (struct dwarf_scope){0};
         err_free(e);
-    } else {
-        s->why = "not Go code";
     }
     s->nframes = (uint16_t)(n ? n : 1);
-    if (s->why)
-        s->scope = (struct dwarf_scope){0};
     s->frame_of = arena_array(&ls->arena, uint16_t, s->scope.ncalls + 1);
     match_frames(s, frames, n);
     find_fates(ls, s, pc);

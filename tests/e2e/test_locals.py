@@ -100,6 +100,28 @@ def test_variables_are_what_the_target_says(go_build, run_go, gospect, release, 
         assert len(missing) < 0.75 * len(table), "optimised code keeps more than that"
 
 
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("pie", "race", "external", "trimpath-noopt")
+def test_variables_in_other_builds(go_build, run_go, gospect, release, mode):
+    target = run_go(go_build(release, mode, "locals"))
+    table = json.loads(target.ask("table"))
+    seen = gospect("goroutines", target.pid, "--locals", "--json", check=0).json
+    assert not list(wrong(table, seen))
+    assert len(list(not_shown(table, seen))) < 0.75 * len(table)
+
+
+@pytest.mark.modes("default", "noopt")
+def test_what_is_not_set_yet_has_no_value(go_build, run_go, gospect, release, mode):
+    """A goroutine that waits within the statement that sets its variables: they may be zero already."""
+    target = run_go(go_build(release, mode, "locals"))
+    seen = gospect("goroutines", target.pid, "--locals", "--json", "--filter", "func=main.lines",
+                   check=0).json
+    found = variables(seen)
+    assert any(v.get(SHOWN) == "9" for v in found["main.lines", "early"]) or mode == "default"
+    for name, zero in ("sum", "0"), ("list", "[0, 0, 0]"):
+        assert all(v.get(SHOWN, zero) == zero for v in found.get(("main.lines", name), []))
+
+
 @pytest.mark.modes("default", "noopt")
 def test_a_core_and_a_snapshot_show_the_same(go_build, run_go, gospect, release, mode, tmp_path):
     target = run_go(go_build(release, mode, "locals"))

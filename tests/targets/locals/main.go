@@ -353,6 +353,61 @@ func generic[K comparable, V any](k K, list []V, kName, kText, vName, vText stri
 	keep(k, list, p, last)
 }
 
+//go:noinline
+func fill(list *[40]int, with int) {
+	for i := range list {
+		list[i] = with
+	}
+}
+
+func forties(v int) string {
+	return "[" + strings.Repeat(fmt.Sprint(v, ", "), 8) + "…+32]"
+}
+
+// slots has variables that are not needed at the same time: an optimising compiler gives them one place.
+//
+//go:noinline
+func slots(n int) {
+	const fn = "slots"
+	var first [40]int
+	fill(&first, n)
+	keep(first[n])
+	say(fn, "first", first, "%s", forties(n))
+	if n > 0 {
+		var second [40]int
+		fill(&second, n+1)
+		say(fn, "second", second, "%s", forties(n+1))
+		park()
+		keep(second[n])
+	}
+	var third [40]int
+	fill(&third, n+2)
+	keep(third[n])
+}
+
+// lines calls and waits within statements of several lines, before their variables are set.
+//
+//go:noinline
+func lines(n int) {
+	const fn = "lines"
+	early := n + 1
+	say(fn, "early", early, "%d", early)
+	sum, list := add(early,
+		wait(n)), [3]int{wait(n),
+		early}
+	keep(sum, list, early)
+}
+
+//go:noinline
+func add(a, b int) int { return a + b }
+
+//go:noinline
+func wait(n int) int {
+	say("wait", "arg:n", n, "%d", n)
+	park()
+	return n
+}
+
 func inlined(a, b int) int {
 	sum := a + b
 	double := sum * 2
@@ -425,6 +480,8 @@ func main() {
 	start(func() { generic(7, []string{"v"}, "int", "7", "string", `"v"`) })
 	start(func() { generic("k", []point{{1, 2}}, "string", `"k"`, "main.point", "{X: 1, Y: 2}") })
 	start(func() { caller(5) })
+	start(func() { slots(3) })
+	start(func() { lines(8) })
 	parked.Wait()
 	lib.Settle(nil)
 	lib.Ready()
