@@ -5,30 +5,6 @@
 #include "base/pool.h"
 #include "heap/heap_int.h"
 
-void heap_edges_init(struct heap_edges *it, const struct heap_graph *g, uint32_t slot)
-{
-    *it = (struct heap_edges){.target = slot, .word = UINT64_MAX};
-    uint32_t at = slot < g->nscan && g->has_edges ? g->s->scanslot.edges[slot] : 0;
-    if (at) {
-        it->p = g->s->edge.byte + at - 1;
-        it->left = heap_uleb(&it->p);
-    }
-}
-
-bool heap_edges_next(struct heap_edges *it)
-{
-    if (!it->left)
-        return false;
-    it->left--;
-    uint8_t head = *it->p++;
-    uint64_t step = head & HEAP_EDGE_WORDS;
-    it->word += step == HEAP_EDGE_WORDS ? heap_uleb(&it->p) : step;
-    it->type = head & HEAP_EDGE_TYPE ? (uint32_t)heap_uleb(&it->p) : SNAP_NONE;
-    it->interior = head & HEAP_EDGE_INTERIOR;
-    it->target += heap_unzigzag(heap_uleb(&it->p));
-    return true;
-}
-
 static struct err *no_edges(void)
 {
     return err_new(ERR_UNSUPPORTED, "the pointers between objects were not kept");
@@ -50,9 +26,9 @@ struct refer {
 
 static bool points_to(const struct heap_graph *g, uint32_t from, uint32_t to)
 {
-    struct heap_edges it;
-    heap_edges_init(&it, g, from);
-    while (heap_edges_next(&it))
+    struct snap_edges it;
+    snap_edges_init(&it, g->s, from);
+    while (snap_edges_next(&it))
         if (it.target == to)
             return true;
     return false;
@@ -116,15 +92,15 @@ void heap_roots_of(const struct heap_graph *g, uint32_t slot, size_t limit, uint
 static struct err *each_edge(struct heap_graph *g, struct progress *p,
                              void (*f)(struct heap_graph *g, uint32_t from, uint32_t to))
 {
-    struct heap_edges it;
+    struct snap_edges it;
     for (uint32_t from = 0; from < g->nscan; from++) {
         uint32_t before = from;
         if (from % (1 << 20) == 0)
             TRY(progress_step(p, "turning pointers round", from, g->nscan));
         if (!g->vertex[from])
             continue;
-        heap_edges_init(&it, g, from);
-        while (heap_edges_next(&it))
+        snap_edges_init(&it, g->s, from);
+        while (snap_edges_next(&it))
             if (it.target < g->nscan && it.target != from && it.target != before) {
                 f(g, from, it.target);
                 before = it.target;

@@ -131,24 +131,7 @@ struct heap_top_options {
 struct err *heap_top(const struct heap_graph *g, const struct heap_top_options *o,
                      struct heap_top *v, size_t *n) MUST_USE;
 
-/* ---- pointers (keep_edges) ---- */
-
-/* Walks the pointers of an object in the order of the words they lie in:
- *
- *     struct heap_edges it;
- *     heap_edges_init(&it, g, slot);
- *     while (heap_edges_next(&it)) use(it.word, it.target);
- */
-struct heap_edges {
-    const uint8_t *p;
-    uint64_t left;   /* edges still to come */
-    uint64_t word;   /* out: which word of the object's data (docs/formats/snapshot.md, Edges) */
-    uint32_t target; /* out: slot */
-    uint32_t type;   /* out: row of type, when an interface names it; else SNAP_NONE */
-    bool interior;   /* out: it does not point to the first byte */
-};
-void heap_edges_init(struct heap_edges *it, const struct heap_graph *g, uint32_t slot);
-bool heap_edges_next(struct heap_edges *it);
+/* ---- pointers (keep_edges); those of one object: snap/edges.h ---- */
 
 /* Who points to an object: at most `limit` slots in *slots of v, ascending; *total: how many live
  * and garbage objects do.  Scans all edges on all cores.  ERR_UNSUPPORTED without edges. */

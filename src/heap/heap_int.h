@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "heap/heap.h"
+#include "snap/edges.h"
 
 struct heap_graph {
     struct snap *s;
@@ -66,29 +67,6 @@ static inline bool heap_pairs_full(const struct heap_pairs *l)
 {
     return !l->top || l->top->n == HEAP_CHUNK;
 }
-
-/* ---- reading edges ---- */
-
-static inline uint64_t heap_uleb(const uint8_t **p)
-{
-    uint64_t v = *(*p)++;
-    if (v < 0x80)
-        return v;
-    v &= 0x7f;
-    for (unsigned shift = 7;; shift += 7) {
-        uint64_t b = *(*p)++;
-        v |= (b & 0x7f) << (shift & 63);
-        if (b < 0x80)
-            return v;
-    }
-}
-
-static inline uint32_t heap_unzigzag(uint64_t v)
-{
-    return (uint32_t)(v >> 1) ^ (uint32_t) - (int32_t)(v & 1);
-}
-
-enum { HEAP_EDGE_WORDS = 31, HEAP_EDGE_TYPE = 32, HEAP_EDGE_INTERIOR = 64, HEAP_EDGE_LEAF = 128 };
 
 /* ---- small things everybody needs ---- */
 

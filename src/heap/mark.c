@@ -39,22 +39,14 @@ static inline struct err *found(struct mark *m, uint32_t w, uint32_t v)
 
 static struct err *scan_object(struct mark *m, uint32_t slot, uint32_t v)
 {
-    const struct snap *s = m->g->s;
-    uint32_t at = s->scanslot.edges[slot], last = slot, before = SNAP_NONE;
-    if (!at)
-        return NULL;
-    const uint8_t *p = s->edge.byte + at - 1;
-    for (uint64_t n = heap_uleb(&p); n; n--) {
-        uint8_t head = *p++;
-        if ((head & HEAP_EDGE_WORDS) == HEAP_EDGE_WORDS)
-            heap_uleb(&p);
-        if (head & HEAP_EDGE_TYPE)
-            heap_uleb(&p);
-        last += heap_unzigzag(heap_uleb(&p));
-        if (head & HEAP_EDGE_LEAF || last == before || last == slot)
+    struct snap_edges it;
+    uint32_t before = slot;
+    snap_edges_init(&it, m->g->s, slot);
+    while (snap_edges_next(&it)) {
+        if (it.flags & SNAP_EDGE_LEAF || it.target == before || it.target == slot)
             continue;
-        before = last;
-        TRY(found(m, last, v));
+        before = it.target;
+        TRY(found(m, it.target, v));
     }
     return NULL;
 }
@@ -130,19 +122,11 @@ static inline struct err *own(struct mark *m, uint32_t slot, uint32_t index)
 
 static struct err *own_leaves_of(struct mark *m, uint32_t slot)
 {
-    const struct snap *s = m->g->s;
-    const uint8_t *p = s->edge.byte + s->scanslot.edges[slot] - 1;
-    uint32_t last = slot;
-    for (uint64_t n = heap_uleb(&p); n; n--) {
-        uint8_t head = *p++;
-        if ((head & HEAP_EDGE_WORDS) == HEAP_EDGE_WORDS)
-            heap_uleb(&p);
-        if (head & HEAP_EDGE_TYPE)
-            heap_uleb(&p);
-        last += heap_unzigzag(heap_uleb(&p));
-        if (head & HEAP_EDGE_LEAF)
-            TRY(own(m, last, slot));
-    }
+    struct snap_edges it;
+    snap_edges_init(&it, m->g->s, slot);
+    while (snap_edges_next(&it))
+        if (it.flags & SNAP_EDGE_LEAF)
+            TRY(own(m, it.target, slot));
     return NULL;
 }
 
@@ -156,8 +140,7 @@ static struct err *leaves(struct mark *m)
                 TRY(own(m, slot, g->nscan + h));
         }
     for (uint32_t slot = 0; slot < g->nscan; slot++)
-        if (g->s->scanslot.edges[slot])
-            TRY(own_leaves_of(m, slot));
+        TRY(own_leaves_of(m, slot));
     return NULL;
 }
 

@@ -10,6 +10,7 @@
 #ifndef GOSPECT_HEAP_PATHS_H
 #define GOSPECT_HEAP_PATHS_H
 
+#include "base/mem.h"
 #include "heap/heap.h"
 
 struct heap_step {

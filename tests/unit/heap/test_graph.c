@@ -461,12 +461,12 @@ static void pointers_are_found_both_ways(void **state)
 {
     struct shop p;
     open_shop(&p, true);
-    struct heap_edges it;
+    struct snap_edges it;
     uint32_t k = 0, v[8];
     size_t n;
     uint64_t total;
-    heap_edges_init(&it, p.g, make_slot(&p.h, p.cache));
-    for (; heap_edges_next(&it); k++) {
+    snap_edges_init(&it, p.h.s, make_slot(&p.h, p.cache));
+    for (; snap_edges_next(&it); k++) {
         assert_int_equal(it.word, k * 7);
         assert_int_equal(it.target, make_slot(&p.h, p.users[k]));
     }
