@@ -2,9 +2,9 @@
  *
  *     bench_heap_graph [MILLIONS OF OBJECTS [keep|mark]]        15.5 unless said
  *
- * Half of the objects have pointers: short lists whose heads are a binary tree, pointers back and, seldom,
- * anywhere, a leaf of their own each and sometimes a shared one: 1.5 pointers for an object, as measured
- * on services.  10,000 goroutines and 1,000 globals point somewhere. */
+ * Half of the objects have pointers: short lists whose heads are a binary tree, pointers back and,
+ * seldom, anywhere, a leaf of their own each and sometimes a shared one: 1.5 pointers for an
+ * object, as measured on services.  10,000 goroutines and 1,000 globals point somewhere. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,14 @@
 #include "heap/suspects.h"
 #include "snap/snap_int.h"
 
-enum { SCAN_SIZE = 64, LEAF_SIZE = 32, PAGE = 8192, SHAPES = 400, GOROUTINES = 10000, GLOBALS = 1000 };
+enum {
+    SCAN_SIZE = 64,
+    LEAF_SIZE = 32,
+    PAGE = 8192,
+    SHAPES = 400,
+    GOROUTINES = 10000,
+    GLOBALS = 1000
+};
 
 struct gen {
     struct snap *s;
@@ -56,7 +63,8 @@ static void uleb(struct gen *g, uint64_t v)
     byte(g, (uint8_t)v);
 }
 
-/* Runs of 8 that point on to the next one and often back to the first; the runs are a binary tree. */
+/* Runs of 8 that point on to the next one and often back to the first; the runs are a binary tree.
+ */
 static void object(struct gen *g, uint32_t i)
 {
     uint32_t to[8], n = 0, last = i, run = i / 8;

@@ -40,7 +40,7 @@ struct heap_suspect {
 };
 
 struct heap_suspect_options {
-    double threshold; /* 0: 0.1 */
+    double threshold; /* 0: 0.1; at least 0.001 */
     size_t limit;     /* groups at most; 0: 10 */
     struct progress *progress;
 };

@@ -1,0 +1,420 @@
+/* paths.c - shortest ways from the roots; see heap/paths.h.
+ *
+ * To one object: breadth first backwards from it, along the index of reverse edges.  Each direct
+ * holder of the object begins with a label of its own; an object is visited once for each label,
+ * and by no more labels than paths are wanted: any further one would go on the same ways, behind as
+ * many distinct ones.
+ *
+ * To a type: breadth first forwards from the roots, until as many distinct ways as wanted have hit
+ * an object of it.  Behind such an object the search does not go on. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/heap_int.h"
+#include "heap/paths.h"
+
+enum {
+    DEFAULT_PATHS = 3,
+    MOST_PATHS = 100,
+    MOST_HOLDERS = 1 << 20, /* direct ones of a leaf that are looked at */
+    MOST_STATES = 1 << 25,
+    CHECK_EVERY = 1 << 16,
+};
+
+/* ---- roots by slot ---- */
+
+struct rooted {
+    uint64_t *v; /* slot << 32 | row of root, ascending */
+    size_t n;
+};
+
+static int by_number(const void *pa, const void *pb)
+{
+    uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+    return a < b ? -1 : a > b;
+}
+
+static struct err *find_rooted(const struct heap_graph *g, struct rooted *r)
+{
+    r->n = g->s->root.n;
+    TRY(heap_array(r->n, sizeof(*r->v), "the roots of the heap", &r->v));
+    for (uint32_t i = 0; i < r->n; i++)
+        r->v[i] = (uint64_t)g->s->root.slot[i] << 32 | i;
+    if (r->n)
+        qsort(r->v, r->n, sizeof(*r->v), by_number);
+    return NULL;
+}
+
+/* The first entry of a slot, or where it would be. */
+static size_t rooted_at(const struct rooted *r, uint32_t slot)
+{
+    size_t lo = 0, hi = r->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (r->v[mid] >> 32 < slot)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static uint32_t holder_of(const struct heap_graph *g, uint32_t root)
+{
+    const struct snap_root *t = &g->s->root;
+    uint8_t kind = t->kind[root];
+    uint32_t number = g->holder_kind[kind];
+    if (kind == SNAP_ROOT_GLOBAL && t->global[root] != SNAP_NONE)
+        number = g->holder_global[t->global[root]];
+    else if ((kind == SNAP_ROOT_STACK || kind == SNAP_ROOT_REGISTER) &&
+             t->goroutine[root] != SNAP_NONE)
+        number = g->holder_goroutine[t->goroutine[root]];
+    return g->nslots + number;
+}
+
+/* ---- paths as results ---- */
+
+struct found {
+    const struct heap_graph *g;
+    struct heap_paths *out;
+    size_t limit;
+    struct map seen; /* keys of the ways that were found */
+    VEC(struct heap_path) paths;
+    VEC(uint32_t) slots; /* of the path at hand */
+};
+
+static bool enough(const struct found *f)
+{
+    return f->paths.n >= f->limit;
+}
+
+static bool is_new(struct found *f, uint64_t key)
+{
+    bool added;
+    map_get_or_put(&f->seen, key, 0, &added);
+    return added;
+}
+
+/* The pointer from one object to another, as a step. */
+static struct heap_step step_to(const struct heap_graph *g, uint32_t from, uint32_t to)
+{
+    struct snap_edges it;
+    snap_edges_init(&it, g->s, from);
+    while (snap_edges_next(&it))
+        if (it.target == to)
+            return (struct heap_step){from, it.word, it.flags & SNAP_EDGE_INTERIOR};
+    return (struct heap_step){.slot = from};
+}
+
+/* f->slots, in order, behind a root. */
+static void add_path(struct found *f, uint32_t root)
+{
+    size_t n = f->slots.n;
+    struct heap_step *steps = arena_array(&f->out->mem, struct heap_step, n);
+    for (size_t i = 0; i + 1 < n; i++)
+        steps[i] = step_to(f->g, f->slots.v[i], f->slots.v[i + 1]);
+    steps[n - 1].slot = f->slots.v[n - 1];
+    struct heap_path p = {.root = root, .holder = holder_of(f->g, root), .steps = steps, .n = n};
+    vec_push(&f->paths, p);
+}
+
+static void give(struct found *f, bool all)
+{
+    f->out->n = f->paths.n;
+    f->out->all = all;
+    f->out->v = arena_array(&f->out->mem, struct heap_path, f->paths.n);
+    if (f->paths.n)
+        memcpy(f->out->v, f->paths.v, f->paths.n * sizeof(*f->paths.v));
+}
+
+/* ---- to one object ---- */
+
+struct state {
+    uint32_t slot, next; /* next: the state it was reached from, SNAP_NONE: the target itself */
+    uint32_t label;      /* the slot that points to the target */
+};
+
+struct backward {
+    struct found f;
+    struct heap_graph *g;
+    uint32_t target;
+    struct rooted rooted;
+    VEC(struct state) states;
+    struct map visited; /* slot << 32 | label */
+    uint8_t *labels;    /* by slot: how many visited it */
+};
+
+static void visit(struct backward *b, uint32_t slot, uint32_t next, uint32_t label)
+{
+    bool added;
+    if (slot == b->target || !heap_slot_live(b->g, slot) || b->labels[slot] >= b->f.limit)
+        return;
+    map_get_or_put(&b->visited, (uint64_t)slot << 32 | label, 0, &added);
+    if (!added)
+        return;
+    b->labels[slot]++;
+    struct state st = {slot, next, label};
+    vec_push(&b->states, st);
+}
+
+/* Every new pair of holder and label at an object that roots point to makes a path. */
+static void at_root(struct backward *b, uint32_t slot, uint32_t state, uint32_t label)
+{
+    for (size_t i = rooted_at(&b->rooted, slot);
+         i < b->rooted.n && b->rooted.v[i] >> 32 == slot && !enough(&b->f); i++) {
+        uint32_t root = (uint32_t)b->rooted.v[i];
+        if (!is_new(&b->f, (uint64_t)holder_of(b->g, root) << 32 | label))
+            continue;
+        b->f.slots.n = 0;
+        for (uint32_t k = state; k != SNAP_NONE; k = b->states.v[k].next)
+            vec_push(&b->f.slots, b->states.v[k].slot);
+        vec_push(&b->f.slots, b->target);
+        add_path(&b->f, root);
+    }
+}
+
+static struct err *start(struct backward *b, struct progress *p)
+{
+    struct heap_graph *g = b->g;
+    at_root(b, b->target, SNAP_NONE, SNAP_NONE);
+    if (b->target < g->nscan) {
+        for (uint32_t i = g->reverse_first[b->target]; i < g->reverse_first[b->target + 1]; i++)
+            visit(b, g->reverse_from[i], SNAP_NONE, g->reverse_from[i]);
+        return NULL;
+    }
+    uint32_t *v;
+    size_t n;
+    uint64_t total;
+    TRY(heap_array(MOST_HOLDERS, sizeof(*v), "who points to the object", &v));
+    struct err *e = heap_referrers(g, b->target, MOST_HOLDERS, v, &n, &total);
+    for (size_t i = 0; !e && i < n; i++)
+        visit(b, v[i], SNAP_NONE, v[i]);
+    free(v);
+    return e;
+}
+
+static struct err *search_backward(struct backward *b, struct progress *p)
+{
+    struct heap_graph *g = b->g;
+    TRY(heap_reverse(g, p));
+    TRY(find_rooted(g, &b->rooted));
+    TRY(heap_array(g->nscan, 1, "a search of the heap", &b->labels));
+    TRY(start(b, p));
+    uint32_t i = 0;
+    for (; i < b->states.n && b->states.n < MOST_STATES && !enough(&b->f); i++) {
+        struct state st = b->states.v[i];
+        if (i % CHECK_EVERY == 0)
+            TRY(progress_step(p, "looking for paths", i, 0));
+        at_root(b, st.slot, i, st.label);
+        for (uint32_t k = g->reverse_first[st.slot]; k < g->reverse_first[st.slot + 1]; k++)
+            visit(b, g->reverse_from[k], i, st.label);
+    }
+    if (!b->f.paths.n)
+        return err_new(ERR_LIMIT, "the ways to the object are too many to be looked through");
+    give(&b->f, i == b->states.n && !enough(&b->f));
+    return NULL;
+}
+
+static struct err *to_slot(struct heap_graph *g, uint32_t slot, size_t limit, struct progress *p,
+                           struct heap_paths *ret)
+{
+    struct backward b = {.f = {.g = g, .out = ret, .limit = limit}, .g = g, .target = slot};
+    if (slot >= g->nslots)
+        return err_new(ERR_NOT_FOUND, "there is no such object on the heap");
+    if (!heap_allocated(g, slot))
+        return err_new(ERR_NOT_FOUND, "no object is there: the place on the heap is free");
+    if (!heap_slot_live(g, slot))
+        return err_new(ERR_NOT_FOUND,
+                       "nothing leads to the object: it is garbage, not collected yet");
+    struct err *e = search_backward(&b, p);
+    free(b.rooted.v);
+    free(b.labels);
+    map_free(&b.visited);
+    vec_free(&b.states);
+    map_free(&b.f.seen);
+    vec_free(&b.f.paths);
+    vec_free(&b.f.slots);
+    return e;
+}
+
+/* ---- to a type ---- */
+
+struct forward {
+    struct found f;
+    const struct heap_graph *g;
+    const struct heap_keys *keys;
+    uint32_t key;
+    uint32_t *parent; /* by scan slot: 1 + the slot it was reached from; 0: from a root, or not */
+    uint32_t *root;   /* by scan slot: 1 + row of the root the way begins at; 0: not reached */
+    uint32_t *queue;
+    size_t queued;
+};
+
+static bool is_target(const struct forward *w, uint32_t slot)
+{
+    return w->keys->of[w->g->s->slot.shape[slot]] == w->key;
+}
+
+/* What is said of a word, with all numbers taken for one. */
+static uint64_t hash_word(const struct heap_graph *g, uint32_t slot, uint64_t word)
+{
+    struct buf b = {0};
+    size_t n = 0;
+    heap_word_text(g, slot, word, &b);
+    for (size_t i = 0; i < b.n; i++)
+        if (b.p[i] < '0' || b.p[i] > '9')
+            b.p[n++] = b.p[i];
+    uint64_t h = hash_bytes(buf_text(&b), n);
+    buf_free(&b);
+    return h;
+}
+
+static void hit(struct forward *w, uint32_t target, uint32_t from, uint64_t word, uint32_t root)
+{
+    struct heap_holder h = w->g->holders[holder_of(w->g, root) - w->g->nslots];
+    uint64_t key = hash_u64((uint64_t)h.kind << 32 | h.row);
+    if (from != SNAP_NONE) {
+        uint64_t what = w->keys->of[w->g->s->slot.shape[from]];
+        if (!is_new(&w->f,
+                    hash_u64(key ^ hash_u64(what << 48 ^ word << 1)))) /* quick, when it repeats */
+            return;
+        key = hash_u64(key ^ hash_u64(what ^ hash_word(w->g, from, word)));
+    }
+    if (!is_new(&w->f, ~key))
+        return;
+    w->f.slots.n = 0;
+    vec_push(&w->f.slots, target);
+    for (uint32_t k = from == SNAP_NONE ? 0 : from + 1; k; k = w->parent[k - 1])
+        vec_push(&w->f.slots, k - 1);
+    for (size_t i = 0, j = w->f.slots.n - 1; i < j; i++, j--) {
+        uint32_t t = w->f.slots.v[i];
+        w->f.slots.v[i] = w->f.slots.v[j];
+        w->f.slots.v[j] = t;
+    }
+    add_path(&w->f, root);
+}
+
+static void reach(struct forward *w, uint32_t slot, uint32_t from, uint64_t word, uint32_t root)
+{
+    if (!heap_bit(w->g->s->slots64.allocated, slot))
+        return;
+    if (is_target(w, slot)) {
+        hit(w, slot, from, word, root);
+        return;
+    }
+    if (slot >= w->g->nscan || w->root[slot])
+        return;
+    w->root[slot] = root + 1;
+    w->parent[slot] = from == SNAP_NONE ? 0 : from + 1;
+    w->queue[w->queued++] = slot;
+}
+
+static struct err *search_forward(struct forward *w, struct progress *p)
+{
+    const struct heap_graph *g = w->g;
+    struct snap_edges it;
+    static const char what[] = "a search of the heap";
+    TRY(heap_array(g->nscan, sizeof(uint32_t), what, &w->parent));
+    TRY(heap_array(g->nscan, sizeof(uint32_t), what, &w->root));
+    TRY(heap_array(g->nscan, sizeof(uint32_t), what, &w->queue));
+    for (uint32_t r = 0; r < g->s->root.n && !enough(&w->f); r++)
+        reach(w, g->s->root.slot[r], SNAP_NONE, 0, r);
+    size_t i = 0;
+    for (; i < w->queued && !enough(&w->f); i++) {
+        uint32_t from = w->queue[i];
+        if (i % CHECK_EVERY == 0)
+            TRY(progress_step(p, "looking for paths", i, g->nscan));
+        snap_edges_init(&it, g->s, from);
+        while (snap_edges_next(&it) && !enough(&w->f))
+            reach(w, it.target, from, it.word, w->root[from] - 1);
+    }
+    if (!w->f.paths.n)
+        return err_new(ERR_NOT_FOUND, "no object of this type is alive");
+    give(&w->f, !enough(&w->f));
+    return NULL;
+}
+
+static struct err *to_type(struct heap_graph *g, uint32_t shape, size_t limit, struct progress *p,
+                           struct heap_paths *ret)
+{
+    struct heap_keys keys;
+    struct forward w = {.f = {.g = g, .out = ret, .limit = limit}, .g = g, .keys = &keys};
+    if (shape >= g->s->shape.n)
+        return err_new(ERR_NOT_FOUND, "there is no such type");
+    struct err *e = heap_type_keys(g->s, &keys);
+    if (!e) {
+        w.key = keys.of[shape];
+        e = search_forward(&w, p);
+    }
+    heap_keys_free(&keys);
+    free(w.parent);
+    free(w.root);
+    free(w.queue);
+    map_free(&w.f.seen);
+    vec_free(&w.f.paths);
+    vec_free(&w.f.slots);
+    return e;
+}
+
+/* ---- for others ---- */
+
+struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options *o,
+                            struct heap_paths *ret)
+{
+    size_t limit = min_u64(o->limit ? o->limit : DEFAULT_PATHS, MOST_PATHS);
+    struct err *e;
+    memset(ret, 0, sizeof(*ret));
+    arena_init(&ret->mem);
+    if (!g->has_edges)
+        e = err_new(ERR_UNSUPPORTED, "the pointers between objects were not kept");
+    else if (o->to == HEAP_TO_TYPE)
+        e = to_type(g, o->what, limit, o->progress, ret);
+    else if (o->to == HEAP_TO_GOROUTINE && o->what >= g->s->goroutine.n)
+        e = err_new(ERR_NOT_FOUND, "there is no such goroutine");
+    else
+        e = to_slot(g,
+                    o->to == HEAP_TO_GOROUTINE ? heap_find(g, g->s->goroutine.addr[o->what], NULL)
+                                               : o->what,
+                    limit, o->progress, ret);
+    if (e)
+        heap_paths_free(ret);
+    return e;
+}
+
+void heap_paths_free(struct heap_paths *p)
+{
+    arena_free(&p->mem);
+    memset(p, 0, sizeof(*p));
+}
+
+void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b)
+{
+    struct buf word = {0};
+    heap_root_text(g, p->root, b);
+    for (size_t i = 0; i + 1 < p->n; i++) {
+        buf_clear(&word);
+        heap_word_text(g, p->steps[i].slot, p->steps[i].word, &word);
+        if (word.n)
+            buf_printf(b, " → %s", buf_text(&word));
+    }
+    buf_free(&word);
+}
+
+void heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
+                          size_t *n, uint64_t *total)
+{
+    *n = 0;
+    *total = 0;
+    for (uint32_t d = node; d != SNAP_NONE && d != HEAP_ALL; d = heap_dominator(g, d)) {
+        if (*n < limit)
+            v[(*n)++] = d;
+        ++*total;
+    }
+    for (size_t i = 0; i < *n / 2; i++) {
+        uint32_t t = v[i];
+        v[i] = v[*n - 1 - i];
+        v[*n - 1 - i] = t;
+    }
+    if (*total && !heap_live(g, node))
+        *n = *total = 0;
+}

@@ -1,0 +1,422 @@
+/* suspects.c - where memory accumulates; see heap/suspects.h.
+ *
+ * Accumulation points come from a walk down the dominator tree: only children that retain at least
+ * the threshold are entered, so the walk sees the children of few nodes, and at most 1/threshold
+ * points come out.  Groups come from the outermost objects of each type (heap_retained_by()), whose
+ * vertices ascend with the walk of the tree: the mass below a node is then a difference of two
+ * running sums, and the common dominator is found by walking up from the median. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/heap_int.h"
+#include "heap/suspects.h"
+
+enum { DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
+#define DEFAULT_THRESHOLD 0.1
+#define LEAST_THRESHOLD 0.001 /* the work grows with the points, and nobody reads more than that   \
+                               */
+
+struct hunt {
+    struct heap_graph *g;
+    struct heap_keys keys;
+    struct progress *progress;
+    uint64_t live, threshold;
+    VEC(struct heap_suspect) found;
+    struct heap_amount_of {
+        uint64_t count, bytes;
+    } * by_key;                     /* of the node at hand; the last one: holders */
+    uint8_t *in_points, *in_groups; /* by vertex: below an accumulation point, in a group */
+};
+
+/* ---- what a node holds ---- */
+
+static void add_child(struct hunt *h, uint32_t key, uint64_t bytes)
+{
+    h->by_key[key].count++;
+    h->by_key[key].bytes += bytes;
+}
+
+static uint32_t key_of(const struct hunt *h, uint32_t slot)
+{
+    return h->keys.of[h->g->s->slot.shape[slot]];
+}
+
+/* Adds up what v dominates immediately and is smaller than the threshold; returns how many. */
+static uint64_t sum_children(struct hunt *h, uint32_t v)
+{
+    const struct heap_graph *g = h->g;
+    const struct snap *s = g->s;
+    uint64_t n = 0;
+    memset(h->by_key, 0, (h->keys.n + 1) * sizeof(*h->by_key));
+    for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c], n++)
+        if (g->retained[c] < h->threshold)
+            add_child(h, g->index[c] < g->nscan ? key_of(h, g->index[c]) : h->keys.n,
+                      g->retained[c]);
+    for (uint32_t r = g->scan_spans; r < s->span.n; r++)
+        for (uint32_t i = 0; i < s->span.elems[r]; i++) {
+            uint32_t slot = s->span.slot[r] + i;
+            if (g->owner[slot - g->nscan] == v + 1 && heap_bit(s->slots64.allocated, slot)) {
+                add_child(h, key_of(h, slot), s->span.elem_size[r]);
+                n++;
+            }
+        }
+    return n;
+}
+
+static void take_contents(struct hunt *h, struct heap_suspect *f)
+{
+    for (f->ncontent = 0; f->ncontent < CONTENTS; f->ncontent++) {
+        uint32_t best = 0;
+        for (uint32_t k = 1; k <= h->keys.n; k++)
+            if (h->by_key[k].bytes > h->by_key[best].bytes)
+                best = k;
+        if (!h->by_key[best].bytes)
+            return;
+        f->content[f->ncontent] =
+            (struct heap_content){best == h->keys.n ? SNAP_NONE : h->keys.shape[best],
+                                  h->by_key[best].count, h->by_key[best].bytes};
+        h->by_key[best].bytes = 0;
+    }
+}
+
+/* ---- accumulation points ---- */
+
+static void add_point(struct hunt *h, uint32_t node, uint64_t mass)
+{
+    const struct heap_graph *g = h->g;
+    struct heap_suspect f = {.kind = HEAP_ACCUMULATES,
+                             .node = node,
+                             .kept_by = heap_kept_by(g, node),
+                             .shape = heap_is_object(g, node) ? heap_shape(g, node) : SNAP_NONE,
+                             .retained = heap_retained(g, node),
+                             .mass = mass,
+                             .share = (double)mass / (double)h->live};
+    if (heap_is_holder(g, node) || node < g->nscan) {
+        f.count = sum_children(h, g->vertex[heap_index_of(g, node)] - 1);
+        take_contents(h, &f);
+    }
+    vec_push(&h->found, f);
+}
+
+/* Leaves as large as the threshold are points of their own; sums them up by owner. */
+struct big_leaf {
+    uint32_t slot, owner;
+    uint64_t size;
+};
+struct big_leaves {
+    struct big_leaf *v;
+    size_t n, cap;
+};
+
+static void find_big_leaves(const struct hunt *h, struct big_leaves *big)
+{
+    const struct heap_graph *g = h->g;
+    const struct snap *s = g->s;
+    for (uint32_t r = g->scan_spans; r < s->span.n; r++)
+        for (uint32_t i = 0; s->span.elem_size[r] >= h->threshold && i < s->span.elems[r]; i++) {
+            uint32_t slot = s->span.slot[r] + i;
+            if (!heap_slot_live(g, slot))
+                continue;
+            struct big_leaf b = {slot, g->owner[slot - g->nscan] - 1, s->span.elem_size[r]};
+            vec_push(big, b);
+        }
+}
+
+static void find_points(struct hunt *h)
+{
+    const struct heap_graph *g = h->g;
+    struct big_leaves big = {0};
+    VEC(uint32_t) todo = {0};
+    find_big_leaves(h, &big);
+    vec_push(&todo, 0);
+    while (todo.n) {
+        uint32_t v = todo.v[--todo.n];
+        uint64_t mass = g->retained[v];
+        for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c])
+            if (g->retained[c] >= h->threshold) {
+                mass -= g->retained[c];
+                vec_push(&todo, c);
+            }
+        for (size_t i = 0; i < big.n; i++)
+            mass -= big.v[i].owner == v ? big.v[i].size : 0;
+        if (v && mass >= h->threshold)
+            add_point(h, heap_node_of_vertex(g, v), mass);
+    }
+    for (size_t i = 0; i < big.n; i++)
+        add_point(h, big.v[i].slot, big.v[i].size);
+    vec_free(&big);
+    vec_free(&todo);
+}
+
+/* ---- groups ---- */
+
+/* The outermost objects of the type at hand. */
+struct member {
+    uint32_t vertex, slot;  /* of a leaf: its owner */
+    uint64_t bytes, before; /* before: the sum of those above */
+};
+struct members {
+    VEC(struct member) v;
+    uint32_t key;
+    const struct hunt *h;
+    uint64_t largest;
+    uint64_t bytes; /* those outside of the accumulation points */
+};
+
+static bool covered(const uint8_t *bits, uint32_t vertex)
+{
+    return bits[vertex / 8] >> vertex % 8 & 1;
+}
+
+static void cover(uint8_t *bits, uint32_t from, uint32_t end)
+{
+    for (uint32_t v = from; v < end; v++)
+        bits[v / 8] |= (uint8_t)(1 << v % 8);
+}
+
+/* What lies below accumulation points is theirs. */
+static void cover_points(struct hunt *h)
+{
+    for (size_t i = 0; i < h->found.n; i++) {
+        uint32_t node = h->found.v[i].node;
+        if (node >= h->g->nscan && node < h->g->nslots)
+            continue;
+        uint32_t v = h->g->vertex[heap_index_of(h->g, node)] - 1;
+        cover(h->in_points, v, h->g->end[v]);
+    }
+}
+
+static void take_member(void *arg, uint32_t key, uint32_t slot, uint32_t vertex, uint64_t bytes)
+{
+    struct members *m = arg;
+    if (key != m->key || covered(m->h->in_points, vertex))
+        return;
+    struct member x = {vertex, slot, bytes, 0};
+    vec_push(&m->v, x);
+    m->largest = max_u64(m->largest, bytes);
+    m->bytes += bytes;
+}
+
+static int by_vertex(const void *pa, const void *pb)
+{
+    const struct member *a = pa, *b = pb;
+    if (a->vertex != b->vertex)
+        return a->vertex < b->vertex ? -1 : 1;
+    return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+/* Bytes of the members at vertices before v. */
+static uint64_t mass_before(const struct members *m, uint32_t v)
+{
+    size_t lo = 0, hi = m->v.n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (m->v.v[mid].vertex < v)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < m->v.n ? m->v.v[lo].before : m->bytes;
+}
+
+/* The deepest vertex above COMMON_PERCENT of the mass; with half of it, it is above the median. */
+static uint32_t common_vertex(const struct heap_graph *g, struct members *m)
+{
+    uint64_t sum = 0;
+    uint32_t median = 0;
+    qsort(m->v.v, m->v.n, sizeof(*m->v.v), by_vertex);
+    for (size_t i = 0; i < m->v.n; i++) {
+        m->v.v[i].before = sum;
+        sum += m->v.v[i].bytes;
+        if (m->v.v[i].before <= m->bytes / 2)
+            median = m->v.v[i].vertex;
+    }
+    for (uint32_t v = median; v; v = g->idom[v])
+        if ((mass_before(m, g->end[v]) - mass_before(m, v)) / COMMON_PERCENT >= m->bytes / 100)
+            return v;
+    return 0;
+}
+
+static void add_group(struct hunt *h, struct members *m)
+{
+    const struct heap_graph *g = h->g;
+    size_t largest = 0;
+    uint32_t node = heap_node_of_vertex(g, common_vertex(g, m));
+    for (size_t i = 0; i < m->v.n; i++)
+        if (m->v.v[i].bytes > m->v.v[largest].bytes)
+            largest = i;
+    struct heap_suspect f = {.kind = HEAP_GROUP,
+                             .node = node,
+                             .kept_by = heap_kept_by(g, node),
+                             .shape = h->keys.shape[m->key],
+                             .count = m->v.n,
+                             .mass = m->bytes,
+                             .retained = m->bytes,
+                             .share = (double)m->bytes / (double)h->live,
+                             .ncontent = 1};
+    f.content[0] = (struct heap_content){f.shape, f.count, f.mass};
+    f.path.root = m->v.v[largest].slot; /* until find_ways() */
+    vec_push(&h->found, f);
+}
+
+/* A type whose objects lie mostly in those of a group that was found already tells nothing new. */
+static bool mostly_inside(const struct hunt *h, const struct members *m)
+{
+    uint64_t inside = 0;
+    for (size_t i = 0; i < m->v.n; i++)
+        inside += covered(h->in_groups, m->v.v[i].vertex) ? m->v.v[i].bytes : 0;
+    return inside > m->bytes / 2;
+}
+
+static struct err *try_group(struct hunt *h, uint32_t key, uint64_t *scratch)
+{
+    const struct heap_graph *g = h->g;
+    struct members m = {.key = key, .h = h};
+    memset(scratch, 0, h->keys.n * sizeof(*scratch));
+    struct err *e = heap_retained_by(g, h->keys.of, h->keys.n, scratch, take_member, &m);
+    if (!e && !mostly_inside(h, &m)) {
+        add_group(h, &m);
+        for (size_t i = 0; i < m.v.n; i++)
+            if (m.v.v[i].slot < g->nscan)
+                cover(h->in_groups, m.v.v[i].vertex, g->end[m.v.v[i].vertex]);
+    }
+    vec_free(&m.v);
+    return e;
+}
+
+/* For each type: what its objects retain outside of the accumulation points, and the largest. */
+struct candidates {
+    const struct hunt *h;
+    uint64_t *outside, *largest;
+};
+
+static void weigh(void *arg, uint32_t key, uint32_t slot, uint32_t vertex, uint64_t bytes)
+{
+    struct candidates *c = arg;
+    if (covered(c->h->in_points, vertex))
+        return;
+    c->outside[key] += bytes;
+    c->largest[key] = max_u64(c->largest[key], bytes);
+}
+
+/* The type that weighs most and was not tried yet; 0: none.  What is not known makes no group. */
+static uint32_t next_type(const struct hunt *h, struct candidates *c)
+{
+    uint32_t best = 0;
+    for (uint32_t k = 1; k < h->keys.n; k++)
+        if (c->outside[k] >= h->threshold && c->largest[k] < h->threshold &&
+            (!best || c->outside[k] > c->outside[best]))
+            best = k;
+    if (best)
+        c->outside[best] = 0;
+    return best;
+}
+
+static struct err *try_groups(struct hunt *h, size_t limit, struct candidates *c, uint64_t *scratch)
+{
+    size_t points = h->found.n, tries = 0;
+    TRY(heap_retained_by(h->g, h->keys.of, h->keys.n, scratch, weigh, c));
+    for (uint32_t key;
+         h->found.n < points + limit && tries < 4 * limit && (key = next_type(h, c));) {
+        TRY(progress_step(h->progress, "looking for suspects", tries++, 4 * limit));
+        TRY(try_group(h, key, scratch));
+    }
+    return NULL;
+}
+
+static struct err *find_groups(struct hunt *h, size_t limit)
+{
+    static const char what[] = "the groups of the heap";
+    uint64_t *scratch;
+    struct candidates c = {.h = h};
+    TRY(heap_array(h->g->nvert / 8 + 1, 1, what, &h->in_points));
+    TRY(heap_array(h->g->nvert / 8 + 1, 1, what, &h->in_groups));
+    TRY(heap_array(3 * (size_t)h->keys.n, sizeof(*scratch), what, &scratch));
+    c.outside = scratch + h->keys.n;
+    c.largest = c.outside + h->keys.n;
+    cover_points(h);
+    struct err *e = try_groups(h, limit, &c, scratch);
+    free(scratch);
+    return e;
+}
+
+/* ---- putting it together ---- */
+
+static int by_mass(const void *pa, const void *pb)
+{
+    const struct heap_suspect *a = pa, *b = pb;
+    if (a->mass != b->mass)
+        return a->mass > b->mass ? -1 : 1;
+    return a->node < b->node ? -1 : a->node > b->node;
+}
+
+static struct err *find_way(struct hunt *h, struct heap_suspect *f, struct arena *mem)
+{
+    struct heap_paths found;
+    uint32_t slot = f->kind == HEAP_GROUP ? f->path.root : f->node;
+    f->path = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
+    if (!h->g->has_edges || !heap_is_object(h->g, slot))
+        return NULL;
+    struct heap_path_options o = {
+        .to = HEAP_TO_SLOT, .what = slot, .limit = 1, .progress = h->progress};
+    struct err *e = heap_find_paths(h->g, &o, &found);
+    if (e && err_code(e) == ERR_LIMIT) {
+        err_free(e);
+        return NULL;
+    }
+    if (e)
+        return e;
+    struct heap_step *steps = arena_array(mem, struct heap_step, found.v[0].n);
+    memcpy(steps, found.v[0].steps, found.v[0].n * sizeof(*steps));
+    f->path = found.v[0];
+    f->path.steps = steps;
+    heap_paths_free(&found);
+    return NULL;
+}
+
+static struct err *hunt_all(struct hunt *h, size_t limit, struct heap_suspects *ret)
+{
+    TRY(heap_type_keys(h->g->s, &h->keys));
+    TRY(heap_array(h->keys.n + 1, sizeof(*h->by_key), "the suspects", &h->by_key));
+    find_points(h);
+    TRY(find_groups(h, limit));
+    if (h->found.n)
+        qsort(h->found.v, h->found.n, sizeof(*h->found.v), by_mass);
+    for (size_t i = 0; i < h->found.n; i++)
+        TRY(find_way(h, &h->found.v[i], &ret->mem));
+    ret->n = h->found.n;
+    ret->v = arena_array(&ret->mem, struct heap_suspect, h->found.n);
+    if (h->found.n)
+        memcpy(ret->v, h->found.v, h->found.n * sizeof(*h->found.v));
+    return NULL;
+}
+
+struct err *heap_find_suspects(struct heap_graph *g, const struct heap_suspect_options *o,
+                               struct heap_suspects *ret)
+{
+    struct heap_suspect_options none = {0};
+    o = o ? o : &none;
+    memset(ret, 0, sizeof(*ret));
+    arena_init(&ret->mem);
+    if (g->mark_only)
+        return err_new(ERR_UNSUPPORTED, "retained sizes were not computed");
+    double threshold = o->threshold > 0 ? o->threshold : DEFAULT_THRESHOLD;
+    threshold = threshold < LEAST_THRESHOLD ? LEAST_THRESHOLD : threshold;
+    struct hunt h = {.g = g, .progress = o->progress, .live = g->retained[0]};
+    h.threshold = max_u64((uint64_t)(threshold * (double)h.live), 1);
+    struct err *e = hunt_all(&h, o->limit ? o->limit : DEFAULT_GROUPS, ret);
+    heap_keys_free(&h.keys);
+    vec_free(&h.found);
+    free(h.by_key);
+    free(h.in_points);
+    free(h.in_groups);
+    if (e)
+        heap_suspects_free(ret);
+    return e;
+}
+
+void heap_suspects_free(struct heap_suspects *s)
+{
+    arena_free(&s->mem);
+    memset(s, 0, sizeof(*s));
+}
