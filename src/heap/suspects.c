@@ -13,8 +13,7 @@
 
 enum { DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
 #define DEFAULT_THRESHOLD 0.1
-#define LEAST_THRESHOLD 0.001 /* the work grows with the points, and nobody reads more than that   \
-                               */
+#define LEAST_THRESHOLD 0.001
 
 struct hunt {
     struct heap_graph *g;
@@ -401,6 +400,7 @@ struct err *heap_find_suspects(struct heap_graph *g, const struct heap_suspect_o
     if (g->mark_only)
         return err_new(ERR_UNSUPPORTED, "retained sizes were not computed");
     double threshold = o->threshold > 0 ? o->threshold : DEFAULT_THRESHOLD;
+    /* the work grows with the points, and nobody reads more than a thousand */
     threshold = threshold < LEAST_THRESHOLD ? LEAST_THRESHOLD : threshold;
     struct hunt h = {.g = g, .progress = o->progress, .live = g->retained[0]};
     h.threshold = max_u64((uint64_t)(threshold * (double)h.live), 1);
