@@ -29,7 +29,9 @@ struct err *capture_heap(struct capture *c)
     struct heap *h = c->heap_objects = mem_alloc(sizeof(*h));
     h->c = c;
     TRY(heap_read_spans(h));
-    return NULL;
+    TRY(types_open(c->rt, c->t, &h->types));
+    TRY(heap_read_edges(h));
+    return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
 struct err *capture_heap_finish(struct capture *c)
@@ -43,8 +45,12 @@ struct err *capture_heap_finish(struct capture *c)
 
 void capture_heap_free(struct capture *c)
 {
-    if (c->heap_objects)
-        heap_free_spans(c->heap_objects);
-    free(c->heap_objects);
+    struct heap *h = c->heap_objects;
+    if (!h)
+        return;
+    types_free(h->types);
+    vec_free(&h->closures);
+    heap_free_spans(h);
+    free(h);
     c->heap_objects = NULL;
 }

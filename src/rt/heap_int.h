@@ -82,7 +82,31 @@ struct heap_typed_root {
     uint64_t at;   /* offset of the pointer inside that variable */
 };
 
-struct heap_pages;
+/* Which slot an address belongs to: it is asked for every pointer of the heap, so three loads must
+ * do: arena -> pages of the arena -> span.  Two levels, because arenas can lie far apart (user
+ * arenas; since 1.26 the heap begins at a random address): the upper one covers the range from the
+ * first to the last arena, at most 16 MiB of which only what is used exists. */
+struct heap_hot {
+    taddr addr;
+    uint32_t slot, div_mul; /* index = offset * div_mul >> 32, as the runtime divides */
+    uint16_t elems, size;   /* size 0: a large object */
+    uint16_t header;
+};
+enum { HEAP_PAGES_PER_ARENA = 1 << (HEAP_ARENA_SHIFT - HEAP_PAGE_SHIFT) };
+struct heap_pages {
+    uint64_t first, n; /* numbers of arenas, addr >> HEAP_ARENA_SHIFT */
+    uint32_t *top;     /* of each: 1 + its number among those in use; 0: none */
+    uint32_t *pages;   /* of each arena in use, of each of its pages: 1 + span; 0: none */
+    taddr *arena;      /* of each arena in use: its runtime.heapArena; 0: not known */
+    size_t narenas;
+    struct heap_hot *hot; /* of each span */
+};
+
+/* An object of which the first word is no pointer, but the entry of a function: a closure. */
+struct heap_closure {
+    uint32_t slot;
+    taddr pc;
+};
 
 struct heap {
     struct capture *c;
@@ -93,7 +117,8 @@ struct heap {
     uint32_t nslots, nscan; /* slots; those of spans with pointers */
     uint64_t *allocated;    /* the snapshot's column slots64.allocated */
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
-    struct heap_pages *pages;
+    struct heap_pages pages;
+    VEC(struct heap_closure) closures; /* filled by heap_read_edges(), in the order of slots */
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
     uint64_t free_targets; /* pointers that lead to slots that hold no object */
@@ -102,15 +127,34 @@ struct heap {
 /* heap_spans.c: fills spans, the tables span and slots64, and makes room in slot and scanslot. */
 struct err *heap_read_spans(struct heap *h) MUST_USE;
 void heap_free_spans(struct heap *h);
-/* The slot whose object addr points to, or into; SNAP_NONE: none, or the slot is free.  The offset
- * counts from the start of the object's data; it is above its size when addr is in the header, or
- * behind the last object.  Any thread. */
-uint32_t heap_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
-/* The same for free slots, too, for who tells them apart himself (heap_is_allocated()). */
-uint32_t heap_any_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset);
 static inline bool heap_is_allocated(const struct heap *h, uint32_t slot)
 {
     return h->allocated[slot / 64] >> slot % 64 & 1;
+}
+/* The slot whose object addr points to, or into, free slots included (heap_is_allocated() tells);
+ * SNAP_NONE: none.  The offset counts from the start of the object's data; for an address inside
+ * the header it is huge.  Any thread. */
+static inline uint32_t heap_any_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset)
+{
+    const struct heap_pages *p = &h->pages;
+    uint64_t a = (addr >> HEAP_ARENA_SHIFT) - p->first, page = addr % HEAP_ARENA / HEAP_PAGE;
+    if (a >= p->n || !p->top[a])
+        return SNAP_NONE;
+    uint32_t span = p->pages[(uint64_t)(p->top[a] - 1) * HEAP_PAGES_PER_ARENA + page];
+    if (!span)
+        return SNAP_NONE;
+    const struct heap_hot *o = &p->hot[span - 1];
+    uint64_t off = addr - o->addr, i = (uint32_t)off * (uint64_t)o->div_mul >> 32;
+    if (i >= o->elems)
+        return SNAP_NONE;
+    *ret_offset = off - i * o->size - o->header;
+    return o->slot + (uint32_t)i;
+}
+/* The same; SNAP_NONE for a free slot, too. */
+static inline uint32_t heap_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset)
+{
+    uint32_t slot = heap_any_slot_at(h, addr, ret_offset);
+    return slot != SNAP_NONE && heap_is_allocated(h, slot) ? slot : SNAP_NONE;
 }
 const struct heap_span *heap_span_of(const struct heap *h, uint32_t slot);
 /* Where the data of a slot's object begins: behind the header where there is one. */
@@ -119,6 +163,7 @@ taddr heap_data_of(const struct heap *h, uint32_t slot);
 taddr heap_arena_of(const struct heap *h, taddr addr);
 
 struct err *heap_read_edges(struct heap *h) MUST_USE;    /* heap_edges.c: edge, scanslot */
+struct err *heap_read_memory(struct heap *h) MUST_USE;   /* heap_memory.c: memory */
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */

@@ -8,12 +8,7 @@
  * spanInlineMarkBits (1.25-1.27): spans of one page may keep their mark bits in its last 128 bytes.
  *
  * Invariants: spans do not overlap; slots are numbered as schema.def says; a span that makes no
- * sense is left out and counted.
- *
- * An address is looked up for every pointer of the heap, so three loads must do: arena -> pages of
- * the arena -> span (24 bytes).  Two levels, because arenas can lie far apart (user arenas, and
- * since 1.26 the heap begins at a random address): the upper one covers the range from the first to
- * the last arena, at most 16 MiB of which only what is used exists. */
+ * sense is left out and counted. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -21,62 +16,12 @@
 #include "rt/heap_int.h"
 
 enum {
-    PAGES_PER_ARENA = 1 << (HEAP_ARENA_SHIFT - HEAP_PAGE_SHIFT),
     BATCH = 16384,        /* spans that are read at once */
     BITS_BATCH = 2048,    /* spans whose bits are read at once */
     INLINE_MARKS_AT = 64, /* in the last 128 bytes of the page */
     INLINE_BYTES = 128,
     INLINE_MARKS_MAX = 63 * 8,
 };
-
-/* What is needed of a span to look an address up. */
-struct hot {
-    taddr addr;
-    uint32_t slot, div_mul; /* index = offset * div_mul >> 32, as the runtime divides */
-    uint16_t elems, size;   /* size 0: a large object */
-    uint16_t header;
-};
-
-struct heap_pages {
-    uint64_t first, n; /* numbers of arenas, addr >> HEAP_ARENA_SHIFT */
-    uint32_t *top;     /* of each: 1 + its number among those in use; 0: none */
-    uint32_t *pages;   /* of each arena in use, of each of its pages: 1 + span; 0: none */
-    taddr *arena;      /* of each arena in use: its runtime.heapArena; 0: not known */
-    size_t narenas;
-    struct hot *hot; /* of each span */
-};
-
-/* ---- looking up ---- */
-
-static inline uint32_t span_at(const struct heap_pages *p, taddr addr)
-{
-    uint64_t a = (addr >> HEAP_ARENA_SHIFT) - p->first;
-    if (a >= p->n || !p->top[a])
-        return 0;
-    uint64_t page = addr % HEAP_ARENA / HEAP_PAGE;
-    return p->pages[(uint64_t)(p->top[a] - 1) * PAGES_PER_ARENA + page];
-}
-
-uint32_t heap_any_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset)
-{
-    uint32_t s = span_at(h->pages, addr);
-    if (!s)
-        return SNAP_NONE;
-    const struct hot *o = &h->pages->hot[s - 1];
-    uint64_t off = addr - o->addr, i = off * o->div_mul >> 32;
-    if (!o->size)
-        i = 0;
-    if (i >= o->elems)
-        return SNAP_NONE;
-    *ret_offset = off - i * o->size - o->header;
-    return o->slot + (uint32_t)i;
-}
-
-uint32_t heap_slot_at(const struct heap *h, taddr addr, uint64_t *ret_offset)
-{
-    uint32_t slot = heap_any_slot_at(h, addr, ret_offset);
-    return slot != SNAP_NONE && heap_is_allocated(h, slot) ? slot : SNAP_NONE;
-}
 
 const struct heap_span *heap_span_of(const struct heap *h, uint32_t slot)
 {
@@ -99,7 +44,7 @@ taddr heap_data_of(const struct heap *h, uint32_t slot)
 
 taddr heap_arena_of(const struct heap *h, taddr addr)
 {
-    const struct heap_pages *p = h->pages;
+    const struct heap_pages *p = &h->pages;
     uint64_t a = (addr >> HEAP_ARENA_SHIFT) - p->first;
     return a < p->n && p->top[a] ? p->arena[p->top[a] - 1] : 0;
 }
@@ -206,7 +151,7 @@ static struct err *number_slots(struct heap *h)
 
 static struct err *open_pages(struct heap *h)
 {
-    struct heap_pages *p = h->pages = mem_alloc(sizeof(*p));
+    struct heap_pages *p = &h->pages;
     uint64_t lo = UINT64_MAX, hi = 0;
     for (size_t i = 0; i < h->nspans; i++) {
         const struct heap_span *s = &h->spans[i];
@@ -226,7 +171,7 @@ static struct err *open_pages(struct heap *h)
             if (!p->top[a - lo])
                 p->top[a - lo] = (uint32_t)++p->narenas;
     }
-    p->pages = mem_try_alloc((p->narenas + 1) * PAGES_PER_ARENA * sizeof(*p->pages));
+    p->pages = mem_try_alloc((p->narenas + 1) * HEAP_PAGES_PER_ARENA * sizeof(*p->pages));
     p->arena = mem_try_alloc((p->narenas + 1) * sizeof(*p->arena));
     if (!p->pages || !p->arena)
         return err_new(ERR_NOMEM, "no memory for the pages of %zu arenas", p->narenas);
@@ -238,18 +183,18 @@ static void add_pages(struct heap_pages *p, const struct heap_span *s, uint32_t 
     for (uint32_t k = 0; k < s->pages; k++) {
         taddr addr = s->addr + (uint64_t)k * HEAP_PAGE;
         uint32_t arena = p->top[(addr >> HEAP_ARENA_SHIFT) - p->first] - 1;
-        p->pages[(uint64_t)arena * PAGES_PER_ARENA + addr % HEAP_ARENA / HEAP_PAGE] = number;
+        p->pages[(uint64_t)arena * HEAP_PAGES_PER_ARENA + addr % HEAP_ARENA / HEAP_PAGE] = number;
     }
 }
 
 static struct err *make_pages(struct heap *h)
 {
     TRY(open_pages(h));
-    struct heap_pages *p = h->pages;
+    struct heap_pages *p = &h->pages;
     for (size_t i = 0; i < h->nspans; i++) {
         const struct heap_span *s = &h->spans[i];
         bool large = s->flags & SNAP_SPF_LARGE;
-        p->hot[i] = (struct hot){
+        p->hot[i] = (struct heap_hot){
             .addr = s->addr,
             .slot = s->slot,
             .div_mul = large ? 0 : UINT32_MAX / (uint32_t)s->elem_size + 1,
@@ -266,9 +211,9 @@ static struct err *make_pages(struct heap *h)
 static struct err *read_arenas(struct reading *r)
 {
     struct heap *h = r->h;
-    struct heap_pages *p = h->pages;
+    struct heap_pages *p = &h->pages;
     int32_t at = L(r->rt, heaparena_inline_mark_pages);
-    uint8_t(*bits)[PAGES_PER_ARENA / 8] = mem_try_alloc((p->narenas + 1) * sizeof(*bits));
+    uint8_t(*bits)[HEAP_PAGES_PER_ARENA / 8] = mem_try_alloc((p->narenas + 1) * sizeof(*bits));
     if (!bits)
         return err_new(ERR_NOMEM, "no memory for %zu arenas", p->narenas);
     struct rt_heap arenas;
@@ -539,14 +484,9 @@ struct err *heap_read_spans(struct heap *h)
 
 void heap_free_spans(struct heap *h)
 {
-    if (h->pages) {
-        free(h->pages->top);
-        free(h->pages->pages);
-        free(h->pages->arena);
-        free(h->pages->hot);
-    }
-    free(h->pages);
+    free(h->pages.top);
+    free(h->pages.pages);
+    free(h->pages.arena);
+    free(h->pages.hot);
     free(h->spans);
-    h->pages = NULL;
-    h->spans = NULL;
 }
