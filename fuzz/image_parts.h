@@ -66,6 +66,8 @@ static inline size_t parts_mutate(uint8_t *data, size_t size, size_t max, unsign
     struct part *m = &v[seed / 16 % n];
     size_t before = (size_t)(m->p - data), after = (size_t)(m->p + m->n - data);
     size_t room = min_u64(max - size + m->n, UINT16_MAX);
+    if (room == 0)
+        return size; /* an empty part in a full input */
     uint8_t *copy = malloc(room + 1);
     if (m->n)
         memcpy(copy, m->p, m->n);
