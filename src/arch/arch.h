@@ -61,8 +61,11 @@ struct arch_launchpad {
 };
 
 struct arch_inject {
-    int64_t nr_clone, nr_wait4, nr_exit;
-    size_t tail; /* how many bytes behind pc borrowable() wants to see */
+    int64_t nr_clone, nr_wait4, nr_exit, nr_sigreturn;
+    uint64_t wait_args[4]; /* of the launchpad's wait4() */
+    uint32_t audit_arch;   /* as seccomp filters are told */
+    unsigned call_size;    /* of the instruction that makes a call, bytes */
+    size_t tail;           /* how many bytes behind pc borrowable() wants to see */
 
     /* Looks for gadgets in machine code that lies at `at`; adds what is missing.  True: all there.
      */

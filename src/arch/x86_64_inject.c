@@ -7,6 +7,7 @@
  * the result.  runtime.usleep: nobody looks at the result.  Both are ABI0 assembly: when they
  * return every register but SP and BP is dead. */
 #include <errno.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -150,8 +151,8 @@ static void put_frame(struct arch_launchpad *l, size_t at, taddr sp, const struc
     uc.r[REG_RIP] = (greg_t)g->call_exit;
     uc.r[REG_RSP] = (greg_t)sp;
     uc.r[REG_RAX] = SYS_wait4;
-    uc.r[REG_RDI] = -1;
-    uc.r[REG_RDX] = (greg_t)(__WALL | __WNOTHREAD);
+    uc.r[REG_RDI] = (greg_t)arch_x86_64_inject.wait_args[0];
+    uc.r[REG_RDX] = (greg_t)arch_x86_64_inject.wait_args[2];
     uc.r[REG_EFL] = 0x202;
     uc.r[REG_CSGSFS] = (greg_t)(USER_CS | (uint64_t)USER_SS << 48);
     uc.mask = ~UINT64_C(0);
@@ -175,6 +176,10 @@ const struct arch_inject arch_x86_64_inject = {
     .nr_clone = SYS_clone,
     .nr_wait4 = SYS_wait4,
     .nr_exit = SYS_exit,
+    .nr_sigreturn = SYS_rt_sigreturn,
+    .wait_args = {(uint64_t)-1, 0, __WALL | __WNOTHREAD},
+    .audit_arch = AUDIT_ARCH_X86_64,
+    .call_size = SYSCALL_INSN,
     .tail = TAIL,
     .find = find,
     .borrowable = borrowable,

@@ -169,8 +169,8 @@ static bool join(struct cgroup_dir *d, const char *mount, const char *root)
 static bool mounted_here(struct cgroup_dir *d, const char *controller)
 {
     struct buf text = {0};
-    char mount[CGROUP_PATH], root[CGROUP_PATH];
-    struct err *e = file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+    char path[PROC_PATH], mount[CGROUP_PATH], root[CGROUP_PATH];
+    struct err *e = file_read(proc_path(path, "/proc/self/mountinfo"), MOUNTINFO_MAX, &text);
     bool ok = !e && cgroup_parse_mounts(buf_text(&text), controller, d->v2, mount, root) &&
               join(d, mount, root) && usable(d->dir, d->v2, controller);
     err_free(e);
@@ -183,10 +183,12 @@ static bool mounted_there(struct cgroup_dir *d, const char *controller, pid_t pi
 {
     static const char *const below[] = {"", "/unified"};
     for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+        char path[PROC_PATH];
         if (d->v2)
-            snprintf(d->mount, sizeof(d->mount), "/proc/%d/root/sys/fs/cgroup%s", pid, below[i]);
+            proc_path(path, "/proc/%d/root/sys/fs/cgroup%s", pid, below[i]);
         else
-            snprintf(d->mount, sizeof(d->mount), "/proc/%d/root/sys/fs/cgroup/%s", pid, controller);
+            proc_path(path, "/proc/%d/root/sys/fs/cgroup/%s", pid, controller);
+        snprintf(d->mount, sizeof(d->mount), "%s", path);
         size_t n = strlen(d->mount), k = strlen(d->path);
         memcpy(d->dir, d->mount, n + 1);
         if (k > 1 && n + k < sizeof(d->dir) && !strstr(d->path, "/..")) {

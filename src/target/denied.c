@@ -34,7 +34,7 @@ static bool has_cap(const struct proc_status *s, int cap)
 static void gather(struct facts *f)
 {
     char text[16];
-    struct err *e = proc_status(getpid(), &f->us);
+    struct err *e = proc_status_self(&f->us);
     f->have_us = !e;
     err_free(e);
     f->yama = -1;
@@ -166,7 +166,7 @@ struct err *denied(pid_t pid, int errnum, const char *what)
     if (f.stat.flags & PF_KTHREAD)
         return err_new(ERR_UNSUPPORTED, "process %d (%s) is a thread of the kernel", pid,
                        f.stat.comm);
-    if (f.them.tracer && f.them.tracer != getpid())
+    if (f.them.tracer && !proc_our_thread(f.them.tracer))
         return traced(&f);
     return refused(&f);
 }

@@ -28,7 +28,9 @@
 #include "target/room_int.h"
 
 enum {
+    BURY_TICKS = 16,
     REAP_LOOKS = 200,
+    REAP_TRIES = 50,
     REAP_NAP_NS = 1000 * 1000,
     EXTENDED_MAX = 12 << 10, /* with AMX it is 11 KiB */
     SPARE_THREADS = 64,      /* born between counting and stopping */
@@ -55,6 +57,7 @@ struct frozen {
     const char *why; /* it is not a copy; NULL when it is */
     struct copy_room room;
     bool have_room; /* room is open */
+    unsigned ticks; /* of look_after() */
     /* set once by the tracer when it gave the copy up */
     _Atomic bool given_up;
     char given_up_why[256];
@@ -260,7 +263,6 @@ static struct err *take_copy(struct frozen *f, pid_t copy)
         close(fd);
     if (!ok)
         log_info("the copy %d could not be marked as the first to go", copy);
-    f->copy = copy;
     return memory_open(copy, &f->memory);
 }
 
@@ -314,20 +316,21 @@ static void name_threads(struct frozen *f)
     }
 }
 
-/* While something is held: rows that could not be let go yet, a helper that stays, memory. */
+/* While something is held: rows that could not be let go yet, memory. */
 static bool look_after(const struct tracer_token *tok, void *arg)
 {
     struct frozen *f = arg;
     struct live *m = f->of->m;
     live_look_after(tok, m);
-    inject_look_after(tok, m, &f->of->in);
+    if (m->rows.n && ++f->ticks % BURY_TICKS == 0) /* who is killed meanwhile must be able to go */
+        live_bury(m);
     if (!f->copy || atomic_load(&f->given_up))
         return true;
     struct err *e = room_look(&f->room);
     if (e) {
         snprintf(f->given_up_why, sizeof(f->given_up_why), "%s", err_message(e));
         atomic_store(&f->given_up, true);
-        inject_kill(tok, f->copy);
+        inject_kill(tok, m, f->copy);
         err_free(e);
     }
     return true;
@@ -340,7 +343,7 @@ static struct err *settle(const struct tracer_token *tok, struct freeze *z, pid_
     if (!e)
         e = take_copy(z->f, copy);
     if (e)
-        inject_kill(tok, copy);
+        inject_kill(tok, z->m, copy);
     return e;
 }
 
@@ -374,6 +377,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     tracer_urgent(tok, false);
     f->pause.at_mono_ns = m->all_stopped_ns;
     f->pause.ns = m->last_resume_ns - m->first_stop_ns;
+    f->copy = copy;
     if (!e && copy)
         e = settle(tok, z, copy);
     if (e || failed)
@@ -385,6 +389,70 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     return e;
 }
 
+/* ---- a copy that is dead ---- */
+
+struct reap {
+    struct live_target *l;
+    pid_t child;
+};
+
+/* A zombie of ours that nobody collects, in a program that need not be the one it was. */
+static struct err *reap_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct reap *r = arg;
+    TRY(live_seize(tok, r->l->m));
+    struct err *e = inject_reap(tok, r->l->m, &r->l->in, r->child);
+    live_detach(tok, r->l->m);
+    return e;
+}
+
+static struct err *reap(pid_t pid, pid_t child)
+{
+    struct target *t;
+    struct live *m;
+    TRY(target_open_pid(pid, &t));
+    struct reap r = {live_target_of(t), child};
+    struct err *e = inject_prepare(&r.l->in, t);
+    if (!e)
+        e = live_target_machine(r.l, &m);
+    if (!e)
+        e = tracer_call(m->tracer, reap_on_tracer, &r);
+    target_close(t);
+    return e;
+}
+
+static bool is_child_of(pid_t child, pid_t pid)
+{
+    struct proc_stat st;
+    struct err *e = proc_stat(child, 0, &st);
+    bool yes = !e && st.ppid == pid;
+    err_free(e);
+    return yes;
+}
+
+/* The child is dead; its parent collects it at once, or it must be helped.  An init will see to it.
+ * A process that becomes another program just then is asked again. */
+static void await_reaping(pid_t pid, pid_t child)
+{
+    struct timespec nap = {.tv_nsec = REAP_NAP_NS};
+    for (int i = 0; i < REAP_LOOKS; i++) {
+        if (!is_child_of(child, pid))
+            return;
+        nanosleep(&nap, NULL);
+    }
+    struct err *e = NULL;
+    for (int i = 0; i < REAP_TRIES && is_child_of(child, pid); i++) {
+        err_free(e);
+        e = reap(pid, child);
+        if (!e)
+            return;
+        nanosleep(&nap, NULL);
+    }
+    if (e && is_child_of(child, pid))
+        log_info("the copy %d stays as a zombie: %s", child, err_message(e));
+    err_free(e);
+}
+
 static struct err *freeze(struct live_target *l, struct frozen *f,
                           const struct target_freeze_options *o)
 {
@@ -393,20 +461,26 @@ static struct err *freeze(struct live_target *l, struct frozen *f,
     if (o->stop_only) {
         f->why = "that was asked for";
     } else {
-        struct err *e = room_open(l->t.pid, &f->room);
-        f->have_room = !e;
-        if (!e)
-            e = inject_prepare(&l->in, &l->t);
-        if (e && err_code(e) == ERR_GONE)
-            return e;
-        if (e)
-            keep_why(f, e);
+        struct err *none = room_open(l->t.pid, &f->room);
+        f->have_room = !none;
+        if (!none)
+            none = inject_prepare(&l->in, &l->t);
+        if (none && err_code(none) == ERR_GONE)
+            return none;
+        if (none)
+            keep_why(f, none);
         else
             z.in = &l->in;
         l->in.parent = inject_parent_hook ? inject_parent_hook : choose_parent(l->t.pid);
     }
     l->in.borrowed_ns = 0;
-    TRY(tracer_call(z.m->tracer, freeze_on_tracer, &z));
+    l->in.dead = 0;
+    struct err *e = tracer_call(z.m->tracer, freeze_on_tracer, &z);
+    if (e && f->copy)
+        await_reaping(l->t.pid, f->copy);
+    if (l->in.dead)
+        await_reaping(l->t.pid, l->in.dead);
+    TRY(e);
     f->t.ops = f->copy ? &copy_ops : &stop_ops;
     f->pause.prepare_ns = l->in.borrowed_ns;
     name_threads(f);
@@ -448,7 +522,7 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
     struct frozen *f = arg;
     struct live *m = f->of->m;
     if (f->copy && !atomic_load(&f->given_up))
-        inject_kill(tok, f->copy);
+        inject_kill(tok, m, f->copy);
     if (!f->copy) {
         live_detach(tok, m);
         f->pause.ns = m->last_resume_ns - m->first_stop_ns;
@@ -457,62 +531,13 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
     return NULL;
 }
 
-struct reap {
-    struct live_target *l;
-    pid_t child;
-};
-
-/* A zombie of ours that nobody collects, in a program that need not be the one it was. */
-static struct err *reap_on_tracer(const struct tracer_token *tok, void *arg)
-{
-    struct reap *r = arg;
-    TRY(live_seize(tok, r->l->m));
-    struct err *e = inject_reap(tok, r->l->m, &r->l->in, r->child);
-    live_detach(tok, r->l->m);
-    return e;
-}
-
-static struct err *reap(pid_t pid, pid_t child)
-{
-    struct target *t;
-    struct live *m;
-    TRY(target_open_pid(pid, &t));
-    struct reap r = {live_target_of(t), child};
-    struct err *e = inject_prepare(&r.l->in, t);
-    if (!e)
-        e = live_target_machine(r.l, &m);
-    if (!e)
-        e = tracer_call(m->tracer, reap_on_tracer, &r);
-    target_close(t);
-    return e;
-}
-
-/* The copy is dead; its parent collects it at once, or it must be helped. */
-static void await_reaping(const struct frozen *f)
-{
-    struct timespec nap = {.tv_nsec = REAP_NAP_NS};
-    struct proc_stat st;
-    for (int i = 0; i < REAP_LOOKS; i++) {
-        struct err *e = proc_stat(f->copy, 0, &st);
-        if (e || st.ppid != f->t.pid) { /* gone, or the child of an init, who will see to it */
-            err_free(e);
-            return;
-        }
-        nanosleep(&nap, NULL);
-    }
-    struct err *e = st.state == 'Z' && st.ppid == f->t.pid ? reap(f->t.pid, f->copy) : NULL;
-    if (e)
-        log_info("the copy %d stays as a zombie: %s", f->copy, err_message(e));
-    err_free(e);
-}
-
 struct err *target_thaw(struct target *frozen, struct target_pause *ret)
 {
     struct frozen *f = of(frozen);
     struct live_target *l = f->of;
     struct err *e = tracer_call(l->m->tracer, thaw_on_tracer, f);
     if (f->copy)
-        await_reaping(f);
+        await_reaping(f->t.pid, f->copy);
     *ret = f->pause;
     l->frozen = NULL;
     target_close(frozen);

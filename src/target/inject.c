@@ -23,7 +23,7 @@
  *   - before the helper's call: it makes the copy, waits; the copy ends by itself; both are gone.
  *   - after it: PTRACE_O_EXITKILL kills between and copy (or they end by themselves before it is
  *     set), the helper collects its child and ends.
- * tests/e2e/test_harm_steps.py kills us at every step and looks at what is left.
+ * tests/e2e/test_harm_kill.py kills us at every step and looks at what is left.
  *
  * The launchpad lies at the low end of the main thread's stack, memory nobody uses unless that
  * thread is 100 KB deep in calls; this is looked at before, and again while it stands still.  No
@@ -38,10 +38,9 @@
  * itself, the helper stays: it sits in wait4() and ends when the copy does.  Only an exec() of the
  * process leaves a zombie then, which inject_reap() takes care of.
  *
- * seccomp: filters see our calls too, and may kill for them.  They are suspended
- * (PTRACE_O_SUSPEND_SECCOMP) until we let go; then the helper only makes calls the Go runtime makes
- * itself (rt_sigreturn, exit): it stays traced while it waits for the copy, and if we vanish it is
- * already inside wait4().  Where filters cannot be suspended, nothing is injected. */
+ * seccomp: filters see our calls too, and may kill for them.  A tracer could suspend them, but when
+ * it vanished they would be back in the middle of all this.  So they are read and asked about every
+ * call that is made on any of the ways above (seccomp.c); unless all pass, nothing is injected. */
 #include "target/inject_int.h"
 
 #include <elf.h>
@@ -59,10 +58,8 @@
 
 #include "base/clock.h"
 #include "target/proc_int.h"
+#include "target/seccomp_int.h"
 
-#ifndef PTRACE_O_SUSPEND_SECCOMP
-#define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
-#endif
 #ifndef PTRACE_SETSIGMASK
 #define PTRACE_SETSIGMASK 0x420b
 #endif
@@ -149,19 +146,6 @@ static bool find_pad(struct inject *in)
     return found;
 }
 
-static struct err *check_seccomp(struct inject *in)
-{
-    struct proc_status them, us;
-    TRY(proc_status(target_pid(in->t), &them));
-    TRY(proc_status(getpid(), &us));
-    in->seccomp = them.seccomp > 0;
-    bool admin = us.cap_eff >> 21 & 1; /* CAP_SYS_ADMIN */
-    if (in->seccomp && (!admin || us.seccomp > 0))
-        return err_new(ERR_UNSUPPORTED,
-                       "it has a seccomp filter, which only CAP_SYS_ADMIN can suspend");
-    return NULL;
-}
-
 struct err *inject_prepare(struct inject *in, struct target *t)
 {
     in->t = t;
@@ -169,7 +153,6 @@ struct err *inject_prepare(struct inject *in, struct target *t)
     if (!in->a)
         return err_new(ERR_UNSUPPORTED, "copying a process is not done on %s",
                        target_arch(t)->name);
-    TRY(check_seccomp(in));
     if (!in->gadgets.call_return || !gadgets_hold(in)) {
         memset(&in->gadgets, 0, sizeof(in->gadgets));
         if (!find_gadgets(in) || !gadgets_hold(in))
@@ -222,14 +205,15 @@ struct call {
     struct wait_event ev;
 };
 
-static enum call_end run_call(const struct tracer_token *tok, struct call *c)
+static enum call_end run_call(const struct tracer_token *tok, struct live *m, struct call *c)
 {
     bool entered = c->at_entry;
     c->child = 0;
+    c->ev = (struct wait_event){.tid = c->tid, .kind = WAIT_NOTHING};
     for (;;) {
         if (ptrace(PTRACE_SYSCALL, c->tid, NULL, NULL) < 0)
             return CALL_GONE;
-        c->ev = live_await(tok, c->tid, c->ours);
+        c->ev = live_await(tok, m, c->tid, c->ours);
         unsigned long msg = 0;
         switch (c->ev.kind) {
         case WAIT_SYSCALL:
@@ -259,9 +243,9 @@ static void set_options(pid_t tid, long options)
     ptrace(PTRACE_SETOPTIONS, tid, NULL, options);
 }
 
-static long calling_options(const struct live *m, const struct inject *in)
+static long calling_options(const struct live *m)
 {
-    return m->options | PTRACE_O_TRACECLONE | (in->seccomp ? PTRACE_O_SUSPEND_SECCOMP : 0);
+    return m->options | PTRACE_O_TRACECLONE;
 }
 
 /* ---- the lender ---- */
@@ -299,14 +283,25 @@ static struct live_row *stop_lender(const struct tracer_token *tok, struct live 
     return NULL;
 }
 
+static bool seems_borrowable(const struct tracer_token *tok, struct live *m, struct inject *in,
+                             pid_t tid)
+{
+    struct proc_syscall call;
+    tracer_blocks(tok, live_bury, m);
+    bool ok = proc_syscall(m->pid, tid, &call) && call.nr >= 0 &&
+              tail_is_borrowable(in, NULL, call.nr, call.pc);
+    tracer_blocks(tok, NULL, NULL);
+    return ok;
+}
+
+/* Not the leader: an exec() of another thread takes its place, and no event tells. */
 static struct live_row *try_lenders(const struct tracer_token *tok, struct live *m,
                                     struct inject *in)
 {
     for (size_t i = 0; i < m->rows.n && !m->gone_as; i++) {
         pid_t tid = m->rows.v[i].tid;
-        struct proc_syscall call;
-        if (!proc_syscall(m->pid, tid, &call) || call.nr < 0 ||
-            !tail_is_borrowable(in, NULL, call.nr, call.pc))
+        if (tid == m->pid || m->rows.v[i].state != ROW_RUNNING ||
+            !seems_borrowable(tok, m, in, tid))
             continue;
         struct live_row *row = stop_lender(tok, m, in, tid);
         if (row)
@@ -328,6 +323,7 @@ static struct err *find_lender(const struct tracer_token *tok, struct live *m, s
                                             "borrowed");
         struct timespec nap = {.tv_nsec = LENDER_NAP_NS};
         nanosleep(&nap, NULL);
+        live_pass_events(tok, m);
     }
     return NULL;
 }
@@ -339,17 +335,51 @@ static void give_back(const struct tracer_token *tok, struct live *m, struct liv
 {
     pid_t tid = row->tid;
     struct wait_event ev = c->ev;
-    err_free(live_set_regs(tok, tid, &row->regs));
+    if (end != CALL_GONE) /* it may stand at the beginning of another program */
+        err_free(live_set_regs(tok, tid, &row->regs));
     set_options(tid, m->options);
     if (end == CALL_DONE) {
         ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
         ptrace(PTRACE_CONT, tid, NULL, NULL);
-        ev = live_await(tok, tid, false);
+        ev = live_await(tok, m, tid, false);
     }
+    if (ev.kind == WAIT_NOTHING) /* killed where it stood: its end is still to come */
+        live_set_row(m, row, ROW_INTERRUPTED);
     live_take_event(tok, m, row, ev);
     row = live_find(m, tid);
     if (row && row->state == ROW_STOPPED)
         live_continue_row(tok, m, row);
+}
+
+static struct seccomp_call asked(const struct inject *in, const char *name, taddr site, int64_t nr,
+                                 const uint64_t args[4])
+{
+    struct seccomp_call c = {.name = name,
+                             .data = {.nr = (int)nr,
+                                      .arch = in->a->audit_arch,
+                                      .instruction_pointer = site + in->a->call_size}};
+    for (size_t i = 0; args && i < 4; i++)
+        c.data.args[i] = args[i];
+    return c;
+}
+
+/* All calls that may be made in the process once a lender has begun, on whatever way it ends. */
+static struct err *check_filters(const struct tracer_token *tok, const struct inject *in,
+                                 const struct live_row *lender)
+{
+    const struct arch_inject *a = in->a;
+    const uint64_t thread[4] = {THREAD_FLAGS, in->launchpad.birth_sp}, between[4] = {BETWEEN_FLAGS},
+                   copy[4] = {COPY_FLAGS};
+    taddr site = a->call_site(&lender->regs), home = in->gadgets.call_return;
+    const struct seccomp_call calls[] = {
+        asked(in, "clone", site, a->nr_clone, thread),
+        asked(in, "clone", home, a->nr_clone, between),
+        asked(in, "clone", home, a->nr_clone, copy),
+        asked(in, "rt_sigreturn", in->gadgets.sigreturn, a->nr_sigreturn, NULL),
+        asked(in, "wait4", in->gadgets.call_exit, a->nr_wait4, a->wait_args),
+        asked(in, "exit", in->gadgets.call_exit, a->nr_exit, NULL),
+    };
+    return seccomp_check(tok, lender->tid, calls, ARRAY_LEN(calls));
 }
 
 /* Has the lender make a call; *result only when it was made. */
@@ -360,11 +390,11 @@ static enum call_end borrow_call(const struct tracer_token *tok, struct live *m,
     struct arch_regs regs = row->regs;
     in->a->set_call(&regs, in->a->call_site(&row->regs), nr, args);
     *c = (struct call){.tid = row->tid};
-    set_options(row->tid, calling_options(m, in));
+    set_options(row->tid, calling_options(m));
     live_set_row(m, row, ROW_CALLING);
     struct err *e = live_set_regs(tok, row->tid, &regs);
     step("lender has other registers");
-    enum call_end end = e ? CALL_GONE : run_call(tok, c);
+    enum call_end end = e ? CALL_GONE : run_call(tok, m, c);
     err_free(e);
     step("lender has made the call");
     if (end == CALL_DONE) {
@@ -391,9 +421,9 @@ static void make_urgent(pid_t tid)
 }
 
 /* A child of a traced task starts with a stop. */
-static bool await_birth(const struct tracer_token *tok, pid_t tid)
+static bool await_birth(const struct tracer_token *tok, struct live *m, pid_t tid)
 {
-    struct wait_event ev = live_await(tok, tid, true);
+    struct wait_event ev = live_await(tok, m, tid, true);
     return ev.kind == WAIT_STOPPED || ev.kind == WAIT_GROUP_STOP;
 }
 
@@ -409,7 +439,7 @@ static struct err *receive_helper(const struct tracer_token *tok, struct live *m
                                   pid_t tid)
 {
     m->ours[0] = in->helper = tid;
-    if (!await_birth(tok, tid)) {
+    if (!await_birth(tok, m, tid)) {
         in->helper = 0;
         return err_new(ERR_GONE, "the helper has ended");
     }
@@ -458,10 +488,16 @@ static struct err *make_helper(const struct tracer_token *tok, struct live *m, s
     int64_t result = 0;
     TRY(find_lender(tok, m, in, &row));
     int64_t start = clock_mono_ns();
+    struct err *e = check_filters(tok, in, row);
+    if (e) {
+        live_continue_row(tok, m, row);
+        *again = false;
+        return e;
+    }
     const uint64_t args[6] = {THREAD_FLAGS, in->launchpad.birth_sp};
     pid_t lender = row->tid;
     enum call_end end = borrow_call(tok, m, in, row, in->a->nr_clone, args, &c, &result);
-    struct err *e = c.child ? receive_helper(tok, m, in, c.child) : NULL;
+    e = c.child ? receive_helper(tok, m, in, c.child) : NULL;
     row = live_find(m, lender);
     give_back(tok, m, row, end, &c);
     in->borrowed_ns = clock_mono_ns() - start;
@@ -474,15 +510,12 @@ static struct err *make_helper(const struct tracer_token *tok, struct live *m, s
     return err_new(ERR_UNSUPPORTED, "it may not make a thread: %s", strerror((int)-result));
 }
 
-/* Leaves the helper at the entry of its call: one resume makes it.  Not where a filter would see
- * the call if we vanished now. */
+/* Leaves the helper at the entry of its call: one resume makes it. */
 static struct err *park(const struct tracer_token *tok, struct live *m, struct inject *in)
 {
     TRY(live_set_regs(tok, in->helper, &in->helper_regs));
-    if (in->seccomp)
-        return NULL;
     if (ptrace(PTRACE_SYSCALL, in->helper, NULL, NULL) < 0 ||
-        live_await(tok, in->helper, true).kind != WAIT_SYSCALL)
+        live_await(tok, m, in->helper, true).kind != WAIT_SYSCALL)
         return err_new(ERR_GONE, "the helper has ended");
     in->parked = true;
     step("helper is parked");
@@ -513,12 +546,12 @@ static void forget_helper(struct live *m, struct inject *in)
 }
 
 /* Lets a task run until it has ended, through whatever stops it meets. */
-static void run_out(const struct tracer_token *tok, pid_t tid)
+static void run_out(const struct tracer_token *tok, struct live *m, pid_t tid)
 {
     struct wait_event ev;
     do {
         ptrace(PTRACE_CONT, tid, NULL, NULL);
-        ev = live_await(tok, tid, true);
+        ev = live_await(tok, m, tid, true);
     } while (ev.kind != WAIT_EXITED && ev.kind != WAIT_LOST);
 }
 
@@ -532,29 +565,62 @@ void inject_dismiss(const struct tracer_token *tok, struct live *m, struct injec
     in->a->set_call(&regs, in->gadgets.call_exit, in->a->nr_exit, none);
     struct err *e = live_set_regs(tok, in->helper, &regs);
     if (!e)
-        run_out(tok, in->helper);
+        run_out(tok, m, in->helper);
+    else
+        live_wait(tok, m, in->helper, STOP_LIMIT_NS);
     err_free(e);
     forget_helper(m, in);
 }
 
 /* ---- the copy ---- */
 
-void inject_kill(const struct tracer_token *tok, pid_t pid)
+struct stray {
+    const struct tracer_token *tok;
+    struct live *m;
+    struct inject *in;
+    pid_t known;
+};
+
+void inject_kill(const struct tracer_token *tok, struct live *m, pid_t pid)
 {
     if (kill(pid, SIGKILL) < 0 && errno == EPERM)
         ptrace(PTRACE_KILL, pid, NULL, NULL); /* a tracer needs no right to send signals */
     struct wait_event ev;
     do
-        ev = live_await(tok, pid, true);
+        ev = live_await(tok, m, pid, true);
     while (ev.kind != WAIT_EXITED && ev.kind != WAIT_LOST);
 }
 
-static struct err *fork_failed(const struct tracer_token *tok, const struct live *m,
-                               const struct inject *in, pid_t tid, enum call_end end)
+static struct err *kill_stray(void *arg, pid_t pid)
+{
+    struct stray *s = arg;
+    struct proc_status st;
+    struct err *e = proc_status(pid, &st);
+    if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known) {
+        inject_kill(s->tok, s->m, pid);
+        s->in->dead = pid;
+    }
+    err_free(e);
+    return NULL;
+}
+
+/* A task that is killed (by an exec() of another thread) just when it has made a child cannot tell:
+ * the child is in our hands all the same. */
+static void kill_strays(const struct tracer_token *tok, struct live *m, struct inject *in,
+                        pid_t known)
+{
+    struct stray s = {tok, m, in, known};
+    err_free(target_each_pid(kill_stray, &s));
+}
+
+static struct err *fork_failed(const struct tracer_token *tok, struct live *m, struct inject *in,
+                               pid_t tid, enum call_end end)
 {
     struct arch_regs regs;
-    if (end != CALL_DONE)
+    if (end != CALL_DONE) {
+        kill_strays(tok, m, in, tid);
         return err_new(ERR_UNSUPPORTED, "the call that copies it did not come back");
+    }
     TRY(live_get_regs(tok, tid, m->arch, &regs));
     int errnum = (int)-in->a->result(&regs);
     return err_sys(errnum, "it could not be copied");
@@ -567,24 +633,25 @@ static struct err *fork_between(const struct tracer_token *tok, struct live *m, 
 {
     struct arch_regs regs = in->helper_regs;
     struct call c = {.tid = between, .ours = true, .stop_cloned = true};
-    if (!await_birth(tok, between))
+    if (!await_birth(tok, m, between))
         return err_new(ERR_UNSUPPORTED, "the go-between has ended");
     step("between is born");
-    set_options(between, calling_options(m, in) | PTRACE_O_EXITKILL);
+    set_options(between, calling_options(m) | PTRACE_O_EXITKILL);
     set_home_call(in, &regs, in->a->nr_clone, COPY_FLAGS);
     struct err *e = live_set_regs(tok, between, &regs);
     step("between has its registers");
     if (!e) {
-        enum call_end end = run_call(tok, &c);
+        enum call_end end = run_call(tok, m, &c);
         step("copy is made");
         if (end == CALL_CLONED)
             *copy = c.child;
         else
             e = fork_failed(tok, m, in, between, end);
     }
-    inject_kill(tok, between);
+    inject_kill(tok, m, between);
+    in->dead = between;
     step("between is gone");
-    run_out(tok, in->helper); /* collects it */
+    run_out(tok, m, in->helper); /* collects it */
     forget_helper(m, in);
     step("helper is gone");
     return e;
@@ -606,7 +673,7 @@ struct err *inject_fork(const struct tracer_token *tok, struct live *m, struct i
 {
     TRY(recheck_pad(m, in));
     struct call c = {.tid = in->helper, .ours = true, .at_entry = in->parked, .stop_cloned = true};
-    enum call_end end = run_call(tok, &c);
+    enum call_end end = run_call(tok, m, &c);
     step("helper has made the call");
     if (end != CALL_CLONED)
         return fork_failed(tok, m, in, in->helper, end);
@@ -619,33 +686,16 @@ struct err *inject_fork(const struct tracer_token *tok, struct live *m, struct i
 struct err *inject_settle(const struct tracer_token *tok, struct live *m, struct inject *in,
                           pid_t copy)
 {
-    if (!await_birth(tok, copy))
+    if (!await_birth(tok, m, copy))
         return err_new(ERR_LIMIT, "the copy was killed at once (out of memory?)");
     set_options(copy, PTRACE_O_EXITKILL);
     step("copy is ours");
     if (!in->helper)
         return NULL;
-    if (!in->seccomp) {
-        ptrace(PTRACE_DETACH, in->helper, NULL, NULL);
-        forget_helper(m, in);
-        return NULL;
-    }
-    ptrace(PTRACE_CONT, in->helper, NULL, NULL); /* stays traced: see the top */
+    if (ptrace(PTRACE_DETACH, in->helper, NULL, NULL) < 0) /* killed: an exec() waits for us */
+        live_wait(tok, m, in->helper, STOP_LIMIT_NS);
+    forget_helper(m, in);
     return NULL;
-}
-
-/* The helper that stays traced because of a filter: what happens to it meanwhile. */
-bool inject_look_after(const struct tracer_token *tok, struct live *m, struct inject *in)
-{
-    struct wait_event ev;
-    while (in->helper && (ev = live_wait(tok, in->helper, 0)).kind != WAIT_NOTHING) {
-        if (ev.kind == WAIT_EXITED || ev.kind == WAIT_LOST)
-            forget_helper(m, in);
-        else
-            ptrace(ev.kind == WAIT_GROUP_STOP ? PTRACE_LISTEN : PTRACE_CONT, in->helper, NULL,
-                   NULL);
-    }
-    return in->helper != 0;
 }
 
 /* ---- a zombie that is left ---- */
@@ -660,6 +710,13 @@ struct err *inject_reap(const struct tracer_token *tok, struct live *m, struct i
         int64_t result = 0;
         TRY(find_lender(tok, m, in, &row));
         pid_t lender = row->tid;
+        const struct seccomp_call wait =
+            asked(in, "wait4", in->a->call_site(&row->regs), in->a->nr_wait4, args);
+        struct err *e = seccomp_check(tok, lender, &wait, 1);
+        if (e) {
+            live_continue_row(tok, m, row);
+            return e;
+        }
         enum call_end end = borrow_call(tok, m, in, row, in->a->nr_wait4, args, &c, &result);
         give_back(tok, m, live_find(m, lender), end, &c);
         if (m->gone_as || end == CALL_GONE)

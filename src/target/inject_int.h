@@ -18,11 +18,11 @@ struct inject {
     struct arch_gadgets gadgets;
     taddr pad; /* where the launchpad lies */
     struct arch_launchpad launchpad;
-    bool seccomp; /* the process has a filter: it is suspended for our calls */
     pid_t helper; /* the helper thread; 0: none */
     bool parked;  /* it stands at the entry of its call */
     struct arch_regs helper_regs;
     enum copy_parent parent;
+    pid_t dead; /* a child of the process that we killed, and that may wait for being collected */
     int64_t borrowed_ns; /* how long one thread stood still for the helper to be made */
 };
 
@@ -42,9 +42,7 @@ struct err *inject_settle(const struct tracer_token *tok, struct live *m, struct
 /* Sends the helper home; fine when there is none. */
 void inject_dismiss(const struct tracer_token *tok, struct live *m, struct inject *in);
 /* Kills a traced child of ours and takes its end. */
-void inject_kill(const struct tracer_token *tok, pid_t pid);
-/* Events of a helper that stays traced; false when there is none (any more). */
-bool inject_look_after(const struct tracer_token *tok, struct live *m, struct inject *in);
+void inject_kill(const struct tracer_token *tok, struct live *m, pid_t pid);
 /* Has the process collect a child that has ended, by a call made in place of one of its own. */
 struct err *inject_reap(const struct tracer_token *tok, struct live *m, struct inject *in,
                         pid_t child) MUST_USE;

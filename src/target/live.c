@@ -35,7 +35,10 @@
  * - A tracer that dies lets go of everything: the kernel resumes stopped threads with their
  *   signals.  Hence a stop alone is safe at every instant.
  * - A thread that dies while traced stays as a zombie until we wait for it, and an exec() of the
- *   process waits for that.  So the tracer never sleeps for long while something is traced. */
+ *   process waits for that.  It holds a lock meanwhile that PTRACE_SEIZE wants, and some readers of
+ *   /proc in older kernels; and no event comes from the leader before it is over.  So whoever waits
+ *   for anything buries the dead meanwhile (live_bury): the tracer itself, or, where it is blocked,
+ *   the thread that waits for it. */
 #include "target/live_int.h"
 
 #include <errno.h>
@@ -63,7 +66,9 @@ enum {
     NAP_NS = 30 * 1000,        /* between looks: growing by this much ... */
     NAP_MAX_NS = 200 * 1000,   /* ... up to that */
     PATIENCE_NS = 1000 * 1000, /* without an event, before we ask why a thread does not stop */
-    TASK_LINKS = 2,            /* links of /proc/PID/task besides its threads */
+    BURY_NS = 5 * 1000 * 1000, /* between two looks for the dead */
+    SEIZE_TRIES = 3,
+    TASK_LINKS = 2, /* links of /proc/PID/task besides its threads */
 };
 #define STOP_LIMIT_NS (5 * NSEC_PER_SEC)
 
@@ -198,34 +203,75 @@ static void nap(const struct tracer_token *tok, unsigned round)
     nanosleep(&t, NULL);
 }
 
-struct wait_event live_await(const struct tracer_token *tok, pid_t tid, bool beside_us)
+/* A tracer is told of stops even when it asks for ends alone: so it looks first, and takes then. */
+static bool has_ended(pid_t tid)
+{
+    siginfo_t info = {0};
+    int ends = WEXITED | WNOHANG | __WALL;
+    if (waitid(P_PID, (id_t)tid, &info, ends | WNOWAIT) < 0 || info.si_pid != tid ||
+        (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED))
+        return false;
+    return waitid(P_PID, (id_t)tid, &info, ends) == 0 && info.si_pid == tid;
+}
+
+static struct err *bury(void *arg, pid_t tid)
+{
+    struct live_row *row = has_ended(tid) ? live_find(arg, tid) : NULL;
+    if (row)
+        row->buried = true;
+    return NULL;
+}
+
+/* Not by our rows: a thread may have been born into our hands that we were not told of yet. */
+void live_bury(void *arg)
+{
+    struct live *m = arg;
+    char dir[64];
+    snprintf(dir, sizeof(dir), "/proc/%d/task", m->pid);
+    err_free(proc_each_number(dir, bury, m));
+}
+
+/* Does not sleep in waitpid(): nobody wakes it when the leader has been replaced by a thread that
+ * is not ours. */
+struct wait_event live_wait(const struct tracer_token *tok, struct live *m, pid_t tid,
+                            int64_t limit_ns)
+{
+    int64_t start = clock_mono_ns(), buried = start;
+    for (unsigned round = 0;; round++) {
+        struct wait_event ev = look(tid);
+        int64_t now = clock_mono_ns();
+        if (ev.kind != WAIT_NOTHING || now - start > limit_ns)
+            return ev;
+        if (now - buried > BURY_NS) {
+            live_bury(m);
+            buried = now;
+        }
+        nap(tok, round);
+    }
+}
+
+/* Sleeps in waitpid(): being woken is faster than looking again and again, and leaves the
+ * processors to those we wait for.  The end of a thread wakes us; that of a leader need not, see
+ * above. */
+struct wait_event live_await(const struct tracer_token *tok, struct live *m, pid_t tid,
+                             bool beside_us)
 {
     int status = 0;
     pid_t got = 0;
     int64_t start = clock_mono_ns();
-    /* Going to sleep and being woken takes longer than most of what we wait for.  Yielding only
-     * helps tasks that are as urgent as we are. */
+    /* Going to sleep and being woken takes longer than most of what we wait for beside us. Yielding
+     * only helps tasks that are as urgent as we are. */
     while (beside_us && !got && clock_mono_ns() - start < SPIN_NS) {
         got = waitpid(tid, &status, __WALL | __WNOTHREAD | WNOHANG);
         if (!got)
             sched_yield();
     }
+    tracer_blocks(tok, live_bury, m);
     while (!got || (got < 0 && errno == EINTR))
         got = waitpid(tid, &status, __WALL | __WNOTHREAD);
+    tracer_blocks(tok, NULL, NULL);
     return got == tid ? wait_decode(tid, status)
                       : (struct wait_event){.tid = tid, .kind = WAIT_LOST};
-}
-
-struct wait_event live_wait(const struct tracer_token *tok, pid_t tid, int64_t limit_ns)
-{
-    int64_t start = clock_mono_ns();
-    struct wait_event ev;
-    for (unsigned round = 0;; round++) {
-        ev = look(tid);
-        if (ev.kind != WAIT_NOTHING || clock_mono_ns() - start > limit_ns)
-            return ev;
-        nap(tok, round);
-    }
 }
 
 /* Applies an event to its row.  The row may be gone afterwards. */
@@ -240,7 +286,8 @@ void live_take_event(const struct tracer_token *tok, struct live *m, struct live
         /* The leader's end is told when the whole process has ended.  A leader that is lost has
          * been replaced by the thread that called exec(). */
         if (row->tid == m->pid)
-            live_gone(m, ev.kind == WAIT_EXITED ? "has ended" : "became another program");
+            live_gone(m, ev.kind == WAIT_EXITED || row->buried ? "has ended"
+                                                               : "became another program");
         drop_row(m, row);
         break;
     case WAIT_SIGNAL:
@@ -292,7 +339,36 @@ static struct err *seize_error(struct live *m, pid_t tid, int errnum)
     return NULL;
 }
 
-static struct err *seize_new(struct live *m, unsigned *added)
+/* A thread that we trace has become the leader by an exec(); an event will tell. */
+static bool is_traced_by_us(pid_t tid)
+{
+    struct proc_status s;
+    struct err *e = proc_status(tid, &s);
+    bool yes = !e && s.tracer == gettid();
+    err_free(e);
+    return yes;
+}
+
+/* A thread that is ending, or a leader while an exec() takes its place, is refused for a moment,
+ * and may look healthy by the time we ask why. */
+static struct err *seize_one(const struct tracer_token *tok, struct live *m, pid_t tid,
+                             bool *seized)
+{
+    struct err *e = NULL;
+    for (unsigned tries = 0; tries < SEIZE_TRIES; tries++) {
+        err_free(e);
+        tracer_blocks(tok, live_bury, m);
+        int errnum = ptrace(PTRACE_SEIZE, tid, NULL, m->options) < 0 ? errno : 0;
+        tracer_blocks(tok, NULL, NULL);
+        *seized = !errnum || (errnum == EPERM && is_traced_by_us(tid));
+        e = !*seized ? seize_error(m, tid, errnum) : NULL;
+        if (!e)
+            break;
+    }
+    return e;
+}
+
+static struct err *seize_new(const struct tracer_token *tok, struct live *m, unsigned *added)
 {
     struct dirent *entry;
     *added = 0;
@@ -301,10 +377,10 @@ static struct err *seize_new(struct live *m, unsigned *added)
         pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (tid <= 0 || is_ours(m, tid) || live_find(m, tid))
             continue;
-        if (ptrace(PTRACE_SEIZE, tid, NULL, m->options) < 0) {
-            TRY(seize_error(m, tid, errno));
+        bool seized;
+        TRY(seize_one(tok, m, tid, &seized));
+        if (!seized)
             continue;
-        }
         add_row(m, tid);
         ++*added;
     }
@@ -319,16 +395,24 @@ static bool all_known(struct live *m)
     return fstat(dirfd(m->tasks), &st) == 0 && st.st_nlink == m->rows.n + ours + TASK_LINKS;
 }
 
-/* Signals that were about to be delivered when we looked go on at once. */
-static void pass_events(const struct tracer_token *tok, struct live *m)
+void live_pass_events(const struct tracer_token *tok, struct live *m)
 {
     for (size_t i = m->rows.n; i-- > 0;) {
         pid_t tid = m->rows.v[i].tid;
+        if (m->rows.v[i].state != ROW_RUNNING)
+            continue;
         live_take_event(tok, m, &m->rows.v[i], look(tid));
         struct live_row *row = live_find(m, tid);
         if (row && row->state == ROW_STOPPED && !m->gone_as)
             live_continue_row(tok, m, row);
     }
+}
+
+/* Threads that have sat in the kernel since the last time are ours already. */
+static void take_back(struct live *m)
+{
+    for (size_t i = 0; i < m->rows.n; i++)
+        live_set_row(m, &m->rows.v[i], ROW_RUNNING);
 }
 
 struct err *live_seize(const struct tracer_token *tok, struct live *m)
@@ -337,12 +421,11 @@ struct err *live_seize(const struct tracer_token *tok, struct live *m)
     live_detach(tok, m); /* who is left of the last time */
     if (m->state == LIVE_GONE)
         return live_gone_error(m);
-    if (m->state != LIVE_DETACHED)
-        return err_new(ERR_LIMIT, "a thread of process %d is still stuck in the kernel", m->pid);
+    take_back(m);
     set_state(m, LIVE_SEIZING);
     do {
-        struct err *e = seize_new(m, &added);
-        pass_events(tok, m);
+        struct err *e = seize_new(tok, m, &added);
+        live_pass_events(tok, m);
         if (e || m->gone_as) {
             live_detach(tok, m);
             return e ? e : live_gone_error(m);
@@ -394,6 +477,7 @@ static bool collect(const struct tracer_token *tok, struct live *m)
  * before they do. */
 static void judge_stragglers(struct live *m)
 {
+    live_bury(m);
     for (size_t i = m->rows.n; i-- > 0;) {
         struct live_row *row = &m->rows.v[i];
         struct proc_stat st;
@@ -452,7 +536,7 @@ struct err *live_stop(const struct tracer_token *tok, struct live *m)
         interrupt_running(m);
         e = await_stops(tok, m);
         if (!e && !m->gone_as && !all_known(m))
-            e = seize_new(m, &added);
+            e = seize_new(tok, m, &added);
         else
             added = 0;
     } while (!e && !m->gone_as && added);
@@ -526,7 +610,7 @@ struct wait_event live_interrupt_row(const struct tracer_token *tok, struct live
     pid_t tid = row->tid;
     ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
     live_set_row(m, row, ROW_INTERRUPTED);
-    struct wait_event ev = live_wait(tok, tid, limit_ns);
+    struct wait_event ev = live_wait(tok, m, tid, limit_ns);
     live_take_event(tok, m, row, ev);
     return ev;
 }
@@ -595,18 +679,25 @@ struct err *live_stop_one(const struct tracer_token *tok, struct live *m, pid_t 
                           struct live_row *row)
 {
     *row = (struct live_row){.tid = tid};
-    if (ptrace(PTRACE_SEIZE, tid, NULL, m->options) < 0) {
-        struct err *e = errno == ESRCH ? NULL : denied(m->pid, errno, "attach to");
-        return e ? e : err_new(ERR_GONE, "thread %d has ended", tid);
-    }
+    if (live_find(m, tid)) /* has sat in the kernel since the last time */
+        return err_new(ERR_LIMIT, "thread %d does not stop", tid);
+    bool seized;
+    TRY(seize_one(tok, m, tid, &seized));
+    if (!seized)
+        return err_new(ERR_GONE, "thread %d has ended", tid);
     m->first_stop_ns = clock_mono_ns();
     ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-    struct wait_event ev = live_wait(tok, tid, STOP_LIMIT_NS);
+    struct wait_event ev = live_wait(tok, m, tid, STOP_LIMIT_NS);
     m->all_stopped_ns = clock_mono_ns();
     if (ev.kind == WAIT_EXITED || ev.kind == WAIT_LOST)
         return err_new(ERR_GONE, "thread %d has ended", tid);
-    if (ev.kind == WAIT_NOTHING)
+    if (ev.kind == WAIT_NOTHING) {
+        add_row(m, tid);
+        live_set_row(m, live_find(m, tid), ROW_IN_KERNEL);
+        set_state(m, LIVE_DETACHING);
+        tracer_look_after(tok, live_look_after, m);
         return err_new(ERR_LIMIT, "thread %d does not stop", tid);
+    }
     row->state = ROW_STOPPED;
     row->signal = ev.kind == WAIT_SIGNAL ? ev.signal : 0;
     if (ev.kind == WAIT_EXEC) {
@@ -623,7 +714,7 @@ struct err *live_stop_one(const struct tracer_token *tok, struct live *m, pid_t 
 void live_release_one(const struct tracer_token *tok, struct live *m, struct live_row *row)
 {
     if (ptrace(PTRACE_DETACH, row->tid, NULL, (long)row->signal) < 0)
-        live_wait(tok, row->tid, STOP_LIMIT_NS); /* killed: take its end */
+        live_wait(tok, m, row->tid, STOP_LIMIT_NS); /* killed: take its end */
     m->last_resume_ns = clock_mono_ns();
 }
 

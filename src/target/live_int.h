@@ -34,6 +34,7 @@ struct live_row {
     enum row_state state;
     int signal;      /* stopped when this was about to be delivered: goes with the next resume */
     bool group_stop; /* stopped by SIGSTOP and the like; must look so when we are gone */
+    bool buried;     /* it has ended, and that has been taken note of */
     bool have_regs;
     struct arch_regs regs; /* while stopped */
 };
@@ -77,10 +78,17 @@ void live_release_one(const struct tracer_token *tok, struct live *m, struct liv
 struct live_row *live_find(struct live *m, pid_t tid); /* NULL: no such row */
 void live_set_row(struct live *m, struct live_row *row, enum row_state state);
 /* Waits for the next event of a thread, at most limit_ns.  WAIT_NOTHING: it was too long. */
-struct wait_event live_wait(const struct tracer_token *tok, pid_t tid, int64_t limit_ns);
-/* The same without a limit, for what cannot fail to come.  beside_us: of a task that is as urgent
- * as the tracer, worth spinning for. */
-struct wait_event live_await(const struct tracer_token *tok, pid_t tid, bool beside_us);
+struct wait_event live_wait(const struct tracer_token *tok, struct live *m, pid_t tid,
+                            int64_t limit_ns);
+/* The same without a limit, for what cannot fail to come; not of the leader.  beside_us: of a task
+ * that is as urgent as the tracer, worth spinning for. */
+struct wait_event live_await(const struct tracer_token *tok, struct live *m, pid_t tid,
+                             bool beside_us);
+/* Takes the ends of threads that have ended, and no other event.  For tracer_blocks() around
+ * whatever an exec() of the process may block. */
+void live_bury(void *m);
+/* Takes what has happened to running rows; signals that were about to be delivered go on. */
+void live_pass_events(const struct tracer_token *tok, struct live *m);
 /* Stops a running row; WAIT_STOPPED, WAIT_SIGNAL or WAIT_GROUP_STOP when it stands. */
 struct wait_event live_interrupt_row(const struct tracer_token *tok, struct live *m,
                                      struct live_row *row, int64_t limit_ns);

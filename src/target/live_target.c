@@ -69,6 +69,7 @@ struct err *target_open_pid(pid_t pid, struct target **ret)
 {
     struct memory memory;
     struct proc_stat st;
+    TRY(proc_ours());
     TRY(memory_open(pid, &memory));
     struct err *e = proc_stat(pid, 0, &st);
     if (e) {

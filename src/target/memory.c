@@ -24,7 +24,8 @@ enum {
     JOB_PIECES = 4096, /* a job of a worker: so many pieces, or so many bytes */
     JOB_BYTES = 4 << 20,
     BOUNCE = 256 << 10, /* neighbouring pieces are read in one go of at most this size */
-    GAP = 1024,         /* ... with so much in between that nobody wants */
+    OPEN_TRIES = 3,
+    GAP = 1024, /* ... with so much in between that nobody wants */
 };
 
 struct err *memory_alive(struct memory *m)
@@ -44,18 +45,20 @@ struct err *memory_open(pid_t pid, struct memory *ret)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-    *ret = (struct memory){.pid = pid, .fd = open(path, O_RDONLY | O_CLOEXEC)};
-    if (ret->fd < 0 && errno == ENOENT)
-        return err_new(ERR_NOT_FOUND, "there is no process %d", pid);
-    if (ret->fd < 0)
-        return denied(pid, errno, "look into");
-    struct err *e = memory_alive(ret);
-    if (e) { /* a zombie, or a thread of the kernel: the other words say which */
+    for (int tries = 0; tries < OPEN_TRIES; tries++) { /* once more after an exec() in between */
+        *ret = (struct memory){.pid = pid, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+        if (ret->fd < 0 && errno == ENOENT)
+            return err_new(ERR_NOT_FOUND, "there is no process %d", pid);
+        if (ret->fd < 0)
+            return denied(pid, errno, "look into");
+        struct err *e = memory_alive(ret);
+        if (!e)
+            return NULL;
         err_free(e);
         memory_close(ret);
-        return denied(pid, EPERM, "look into");
     }
-    return NULL;
+    return denied(pid, EPERM,
+                  "look into"); /* says that it is a zombie, or a thread of the kernel */
 }
 
 void memory_close(struct memory *m)

@@ -13,12 +13,31 @@
 #include "base/vec.h"
 #include "target/proc_int.h"
 
-ssize_t proc_read(char *dst, size_t size, const char *fmt, ...)
+const char *proc_root_hook;
+
+static void name_file(char path[PROC_PATH], const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+static void name_file(char path[PROC_PATH], const char *fmt, va_list ap)
 {
-    char path[128];
+    int n = snprintf(path, PROC_PATH, "%s", proc_root_hook ? proc_root_hook : "");
+    if (n < PROC_PATH)
+        vsnprintf(path + n, (size_t)(PROC_PATH - n), fmt, ap);
+}
+
+const char *proc_path(char path[PROC_PATH], const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(path, sizeof(path), fmt, ap);
+    name_file(path, fmt, ap);
+    va_end(ap);
+    return path;
+}
+
+ssize_t proc_read(char *dst, size_t size, const char *fmt, ...)
+{
+    char path[PROC_PATH];
+    va_list ap;
+    va_start(ap, fmt);
+    name_file(path, fmt, ap);
     va_end(ap);
     dst[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -41,10 +60,10 @@ ssize_t proc_read(char *dst, size_t size, const char *fmt, ...)
 
 ssize_t proc_readlink(char *dst, size_t size, const char *fmt, ...)
 {
-    char path[128];
+    char path[PROC_PATH];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(path, sizeof(path), fmt, ap);
+    name_file(path, fmt, ap);
     va_end(ap);
     ssize_t n = readlink(path, dst, size - 1);
     int e = errno;
@@ -172,14 +191,27 @@ void proc_parse_status(const char *text, struct proc_status *ret)
     }
 }
 
-struct err *proc_status(pid_t pid, struct proc_status *ret)
+static ssize_t status_of(const char *who, struct proc_status *ret)
 {
     char text[8192];
-    ssize_t n = proc_read(text, sizeof(text), "/proc/%d/status", pid);
-    if (n <= 0)
-        return gone(pid, n);
-    proc_parse_status(text, ret);
-    return NULL;
+    ssize_t n = proc_read(text, sizeof(text), "/proc/%s/status", who);
+    if (n > 0)
+        proc_parse_status(text, ret);
+    return n;
+}
+
+struct err *proc_status(pid_t pid, struct proc_status *ret)
+{
+    char who[16];
+    snprintf(who, sizeof(who), "%d", pid);
+    ssize_t n = status_of(who, ret);
+    return n > 0 ? NULL : gone(pid, n);
+}
+
+struct err *proc_status_self(struct proc_status *ret)
+{
+    ssize_t n = status_of("self", ret);
+    return n > 0 ? NULL : err_sys((int)-n, "cannot read what the kernel says of us");
 }
 
 bool proc_parse_syscall(const char *text, struct proc_syscall *ret)
@@ -239,9 +271,32 @@ struct err *proc_each_number(const char *dir, struct err *(*fn)(void *arg, pid_t
     return e;
 }
 
+/* /proc counts processes as the namespace does in which it was mounted; system calls count as ours
+ * does.  A process that sees itself under one number only is where its /proc is. */
+struct err *proc_ours(void)
+{
+    struct proc_status us;
+    struct err *e = proc_status_self(&us);
+    if (!e && us.nspids <= 1)
+        return NULL;
+    char text[16];
+    bool mounted = !e || proc_read(text, sizeof(text), "/proc/uptime") > 0;
+    err_free(e);
+    if (!mounted)
+        return err_hint(err_new(ERR_UNSUPPORTED, "there is no /proc to look into"),
+                        "mount it: mount -t proc proc /proc");
+    return err_hint(
+        err_new(ERR_UNSUPPORTED, "the /proc that is mounted here belongs to another pid namespace "
+                                 "than ours: its numbers would name the wrong processes"),
+        "run on the host, or enter both namespaces of a container: nsenter --target PID --pid "
+        "--mount; or mount a /proc of our own: unshare --mount --mount-proc");
+}
+
 struct err *target_each_pid(struct err *(*fn)(void *arg, pid_t pid), void *arg)
 {
-    return proc_each_number("/proc", fn, arg);
+    char path[PROC_PATH];
+    TRY(proc_ours());
+    return proc_each_number(proc_path(path, "/proc"), fn, arg);
 }
 
 struct thread_list {
@@ -294,6 +349,12 @@ struct err *proc_threads(pid_t pid, struct arena *a, struct target_thread **ret,
     }
     vec_free(&l.v);
     return e;
+}
+
+bool proc_our_thread(pid_t tid)
+{
+    char path[PROC_PATH];
+    return tid > 0 && access(proc_path(path, "/proc/self/task/%d", tid), F_OK) == 0;
 }
 
 bool proc_same_ns(pid_t a, pid_t b, const char *which)

@@ -6,6 +6,14 @@
 #include "base/buf.h"
 #include "target/target_int.h"
 
+/* For tests: a directory in place of / for everything below that begins with /proc. */
+extern const char *proc_root_hook;
+enum { PROC_PATH = 256 };
+/* The path of a file of /proc; fmt begins with "/proc".  Returns path. */
+const char *proc_path(char path[PROC_PATH], const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* NULL when /proc and system calls mean the same processes by a number; else UNSUPPORTED. */
+struct err *proc_ours(void) MUST_USE;
+
 /* Reads a file of /proc into dst (NUL-terminated, cut at size).  The number of bytes, or -errno. */
 ssize_t proc_read(char *dst, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same for a symbolic link. */
@@ -45,6 +53,7 @@ struct proc_status {
 };
 void proc_parse_status(const char *text, struct proc_status *ret);
 struct err *proc_status(pid_t pid, struct proc_status *ret) MUST_USE;
+struct err *proc_status_self(struct proc_status *ret) MUST_USE;
 
 /* /proc/PID/maps */
 struct err *proc_parse_maps(char *text, struct arena *a, struct target_mapping **ret,
@@ -72,6 +81,7 @@ struct err *proc_each_number(const char *dir, struct err *(*fn)(void *arg, pid_t
 struct err *proc_threads(pid_t pid, struct arena *a, struct target_thread **ret,
                          size_t *ret_n) MUST_USE;
 
+bool proc_our_thread(pid_t tid); /* whether it is one of this process */
 /* Whether two processes are in the same namespace ("pid", "mnt", "user"); true when not told. */
 bool proc_same_ns(pid_t a, pid_t b, const char *which);
 

@@ -111,7 +111,7 @@ struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret
         .threads = s.threads,
         .container = s.nspids > 1 || !proc_same_ns(getpid(), pid, "pid") ||
                      !proc_same_ns(getpid(), pid, "mnt"),
-        .tracer = s.tracer == getpid() ? 0 : s.tracer,
+        .tracer = proc_our_thread(s.tracer) ? 0 : s.tracer,
     };
     take_exe(pid, a, ret);
     take_memory_group(pid, a, ret);

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { LOOK_AFTER_NS = 2 * 1000 * 1000, TIMER_SLACK_NS = 1000 };
+enum { LOOK_AFTER_NS = 2 * 1000 * 1000, ASIDE_NS = 5 * 1000 * 1000, TIMER_SLACK_NS = 1000 };
 
 struct tracer {
     pthread_t thread;
@@ -20,6 +20,8 @@ struct tracer {
     void *arg;
     struct err *result;
     bool finished, quit;
+    void (*aside)(void *arg); /* NULL: the tracer is not blocked */
+    void *aside_arg;
 
     /* tracer thread only: */
     bool (*look_after)(const struct tracer_token *tok, void *arg);
@@ -34,6 +36,15 @@ void tracer_look_after(const struct tracer_token *tok,
 {
     tok->tracer->look_after = fn;
     tok->tracer->look_after_arg = arg;
+}
+
+void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), void *arg)
+{
+    struct tracer *t = tok->tracer;
+    pthread_mutex_lock(&t->lock);
+    t->aside = aside;
+    t->aside_arg = arg;
+    pthread_mutex_unlock(&t->lock);
 }
 
 void tracer_urgent(const struct tracer_token *tok, bool on)
@@ -54,6 +65,16 @@ bool tracer_is_urgent(const struct tracer_token *tok)
     return tok->tracer->urgent;
 }
 
+static struct timespec from_now(int64_t ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ns;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
+}
+
 /* Waits for work, looking after what is traced meanwhile.  Called and returns with the lock. */
 static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
 {
@@ -62,11 +83,7 @@ static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
             pthread_cond_wait(&t->work, &t->lock);
             continue;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_AFTER_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = from_now(LOOK_AFTER_NS);
         if (pthread_cond_timedwait(&t->work, &t->lock, &until) != ETIMEDOUT)
             continue;
         pthread_mutex_unlock(&t->lock);
@@ -111,9 +128,13 @@ struct err *tracer_start(struct tracer **ret)
 {
     struct tracer *t = mem_alloc(sizeof(*t));
     pthread_condattr_t attr;
+    pthread_mutexattr_t inherit; /* who holds the lock is as urgent as the tracer that wants it */
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&t->lock, NULL);
+    pthread_mutexattr_init(&inherit);
+    pthread_mutexattr_setprotocol(&inherit, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&t->lock, &inherit);
+    pthread_mutexattr_destroy(&inherit);
     pthread_cond_init(&t->work, &attr);
     pthread_cond_init(&t->done, NULL);
     pthread_condattr_destroy(&attr);
@@ -151,8 +172,11 @@ struct err *tracer_call(struct tracer *t,
     t->fn = fn;
     t->arg = arg;
     pthread_cond_signal(&t->work);
-    while (!t->finished)
-        pthread_cond_wait(&t->done, &t->lock);
+    while (!t->finished) {
+        struct timespec until = from_now(ASIDE_NS);
+        if (pthread_cond_timedwait(&t->done, &t->lock, &until) == ETIMEDOUT && t->aside)
+            t->aside(t->aside_arg);
+    }
     struct err *e = t->result;
     t->finished = false;
     t->result = NULL;

@@ -29,6 +29,10 @@ struct err *tracer_call(struct tracer *t,
 
 /* While a process stands still nobody may take the processor from us, where we are allowed to say
  * so (CAP_SYS_NICE).  An urgent thread must sleep instead of yielding when it waits for others. */
+/* From now on the tracer may be blocked in the kernel until something happens that aside() brings
+ * about; the thread that waits for it calls that every few milliseconds.  NULL: not blocked (any
+ * more), aside() has returned.  What aside() uses must not be touched in between. */
+void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), void *arg);
 void tracer_urgent(const struct tracer_token *tok, bool on);
 bool tracer_is_urgent(const struct tracer_token *tok);
 

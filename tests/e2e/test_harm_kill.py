@@ -21,29 +21,9 @@ def target(go_build, run_go, release):
     return run_go(go_build(release, "default", "harm"))
 
 
-def looks(gospect, pid, folder):
-    """All that stops or copies a process, as command lines."""
-    def ours(*args):
-        return [str(gospect.path), *map(str, args)]
-    return [
-        harm.freezer_argv(pid, loops=0, parent="init", read=1),
-        harm.freezer_argv(pid, loops=0, parent="target", read=1),
-        harm.freezer_argv(pid, loops=0, parent="init"),
-        harm.freezer_argv(pid, loops=0, parent="target"),
-        harm.freezer_argv(pid, loops=0, how="stop", hold=1),
-        harm.freezer_argv(pid, loops=0, how="sample"),
-        harm.freezer_argv(pid, loops=0, how="core", file=folder / "a.core"),
-        ours("goroutines", pid),
-        ours("goroutines", pid, "--consistency", "goroutine"),
-        ours("snapshot", pid, "--force", "-o", folder / "a.gsnap"),
-        ours("core", pid, "--force", "-o", folder / "b.core"),
-        ours("doctor", pid, "--for", "20ms"),
-    ]
-
-
 def test_killed_at_random_moments(gospect, target, release, tmp_path):
     dice, before = random.Random(release), harm.Before(target)
-    commands = looks(gospect, target.pid, tmp_path)
+    commands = harm.looks(gospect, target.pid, tmp_path)
     ends = []
     for n in range(KILLS):
         with subprocess.Popen(commands[n % len(commands)], stdin=subprocess.DEVNULL,
@@ -58,8 +38,11 @@ def test_killed_at_random_moments(gospect, target, release, tmp_path):
 
 
 @pytest.mark.parametrize("parent", ("init", "target"))
-def test_killed_at_every_step_of_a_copy(target, parent):
-    """The order of steps is what a run without a kill goes through."""
+@pytest.mark.parametrize("filters", (False, True))
+def test_killed_at_every_step_of_a_copy(target, parent, filters):
+    """The order of steps is what a run without a kill goes through.  A seccomp filter is asked first."""
+    if filters:
+        target.ask("seccomp 57 58 319 435")
     before = harm.Before(target)
     lines = harm.freezer(target.pid, parent=parent, steps=1)
     assert harm.frozen(lines)[0]["kind"] == "copy", lines

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "target/inject_int.h"
 
 static struct options {
@@ -35,6 +36,11 @@ static void at_step(const char *name)
         printf("STEP %s\n", name);
     if (opt.die && strcmp(opt.die, name) == 0)
         kill(getpid(), SIGKILL);
+}
+
+static void print_log(enum log_level level, const char *text)
+{
+    fprintf(stderr, "LOG %s\n", text);
 }
 
 static void nap(long ms)
@@ -148,6 +154,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++)
         parse(argv[i]);
     inject_step_hook = at_step;
+    log_set(LOG_WARN, print_log);
     inject_parent_hook = strcmp(opt.parent, "init") == 0     ? COPY_OF_INIT
                          : strcmp(opt.parent, "target") == 0 ? COPY_OF_TARGET
                                                              : COPY_UNDECIDED;

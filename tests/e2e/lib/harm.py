@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 
 from lib import procfs
 from lib.paths import build_dir
@@ -40,6 +41,40 @@ def frozen(lines):
     """The rounds that were made, as dicts of what their lines say."""
     rounds = [line for line in lines if line.startswith("FROZEN ")]
     return [dict(re.findall(r"(\w+)=(.*?)(?= \w+=|$)", line)) for line in rounds]
+
+
+# ---- everything that stops or copies a process ----
+
+def looks(gospect, pid, folder, loops=0, parents=("init", "target")):
+    """As command lines; loops: rounds of the freezer (0: until it is killed), parents: who gets the copy."""
+    def ours(*args):
+        return [str(gospect.path), *map(str, args)]
+    copies = [{"parent": parent, "read": read} for read in (1, 0) for parent in parents]
+    freezes = [*copies, {"how": "stop", "hold": 1}, {"how": "sample"},
+               {"how": "core", "file": folder / "a.core"}]
+    return [
+        *(freezer_argv(pid, loops=loops, **options) for options in freezes),
+        ours("goroutines", pid),
+        ours("goroutines", pid, "--consistency", "goroutine"),
+        ours("snapshot", pid, "--force", "-o", folder / "a.gsnap"),
+        ours("core", pid, "--force", "-o", folder / "b.core"),
+        ours("doctor", pid, "--for", "20ms"),
+    ]
+
+
+def look(gospect, argv, codes=(0, 1)):
+    """Runs one of them to its end and returns its exit code: 1 is a finding of doctor."""
+    done = subprocess.run(argv, check=False, text=True, env=gospect.environment(), timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode in codes, (argv, done.returncode, done.stdout[-2000:], done.stderr)
+    return done
+
+
+def look_in_every_way(gospect, target, loops=8, parents=("init", "target")):
+    """Each of them succeeds, and sees the process as a copy where it says that it makes one."""
+    with tempfile.TemporaryDirectory() as folder:
+        for argv in looks(gospect, target.pid, pathlib.Path(folder), loops, parents):
+            look(gospect, argv)
 
 
 # ---- the target's own opinion ----
@@ -120,7 +155,8 @@ class Before:
 def copies_of(target):
     """Processes that carry the target's mark and are not it."""
     from lib import process  # pylint: disable=import-outside-toplevel
-    return [pid for pid in procfs.with_environment(process.MARK, target.mark) if pid != target.pid]
+    return [pid for pid in procfs.with_environment(process.MARK, target.mark)
+            if pid != target.pid and pid not in target.company()]
 
 
 def cgroup_v1(controller):

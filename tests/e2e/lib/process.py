@@ -37,10 +37,14 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Target:
-    """A running program.  Its output is collected by a thread, so it never blocks on us."""
+    """A running program.  Its output is collected by a thread, so it never blocks on us.
 
-    def __init__(self, argv, env=None, cwd=None, dump_pipe=False, preexec=None):
-        self.mark = uuid.uuid4().hex
+    With `inside`, argv starts something (unshare) that stays and has the program as its descendant:
+    pid is the program's, as soon as it is ready.
+    """
+
+    def __init__(self, argv, env=None, cwd=None, dump_pipe=False, preexec=None, inside=None):
+        self.mark, self.inside = uuid.uuid4().hex, inside
         self.lines, self.errors = [], []
         self._changed = threading.Condition()
         self._dump = None  # the (read, write) ends of the pipe for dumps
@@ -102,7 +106,15 @@ class Target:
         """Waits for `READY key=value ...`; the pairs are kept in self.ready."""
         line = self.wait_line(rf"^{word}\b.*").group(0)
         self.ready = dict(pair.split("=", 1) for pair in line.split()[1:] if "=" in pair)
+        if self.inside:
+            self.pid, = (pid for pid in procfs.with_environment(MARK, self.mark)
+                         if procfs.runs(pid, self.inside))
         return self
+
+    def company(self):
+        """The processes that are there because of how it was started."""
+        return [pid for pid in procfs.with_environment(MARK, self.mark)
+                if pid != self.pid and not procfs.runs(pid, self.inside)] if self.inside else []
 
     def ask(self, command):
         """Sends a line to the target (lib.Commands) and returns its answer without the `OK `."""
@@ -142,7 +154,7 @@ class Target:
     def close(self):
         """Ends the target and what it started, by pid; nothing else is touched."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
         for thread in self._readers:
             thread.join(5)
@@ -165,7 +177,7 @@ def without_aslr():
 
 def harms(target, children=()):
     """What is wrong with the target, as sentences; empty when nothing is."""
-    pid, found = target.pid, []
+    pid, found, company = target.pid, [], target.company()
     if not target.alive():
         return [f"it ended with {target.popen.returncode}: {target.stderr[-2000:]}"]
     for tid in procfs.threads(pid):
@@ -178,7 +190,7 @@ def harms(target, children=()):
               for child in procfs.children(pid) if child not in children]
     found += [f"a copy is left: pid {other} ({procfs.state(other)})"
               for other in procfs.with_environment(MARK, target.mark)
-              if other != pid and other not in children]
+              if other != pid and other not in children and other not in company]
     return found
 
 

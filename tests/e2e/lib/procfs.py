@@ -46,6 +46,14 @@ def children(pid):
     return [other for other in pids() if status(other).get("PPid") == str(pid)]
 
 
+def runs(pid, program):
+    """Whether this is the program it runs."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/exe", program)
+    except OSError:
+        return False
+
+
 def with_environment(variable, value):
     """Every process started with this variable, and every copy of its memory."""
     wanted = f"{variable}={value}".encode()
