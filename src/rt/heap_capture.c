@@ -9,7 +9,7 @@
  * refused for a process that runs. */
 #include <stdlib.h>
 
-#include "rt/heap_int.h"
+#include "rt/types_int.h"
 
 struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o)
 {
@@ -34,13 +34,24 @@ struct err *capture_heap(struct capture *c)
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
+/* Rows for the numbers that edges and slots have. */
+static struct err *number_types(struct heap *h)
+{
+    struct snap *s = h->c->s;
+    TRY(snap_resize_type(s, h->types->n));
+    TRY(snap_resize_shape(s, h->types->nshapes));
+    for (uint32_t i = 0; i < s->type.n; i++)
+        s->type.addr[i] = types_get(h->types, i)->addr;
+    return NULL;
+}
+
 struct err *capture_heap_finish(struct capture *c)
 {
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
-    return NULL;
+    return number_types(h);
 }
 
 void capture_heap_free(struct capture *c)

@@ -114,7 +114,7 @@ static inline void put_words(struct heap_scan *x, const uint64_t *w, uint64_t wo
         }
         uint32_t type = no_type >> i & 1 ? SNAP_NONE : type_before(x, w + i);
         uint64_t step = word + i - x->last_word;
-        uint32_t ahead = target - x->last_target;
+        int64_t ahead = (int64_t)target - x->last_target;
         *p++ = (uint8_t)((step < EDGE_WORDS ? step : EDGE_WORDS) |
                          (type != SNAP_NONE ? EDGE_TYPED : 0) | (off ? EDGE_INTERIOR : 0) |
                          (target >= h->nscan ? EDGE_LEAF : 0));
@@ -122,7 +122,7 @@ static inline void put_words(struct heap_scan *x, const uint64_t *w, uint64_t wo
             p = put_number(p, step);
         if (type != SNAP_NONE)
             p = put_number(p, type);
-        p = put_number(p, (uint32_t)(ahead << 1 ^ -(ahead >> 31)));
+        p = put_number(p, (uint64_t)ahead << 1 ^ (uint64_t)(ahead >> 63));
         x->last_word = word + i;
         x->last_target = target;
         x->count++;
