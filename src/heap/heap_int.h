@@ -117,6 +117,15 @@ struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared) MUS
 struct err *heap_retain(struct heap_graph *g) MUST_USE;
 struct err *heap_find_holders(struct heap_graph *g) MUST_USE; /* nodes.c */
 
+/* nodes.c: the `limit` largest of all that are offered (a binary heap, the smallest on top). */
+struct heap_largest {
+    struct heap_child *v; /* the caller's, room for limit */
+    size_t n, limit;
+    uint64_t seen;
+};
+void heap_offer(struct heap_largest *l, uint32_t node, uint64_t retained);
+void heap_sort_largest(struct heap_largest *l); /* largest first; no more offers then */
+
 /* words.c: what lies at an offset of a value of a type: ".conns[3].buf"; type may be SNAP_NONE. */
 void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, struct buf *b);
 

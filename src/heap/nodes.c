@@ -159,19 +159,12 @@ uint32_t heap_kept_by(const struct heap_graph *g, uint32_t node)
 
 /* ---- the largest ---- */
 
-/* A heap with the smallest on top, of the `limit` largest seen. */
-struct largest {
-    struct heap_child *v;
-    size_t n, limit;
-    uint64_t seen;
-};
-
 static int smaller(const struct heap_child *a, const struct heap_child *b)
 {
     return a->retained < b->retained || (a->retained == b->retained && a->node > b->node);
 }
 
-static void sift_down(struct largest *l)
+static void sift_down(struct heap_largest *l)
 {
     struct heap_child *v = l->v;
     for (size_t i = 0, c; (c = 2 * i + 1) < l->n; i = c) {
@@ -184,7 +177,7 @@ static void sift_down(struct largest *l)
     }
 }
 
-static void offer(struct largest *l, uint32_t node, uint64_t retained)
+void heap_offer(struct heap_largest *l, uint32_t node, uint64_t retained)
 {
     struct heap_child x = {node, retained};
     l->seen++;
@@ -206,22 +199,28 @@ static int by_size(const void *a, const void *b)
     return smaller(a, b) ? 1 : smaller(b, a) ? -1 : 0;
 }
 
+void heap_sort_largest(struct heap_largest *l)
+{
+    if (l->n)
+        qsort(l->v, l->n, sizeof(*l->v), by_size);
+}
+
 /* Live leaves that are dominated by v (any vertex: SNAP_NONE). */
-static void offer_leaves(const struct heap_graph *g, uint32_t v, struct largest *l)
+static void offer_leaves(const struct heap_graph *g, uint32_t v, struct heap_largest *l)
 {
     const struct snap *s = g->s;
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t k = 0; k < s->span.elems[r]; k++) {
             uint32_t slot = s->span.slot[r] + k, o = g->owner[slot - g->nscan];
             if (o && (v == SNAP_NONE || o - 1 == v) && heap_bit(s->slots64.allocated, slot))
-                offer(l, slot, s->span.elem_size[r]);
+                heap_offer(l, slot, s->span.elem_size[r]);
         }
 }
 
 struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limit,
                           struct heap_child *v, size_t *n, uint64_t *total)
 {
-    struct largest l = {.v = v, .limit = limit};
+    struct heap_largest l = {.v = v, .limit = limit};
     bool leaf;
     *n = 0;
     *total = 0;
@@ -231,9 +230,9 @@ struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limi
     if (x == SNAP_NONE || leaf)
         return NULL;
     for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c])
-        offer(&l, heap_node_of_vertex(g, c), g->retained[c]);
+        heap_offer(&l, heap_node_of_vertex(g, c), g->retained[c]);
     offer_leaves(g, x, &l);
-    qsort(v, l.n, sizeof(*v), by_size);
+    heap_sort_largest(&l);
     *n = l.n;
     *total = l.seen;
     return NULL;
@@ -250,12 +249,12 @@ static uint32_t nearest_above(const struct heap_graph *g, const struct heap_top 
 }
 
 static void offer_vertices(const struct heap_graph *g, const struct heap_top_options *o,
-                           struct largest *l)
+                           struct heap_largest *l)
 {
     for (uint32_t v = 1; v < g->nvert;) {
         bool taken = g->index[v] < g->nscan || o->holders;
         if (taken)
-            offer(l, heap_node_of_vertex(g, v), g->retained[v]);
+            heap_offer(l, heap_node_of_vertex(g, v), g->retained[v]);
         v = taken && o->outermost ? g->end[v] : v + 1;
     }
     if (!o->outermost)
@@ -273,10 +272,10 @@ struct err *heap_top(const struct heap_graph *g, const struct heap_top_options *
     *n = 0;
     if (g->mark_only)
         return err_new(ERR_UNSUPPORTED, "retained sizes were not computed");
-    struct largest l = {.limit = o->limit};
+    struct heap_largest l = {.limit = o->limit};
     TRY(heap_array(o->limit, sizeof(*l.v), "the largest objects", &l.v));
     offer_vertices(g, o, &l);
-    qsort(l.v, l.n, sizeof(*l.v), by_size);
+    heap_sort_largest(&l);
     for (size_t i = 0; i < l.n; i++)
         v[i] = (struct heap_top){l.v[i].node, SNAP_NONE, l.v[i].retained};
     for (size_t i = 0; i < l.n; i++)

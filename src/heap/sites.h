@@ -57,7 +57,8 @@ struct heap_site_node {
     bool suspect;      /* grew, and less similar than the threshold */
 };
 struct heap_semantic {
-    struct heap_site_node *v; /* parents first, children of one node by b - a, largest first */
+    struct heap_site_node
+        *v; /* in the order of a walk: a node, then its children, most growth first */
     size_t n;
     double similarity; /* of the whole */
     bool differs;      /* below the threshold */

@@ -1,0 +1,250 @@
+/* sites.c - the diff of objects against the allocation profile; see heap/sites.h.
+ *
+ * Go: runtime/mprof.go (buckets: a stack and a size; allocs and frees of sampled objects),
+ * runtime/pprof/protomem.go (scaleHeapSample: one in exp(-size/rate) objects is not sampled). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/heap_int.h"
+#include "heap/sites.h"
+#include "heap/sites_int.h"
+
+const char *heap_verdict_name(enum heap_verdict v)
+{
+    static const char *const names[] = {"agree", "only profile", "only objects"};
+    return v < HEAP_VERDICT_COUNT ? names[v] : "";
+}
+
+double heap_sample_scale(uint64_t size, int64_t rate)
+{
+    if (rate <= 1 || !size)
+        return 1;
+    return 1 / (1 - exp(-(double)size / (double)rate));
+}
+
+int64_t heap_sample_rate(const struct snap *s)
+{
+    int64_t rate;
+    return snap_counter(s, "prof.mem_rate_bytes", &rate) && rate > 0 ? rate : 512 * 1024;
+}
+
+/* The key of a bucket in all snapshots of one process: pcs and size. */
+static uint64_t bucket_hash(const struct snap *s, uint32_t bucket)
+{
+    uint64_t h = hash_u64(s->bucket.size[bucket]);
+    for (uint32_t n = s->bucket.stack[bucket]; n != SNAP_NONE; n = s->stack.parent[n])
+        h = hash_u64(h ^ s->pc.addr[s->stack.pc[n]]);
+    return h;
+}
+
+/* ---- growth by bucket ---- */
+
+struct use {
+    double objects, bytes;
+};
+
+static struct use in_use(const struct snap *s, uint32_t bucket, int64_t rate)
+{
+    double scale = heap_sample_scale(s->bucket.size[bucket], rate);
+    struct use u = {
+        scale * ((double)s->bucket.allocs[bucket] - (double)s->bucket.frees[bucket]),
+        scale * ((double)s->bucket.alloc_bytes[bucket] - (double)s->bucket.free_bytes[bucket])};
+    return u;
+}
+
+/* Live sampled objects of one type and one stack. */
+struct pair_of {
+    uint32_t key, bucket, n;
+};
+
+struct check {
+    const struct heap_diff *d;
+    const struct snap *a, *b;
+    struct use *growth;    /* by bucket of B */
+    struct heap_keys keys; /* of B */
+    uint32_t *type_row;    /* by key of B: row of d->types; SNAP_NONE */
+    uint32_t *sampled;     /* by key: live sampled objects */
+    struct map pairs;      /* key << 32 | bucket -> row of found */
+    VEC(struct pair_of) found;
+    VEC(struct heap_site_row) rows;
+    double min_bytes, seconds;
+};
+
+static bool has_profile(const struct snap *s)
+{
+    for (uint32_t i = 0; i < s->bucket.n; i++)
+        if (s->bucket.kind[i] == SNAP_BUCKET_MEM)
+            return true;
+    return false;
+}
+
+static struct err *find_growth(struct check *c, int64_t rate)
+{
+    struct map before = {0};
+    TRY(heap_array(c->b->bucket.n, sizeof(*c->growth), "the allocation profile", &c->growth));
+    for (uint32_t i = 0; i < c->a->bucket.n; i++)
+        if (c->a->bucket.kind[i] == SNAP_BUCKET_MEM)
+            map_put(&before, bucket_hash(c->a, i), i);
+    for (uint32_t i = 0; i < c->b->bucket.n; i++) {
+        if (c->b->bucket.kind[i] != SNAP_BUCKET_MEM)
+            continue;
+        uint32_t old = map_get(&before, bucket_hash(c->b, i));
+        c->growth[i] = in_use(c->b, i, rate);
+        if (old == MAP_NONE)
+            continue;
+        struct use was = in_use(c->a, old, rate);
+        c->growth[i].objects -= was.objects;
+        c->growth[i].bytes -= was.bytes;
+    }
+    map_free(&before);
+    return NULL;
+}
+
+/* ---- which types come from which stacks ---- */
+
+static struct err *tie_types(struct check *c)
+{
+    const struct heap_graph *g = c->d->b;
+    TRY(heap_type_keys(c->b, &c->keys));
+    TRY(heap_array(c->keys.n, sizeof(uint32_t), "the types of the heap", &c->type_row));
+    TRY(heap_array(c->keys.n, sizeof(uint32_t), "the types of the heap", &c->sampled));
+    memset(c->type_row, 0xff, c->keys.n * sizeof(uint32_t));
+    for (uint32_t i = 0; i < c->d->ntypes; i++)
+        if (c->d->types[i].shape_b != SNAP_NONE)
+            c->type_row[c->keys.of[c->d->types[i].shape_b]] = i;
+    for (uint32_t i = 0; i < c->b->special.n; i++) {
+        uint32_t slot = c->b->special.slot[i], bucket = c->b->special.bucket[i];
+        bool added;
+        if (c->b->special.kind[i] != SNAP_SPECIAL_PROFILE || bucket == SNAP_NONE ||
+            !heap_live(g, slot))
+            continue;
+        uint32_t key = c->keys.of[c->b->slot.shape[slot]];
+        uint32_t row =
+            map_get_or_put(&c->pairs, (uint64_t)key << 32 | bucket, (uint32_t)c->found.n, &added);
+        if (added)
+            vec_push(&c->found, ((struct pair_of){key, bucket, 0}));
+        c->found.v[row].n++;
+        c->sampled[key]++;
+    }
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+static void finish_row(struct check *c, struct heap_site_row r)
+{
+    bool profile = r.profile_bytes >= c->min_bytes;
+    bool objects = (double)r.object_bytes >= c->min_bytes;
+    if (!profile && !objects)
+        return;
+    r.verdict = profile && objects ? HEAP_BOTH_AGREE
+                : profile          ? HEAP_ONLY_PROFILE
+                                   : HEAP_ONLY_OBJECTS;
+    double growth = profile ? r.profile_bytes : (double)r.object_bytes;
+    r.bytes_per_s = c->seconds > 0 ? growth / c->seconds : 0;
+    vec_push(&c->rows, r);
+}
+
+static void set_objects(struct check *c, struct heap_site_row *r, uint32_t type, double share)
+{
+    if (type == SNAP_NONE)
+        return;
+    const struct heap_diff_type *t = &c->d->types[type];
+    r->share = share;
+    r->object_bytes = (int64_t)((double)t->delta_bytes * share);
+    r->object_count = (int64_t)(((double)t->fresh.count - (double)t->freed.count) * share);
+}
+
+/* Rows of a type and a stack; a stack's growth is split over its types as its sampled objects are.
+ */
+static void add_pairs(struct check *c, uint32_t *of_bucket)
+{
+    for (size_t i = 0; i < c->found.n; i++)
+        of_bucket[c->found.v[i].bucket] += c->found.v[i].n;
+    for (size_t i = 0; i < c->found.n; i++) {
+        const struct pair_of *p = &c->found.v[i];
+        double part = (double)p->n / of_bucket[p->bucket];
+        struct heap_site_row r = {.shape = c->keys.shape[p->key],
+                                  .bucket = p->bucket,
+                                  .profile_bytes = c->growth[p->bucket].bytes * part,
+                                  .profile_objects = c->growth[p->bucket].objects * part};
+        set_objects(c, &r, c->type_row[p->key], (double)p->n / c->sampled[p->key]);
+        finish_row(c, r);
+    }
+}
+
+static void add_rest(struct check *c, const uint32_t *of_bucket)
+{
+    for (uint32_t i = 0; i < c->b->bucket.n; i++) {
+        struct heap_site_row r = {.shape = SNAP_NONE,
+                                  .bucket = i,
+                                  .profile_bytes = c->growth[i].bytes,
+                                  .profile_objects = c->growth[i].objects};
+        if (c->b->bucket.kind[i] == SNAP_BUCKET_MEM && !of_bucket[i])
+            finish_row(c, r);
+    }
+    for (uint32_t k = 0; k < c->keys.n; k++) {
+        struct heap_site_row r = {.shape = c->keys.shape[k], .bucket = SNAP_NONE};
+        if (c->sampled[k] || c->type_row[k] == SNAP_NONE)
+            continue;
+        set_objects(c, &r, c->type_row[k], 1);
+        finish_row(c, r);
+    }
+}
+
+static int by_growth(const void *pa, const void *pb)
+{
+    const struct heap_site_row *a = pa, *b = pb;
+    double x = fmax(a->profile_bytes, (double)a->object_bytes);
+    double y = fmax(b->profile_bytes, (double)b->object_bytes);
+    if (x != y)
+        return x > y ? -1 : 1;
+    return a->bucket < b->bucket ? -1 : a->bucket > b->bucket;
+}
+
+static struct err *check_all(struct check *c, int64_t rate)
+{
+    uint32_t *of_bucket;
+    TRY(find_growth(c, rate));
+    TRY(tie_types(c));
+    TRY(heap_array(c->b->bucket.n, sizeof(*of_bucket), "the allocation profile", &of_bucket));
+    add_pairs(c, of_bucket);
+    add_rest(c, of_bucket);
+    free(of_bucket);
+    if (c->rows.n)
+        qsort(c->rows.v, c->rows.n, sizeof(*c->rows.v), by_growth);
+    return NULL;
+}
+
+struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_options *o,
+                             struct heap_site_rows *ret)
+{
+    int64_t rate = heap_sample_rate(d->b->s);
+    struct check c = {.d = d, .a = d->a->s, .b = d->b->s};
+    memset(ret, 0, sizeof(*ret));
+    if (!has_profile(c.a) || !has_profile(c.b))
+        return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
+                        "programs that set runtime.MemProfileRate = 0 have none");
+    c.min_bytes = o && o->min_bytes ? (double)o->min_bytes : 4 * (double)rate;
+    c.seconds = d->elapsed_ns > 0 ? (double)d->elapsed_ns / 1e9 : 0;
+    struct err *e = check_all(&c, rate);
+    free(c.growth);
+    free(c.type_row);
+    free(c.sampled);
+    map_free(&c.pairs);
+    heap_keys_free(&c.keys);
+    vec_free(&c.found);
+    if (e) {
+        vec_free(&c.rows);
+        return e;
+    }
+    *ret = (struct heap_site_rows){c.rows.v, c.rows.n, rate};
+    return NULL;
+}
+
+void heap_site_rows_free(struct heap_site_rows *r)
+{
+    free(r->v);
+    memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,11 @@
+/* sites_int.h - sampled amounts, as sites.c and semantic.c scale them. */
+#ifndef GOSPECT_HEAP_SITES_INT_H
+#define GOSPECT_HEAP_SITES_INT_H
+
+#include "heap/sites.h"
+
+/* By how much a sampled object of this size stands for others (runtime/pprof: scaleHeapSample). */
+double heap_sample_scale(uint64_t size, int64_t rate);
+int64_t heap_sample_rate(const struct snap *s); /* bytes; the runtime's usual one when not known */
+
+#endif
