@@ -31,6 +31,7 @@ struct err *capture_heap(struct capture *c)
     TRY(heap_read_spans(h));
     TRY(types_open(c->rt, c->t, &h->types));
     TRY(heap_read_edges(h));
+    types_list(h->types);
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
@@ -50,6 +51,8 @@ struct err *capture_heap_finish(struct capture *c)
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
+    TRY(heap_find_shapes(h));
+    TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
     return number_types(h);
 }
@@ -61,6 +64,7 @@ void capture_heap_free(struct capture *c)
         return;
     types_free(h->types);
     vec_free(&h->closures);
+    heap_free_typed_roots(h);
     heap_free_spans(h);
     free(h);
     c->heap_objects = NULL;

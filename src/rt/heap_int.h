@@ -45,6 +45,9 @@ uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die);
  * as in the table `shape` (pc: an address here).  Any thread. */
 uint16_t types_shape(struct rt_types *ty, enum snap_form form, uint32_t type, taddr pc,
                      enum snap_evidence evidence);
+/* Reads all types of the program, and how types consist of others.  The last that needs the target:
+ * heap_find_shapes() and types_store() go without.  One thread. */
+void types_list(struct rt_types *ty);
 /* Writes the tables type, field and shape, last of all.  A type's number is its row.  Names and
  * fields are written only of types that shapes, variables and edges refer to, and of what those
  * consist of; rows of others are there as far as numbers need them. */

@@ -46,7 +46,7 @@ static const uint8_t *page_of(struct rt_types *ty, taddr addr)
     uint32_t i = map_get(&ty->page_at, addr / TYPES_PAGE);
     if (i != MAP_NONE)
         return ty->pages.v[i];
-    if (ty->pages.n >= TYPES_PAGES_MAX)
+    if (ty->pages.n >= TYPES_PAGES_MAX || !ty->t)
         return NULL;
     uint8_t *page = mem_alloc(TYPES_PAGE);
     struct err *e = target_read(ty->t, addr / TYPES_PAGE * TYPES_PAGE, page, TYPES_PAGE);
@@ -74,7 +74,7 @@ bool types_read(struct rt_types *ty, taddr addr, void *dst, size_t n)
             return true;
         }
     }
-    struct err *e = target_read(ty->t, addr, dst, n);
+    struct err *e = ty->t ? target_read(ty->t, addr, dst, n) : err_new(ERR_GONE, "no target");
     err_free(e);
     return !e;
 }
@@ -134,11 +134,8 @@ struct type_entry *types_new_entry(struct rt_types *ty)
     if (!ty->chunk[n / TYPES_CHUNK])
         ty->chunk[n / TYPES_CHUNK] = mem_alloc(TYPES_CHUNK * sizeof(struct type_entry));
     struct type_entry *e = types_entry(ty, n);
-    *e = (struct type_entry){.elem = SNAP_NONE,
-                             .key = SNAP_NONE,
-                             .internal = SNAP_NONE,
-                             .ptr_to_this = SNAP_NONE,
-                             .row = SNAP_NONE};
+    *e = (struct type_entry){
+        .elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE, .ptr_to_this = SNAP_NONE};
     return e;
 }
 
@@ -146,6 +143,7 @@ uint32_t types_publish(struct rt_types *ty)
 {
     uint32_t type = ty->n;
     taddr addr = types_entry(ty, type)->info.addr;
+    types_entry(ty, type)->number = type;
     atomic_store_explicit(&ty->n, type + 1, memory_order_release);
     if (addr) {
         if (2 * (size_t)(type + 1) > atomic_load(&ty->hash)->mask)
@@ -230,6 +228,8 @@ static uint32_t read_interface_word(struct rt_types *ty, taddr word)
     type = add_with_mask(ty, word);
     if (type == SNAP_NONE)
         type = type_of_itab(ty, word);
+    if (type != SNAP_NONE)
+        types_entry(ty, type)->in_edges = true;
     pthread_mutex_unlock(&ty->lock);
     return type;
 }

@@ -44,16 +44,17 @@ struct type_entry {
     struct rt_typeinfo info;
     taddr gcdata;
     uint8_t tflag, kind_bits;
-    bool linked;           /* what follows is known */
+    uint32_t number;       /* of this entry */
     bool in_mask;          /* its mask is being made: what asks for it goes round in circles */
+    _Atomic bool in_edges; /* an interface of the heap names it */
     _Atomic bool has_mask; /* info.mask is final */
-    bool wanted;           /* types_store() writes it */
     uint32_t name;         /* id in rt_types.names; 0: not read yet, or unreadable */
     uint32_t elem, key, internal, ptr_to_this; /* SNAP_NONE: none, or unreadable */
     uint64_t count;                            /* of an array */
     uint32_t field, fields;                    /* in rt_types.fields */
-    uint64_t die;                              /* of a type that only DWARF knows */
-    uint32_t row;                              /* of the table type; SNAP_NONE: not written */
+    bool opaque;                               /* a struct whose fields are not described */
+    bool has_die;
+    uint64_t die; /* of a type that only DWARF knows */
 };
 
 struct type_hash { /* open addressing; addresses of types to their numbers */
@@ -80,7 +81,7 @@ struct type_shape {
 
 enum types_gap {
     TYPES_GAP_SECTION,
-    TYPES_GAP_DESCRIPTOR,
+    TYPES_GAP_LIST,
     TYPES_GAP_MASK,
     TYPES_GAP_LINK,
     TYPES_GAP_MANY,
@@ -92,7 +93,7 @@ enum { TYPES_IFACE_BITS = 16, TYPES_PAGE = 4096, TYPES_PAGES_MAX = 8192 };
 
 struct rt_types {
     struct rt *rt;
-    struct target *t;
+    struct target *t; /* NULL: it is gone, and all is known */
     const struct rt_layout *l;
     pthread_mutex_t lock;
     struct type_section *sections; /* owned */
@@ -111,6 +112,7 @@ struct rt_types {
 
     struct intern names;
     VEC(struct type_field) fields;
+    struct dwarf *dw; /* whose types have entries; NULL: none */
     struct map by_die;
     uint32_t nlinked; /* types below this one are linked */
 
@@ -156,7 +158,6 @@ taddr types_slice(struct rt_types *ty, const struct type_entry *e, enum rt_field
 struct type_raw_field {
     taddr name, type;
     uint64_t offset;
-    bool embedded; /* told beside the offset, until 1.18; later in the name */
 };
 bool types_struct_field(struct rt_types *ty, taddr first, uint32_t i, struct type_raw_field *ret);
 /* Where an uncommontype would follow; the bytes of a descriptor without what follows its struct. */
@@ -182,8 +183,16 @@ bool types_check_name(struct rt_types *ty, taddr type, uint32_t str);
 /* types_mask.c: fills info.mask of an entry; the lock is held. */
 void types_make_mask(struct rt_types *ty, struct type_entry *e, unsigned depth);
 
-/* types_list.c: all types that the program's modules list. */
-struct err *types_list_all(struct rt_types *ty) MUST_USE;
+/* types_dwarf.c */
+void types_link_dwarf(struct rt_types *ty, struct type_entry *e);
+/* Finds the pointers of those types from `from` on that only DWARF knows; they are linked. */
+void types_measure_dwarf(struct rt_types *ty, uint32_t from);
+/* Appends the import path that the name of a type in DWARF begins with. */
+void types_dwarf_package(const char *name, struct buf *b);
+
+/* types_list.c */
+/* Those, too, that are in no list, found by what they look like: candidates for guesses. */
+void types_scan(struct rt_types *ty);
 
 /* types_shape.c */
 static inline const struct type_shape *types_shape_get(const struct rt_types *ty, uint16_t shape)

@@ -168,7 +168,7 @@ static void put_field(struct rt_types *ty, const struct type_raw_field *f, struc
     taddr end = 0;
     if (!read_name(ty, f->name, &name, &flags, &end))
         buf_str(&name, "?");
-    if (!(flags & NAME_EMBEDDED) && !f->embedded)
+    if (!(flags & NAME_EMBEDDED)) /* until 1.18 the name does not tell, and is always there */
         buf_printf(b, " %s", buf_text(&name));
     buf_char(b, ' ');
     put_part(ty, f->type, b, depth);
@@ -221,7 +221,9 @@ static void put_made(struct rt_types *ty, const struct type_entry *e, struct buf
     case GO_KIND_FUNC:
         return put_func(ty, e, b, depth);
     case GO_KIND_STRUCT:
-        return put_struct(ty, e, b, depth);
+        if (!e->opaque)
+            return put_struct(ty, e, b, depth);
+        return buf_str(b, "map.bucket");
     default:
         buf_str(b, "?");
     }
@@ -262,6 +264,11 @@ void types_package(struct rt_types *ty, uint32_t type, struct buf *b)
     const struct type_entry *e = types_entry(ty, type);
     int64_t named = ty->l->constant[RT_IS_tflag_named];
     uint8_t copy[TYPES_COPY];
+    const struct dwarf_type *t = NULL;
+    if (e->has_die) {
+        err_free(dwarf_type(ty->dw, e->die, &t));
+        return types_dwarf_package(t ? t->name : "", b);
+    }
     if (named > 0 && e->tflag & named && types_uncommon(ty, e, copy, sizeof(copy)))
         types_read_name(
             ty,

@@ -82,8 +82,7 @@ bool types_parse(struct rt_types *ty, taddr addr, struct type_entry *ret)
     size_t size = (size_t)l->size[RT_STRUCT_type];
     if (size > sizeof(copy) || addr & 7 || !types_read(ty, addr, copy, size))
         return false;
-    *ret = (struct type_entry){
-        .elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE, .row = SNAP_NONE};
+    *ret = (struct type_entry){.elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE};
     struct rt_typeinfo *i = &ret->info;
     i->addr = addr;
     i->size = rt_get(l, copy, RT_type_size);
@@ -139,7 +138,6 @@ bool types_struct_field(struct rt_types *ty, taddr first, uint32_t i, struct typ
     uint64_t anon = rt_get(l, copy, RT_structfield_offset_anon);
     bool plain = TYPES_HAS(ty, structfield_offset);
     ret->offset = plain ? rt_get(l, copy, RT_structfield_offset) : anon >> 1;
-    ret->embedded = !plain && anon & 1;
     return true;
 }
 
@@ -240,6 +238,18 @@ static void link_params(struct rt_types *ty, const struct type_entry *e)
             part(ty, type);
 }
 
+/* Of a map: what it keeps entries in.  The buckets of maps that package reflect made (before 1.24)
+ * say that they are structs, but nothing about fields follows. */
+static uint32_t map_internal(struct rt_types *ty, const struct type_entry *e)
+{
+    bool groups = TYPES_HAS(ty, maptype_group);
+    taddr addr = types_word(ty, e, groups ? RT_maptype_group : RT_maptype_bucket);
+    uint32_t type = part(ty, addr);
+    if (type != SNAP_NONE && !groups && !types_section(ty, addr))
+        types_entry(ty, type)->opaque = true;
+    return type;
+}
+
 static void link_type(struct rt_types *ty, struct type_entry *e)
 {
     static const struct {
@@ -256,11 +266,10 @@ static void link_type(struct rt_types *ty, struct type_entry *e)
     if (kind == GO_KIND_ARRAY)
         e->count = types_word(ty, e, RT_arraytype_len);
     if (kind == GO_KIND_MAP) {
-        bool groups = TYPES_HAS(ty, maptype_group);
         e->key = part(ty, types_word(ty, e, RT_maptype_key));
-        e->internal = part(ty, types_word(ty, e, groups ? RT_maptype_group : RT_maptype_bucket));
+        e->internal = map_internal(ty, e);
     }
-    if (kind == GO_KIND_STRUCT)
+    if (kind == GO_KIND_STRUCT && !e->opaque)
         link_fields(ty, e);
     if (kind == GO_KIND_FUNC)
         link_params(ty, e);
@@ -268,16 +277,21 @@ static void link_type(struct rt_types *ty, struct type_entry *e)
 
 void types_link(struct rt_types *ty)
 {
+    uint32_t from = ty->nlinked;
     for (; ty->nlinked < ty->n; ty->nlinked++) {
         struct type_entry *e = types_entry(ty, ty->nlinked);
-        if (e->linked)
+        if (e->has_die) {
+            types_link_dwarf(ty, e);
             continue;
-        e->linked = true;
+        }
         types_make_mask(ty, e, 0);
         link_type(ty, e);
+        if (!types_section(ty, e->info.addr))
+            types_name(ty, ty->nlinked); /* its parts are not kept as sections are */
         taddr ptr =
             types_offset(ty, e->info.addr, (uint32_t)types_word(ty, e, RT_type_ptr_to_this));
         if (ptr)
             types_add(ty, ptr);
     }
+    types_measure_dwarf(ty, from);
 }

@@ -1,0 +1,323 @@
+/* heap_shapes.c - what each object of the heap is.
+ *
+ * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
+ * dynamic types of interface values, variables whose type DWARF knows, and then flow: the type of a
+ * field tells what the field points to, and so on through the whole graph.  What is left is not
+ * known.  The first shape an object gets stays, so the order of the passes is the order of
+ * evidence.
+ *
+ * Interior pointers tell nothing (they may point into an array, a field), but that the block of
+ * the tiny allocator they point into holds several values.
+ *
+ * Why so: tens of millions of edges are decoded twice at most, by all cores; what a word of a shape
+ * leads to is looked up in an array, and which objects are done is one bit each.  Objects that wait
+ * to be followed are handed over in blocks, because a single list may be what everything hangs on.
+ */
+#include <stdlib.h>
+
+#include "base/pool.h"
+#include "rt/heap_shapes_int.h"
+
+enum { RANGE = 1 << 16 };
+
+void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at)
+{
+    if (type == SNAP_NONE || offset)
+        return;
+    struct heap_typed_root r = {.slot = slot, .type = type, .at = at};
+    vec_push(&h->typed_roots, r);
+}
+
+void heap_free_typed_roots(struct heap *h)
+{
+    vec_free(&h->typed_roots);
+}
+
+/* ---- one object ---- */
+
+void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
+{
+    uint16_t have = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
+    if (have) {
+        uint16_t better = have == shape ? 0 : flow_refine(p, have, shape);
+        if (better)
+            atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+        else
+            w->conflicts += have != shape;
+        return;
+    }
+    if (!flow_fits(p, shape, slot)) {
+        w->misfits++;
+        return;
+    }
+    if (atomic_compare_exchange_strong_explicit(&p->shape[slot], &have, shape, memory_order_relaxed,
+                                                memory_order_relaxed) &&
+        slot < p->h->nscan)
+        vec_push(&w->stack, slot);
+}
+
+/* Whether this call is the first for the slot. */
+static bool take(struct shaper *p, uint32_t slot)
+{
+    uint64_t bit = UINT64_C(1) << slot % 64;
+    return !(atomic_fetch_or_explicit(&p->done[slot / 64], bit, memory_order_relaxed) & bit);
+}
+
+static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
+{
+    struct snap_edges it;
+    uint16_t shape = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
+    if (!shape || !take(p, slot))
+        return;
+    snap_edges_init(&it, p->s, slot);
+    while (snap_edges_next(&it)) {
+        if (it.flags & (SNAP_EDGE_INTERIOR | SNAP_EDGE_TYPED))
+            continue;
+        uint16_t child = flow_of_word(p, shape, it.word, it.target);
+        if (child)
+            shaper_assign(p, w, child, it.target);
+    }
+}
+
+/* ---- following, by all workers ---- */
+
+static void prefetch(const struct shaper *p, const struct shape_worker *w)
+{
+    if (w->stack.n < 4)
+        return;
+    uint32_t at = p->s->scanslot.edges[w->stack.v[w->stack.n - 2]];
+    __builtin_prefetch(&p->s->scanslot.edges[w->stack.v[w->stack.n - 4]]);
+    if (at)
+        __builtin_prefetch(&p->s->edge.byte[at - 1]);
+}
+
+/* Gives the oldest slots of a long stack to whoever has nothing to do. */
+static void hand_over(struct shaper *p, struct shape_worker *w)
+{
+    uint32_t *block = mem_alloc(SHAPE_BLOCK * sizeof(*block));
+    memcpy(block, w->stack.v, SHAPE_BLOCK * sizeof(*block));
+    w->stack.n -= SHAPE_BLOCK;
+    memmove(w->stack.v, w->stack.v + SHAPE_BLOCK, w->stack.n * sizeof(*w->stack.v));
+    pthread_mutex_lock(&p->lock);
+    vec_push(&p->blocks, block);
+    pthread_cond_signal(&p->more);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void drain(struct shaper *p, struct shape_worker *w)
+{
+    while (w->stack.n) {
+        uint32_t slot = w->stack.v[--w->stack.n];
+        prefetch(p, w);
+        follow(p, w, slot);
+        if (w->stack.n > 4 * SHAPE_BLOCK)
+            hand_over(p, w);
+    }
+}
+
+static void take_block(struct shape_worker *w, uint32_t *block)
+{
+    for (size_t i = 0; i < SHAPE_BLOCK; i++)
+        if (block[i] != SNAP_NONE)
+            vec_push(&w->stack, block[i]);
+    free(block);
+}
+
+static struct err *follow_job(void *arg, size_t i, unsigned worker)
+{
+    struct shaper *p = arg;
+    struct shape_worker *w = &p->workers[worker];
+    pthread_mutex_lock(&p->lock);
+    while (p->blocks.n || p->working) {
+        if (!p->blocks.n) {
+            pthread_cond_wait(&p->more, &p->lock);
+            continue;
+        }
+        uint32_t *block = p->blocks.v[--p->blocks.n];
+        p->working++;
+        pthread_mutex_unlock(&p->lock);
+        take_block(w, block);
+        drain(p, w);
+        pthread_mutex_lock(&p->lock);
+        if (--p->working == 0 && !p->blocks.n)
+            pthread_cond_broadcast(&p->more);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static void put_block(struct shaper *p, const uint32_t *slots, size_t n)
+{
+    uint32_t *block = mem_alloc(SHAPE_BLOCK * sizeof(*block));
+    for (size_t i = 0; i < SHAPE_BLOCK; i++)
+        block[i] = i < n ? slots[i] : SNAP_NONE;
+    vec_push(&p->blocks, block);
+}
+
+/* Objects with pointers that have a shape and were not followed. */
+static void put_seeds(struct shaper *p)
+{
+    uint32_t seeds[SHAPE_BLOCK];
+    size_t n = 0;
+    for (uint32_t i = 0; i < p->h->nscan; i++) {
+        if (!p->shape[i] || !p->s->scanslot.edges[i] || p->done[i / 64] >> i % 64 & 1)
+            continue;
+        seeds[n++] = i;
+        if (n == SHAPE_BLOCK) {
+            put_block(p, seeds, n);
+            n = 0;
+        }
+    }
+    if (n)
+        put_block(p, seeds, n);
+    for (unsigned i = 0; i < p->nworkers; i++)
+        p->workers[i].stack.n = 0; /* they have a shape, and so are among the seeds */
+}
+
+struct err *shaper_propagate(struct shaper *p)
+{
+    put_seeds(p);
+    return p->blocks.n ? pool_run(p->nworkers, follow_job, p) : NULL;
+}
+
+/* ---- what is known before ---- */
+
+/* Headers carry the type of the element; interfaces name types; interior pointers mean tiny. */
+static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
+{
+    struct snap_edges it;
+    const struct type_shape *sh = types_shape_get(p->ty, p->shape[slot]);
+    if (sh->evidence == SNAP_EV_HEADER)
+        p->shape[slot] = flow_of_header(p, sh->type, slot);
+    snap_edges_init(&it, p->s, slot);
+    while (snap_edges_next(&it)) {
+        if (it.flags & SNAP_EDGE_INTERIOR) {
+            if (it.flags & SNAP_EDGE_LEAF &&
+                p->spans[shaper_span(p, it.target)].flags & SNAP_SPF_TINY)
+                atomic_store_explicit(
+                    &p->shape[it.target],
+                    types_shape(p->ty, SNAP_FORM_TINY, SNAP_NONE, SNAP_NONE, SNAP_EV_FLOW),
+                    memory_order_relaxed);
+        } else if (it.type != SNAP_NONE) {
+            uint16_t child = flow_of_interface(p, it.type, SNAP_EV_INTERFACE);
+            if (child)
+                shaper_assign(p, w, child, it.target);
+        }
+    }
+}
+
+static struct err *look_job(void *arg, size_t range, unsigned worker)
+{
+    struct shaper *p = arg;
+    uint32_t end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
+    for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
+        if (p->s->scanslot.edges[slot] || p->shape[slot])
+            look_at(p, &p->workers[worker], slot);
+    p->workers[worker].stack.n = 0;
+    return NULL;
+}
+
+static void take_roots(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->typed_roots.n; i++) {
+        const struct heap_typed_root *r = &p->h->typed_roots.v[i];
+        uint16_t shape = flow_of_type(p, r->type, r->at, SNAP_EV_ROOT);
+        if (shape)
+            shaper_assign(p, &p->workers[0], shape, r->slot);
+    }
+}
+
+/* ---- closures ---- */
+
+/* Closures are told by their first word, the code, which was noted when they were read. */
+static void name_closures(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->closures.n; i++) {
+        const struct heap_closure *c = &p->h->closures.v[i];
+        const struct type_shape *sh = types_shape_get(p->ty, p->shape[c->slot]);
+        if (sh->form == SNAP_FORM_CLOSURE)
+            p->shape[c->slot] = types_shape(p->ty, SNAP_FORM_CLOSURE, SNAP_NONE, c->pc,
+                                            (enum snap_evidence)sh->evidence);
+    }
+}
+
+/* ---- all ---- */
+
+static uint32_t type_named(struct rt_types *ty, const char *name)
+{
+    for (uint32_t i = 0; i < ty->n; i++)
+        if (types_entry(ty, i)->info.kind == GO_KIND_STRUCT && strcmp(types_name(ty, i), name) == 0)
+            return i;
+    return SNAP_NONE;
+}
+
+static void index_spans(struct shaper *p)
+{
+    const struct heap *h = p->h;
+    for (size_t i = 0; i < h->nspans; i++)
+        p->spans[i] = (struct shape_span){.slot = h->spans[i].slot,
+                                          .spanclass = h->spans[i].spanclass,
+                                          .flags = h->spans[i].flags};
+    p->spans[h->nspans].slot = SNAP_NONE;
+    for (uint32_t block = 0, span = 0; block <= h->nslots / 64; block++) {
+        while (p->spans[span + 1].slot <= block * 64)
+            span++;
+        p->span_at[block] = span;
+    }
+}
+
+static struct err *shaper_open(struct shaper *p, struct heap *h)
+{
+    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = pool_width()};
+    p->shape = (_Atomic uint16_t *)h->shape;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->more, NULL);
+    p->workers = mem_alloc(p->nworkers * sizeof(*p->workers));
+    p->spans = mem_try_alloc((h->nspans + 1) * sizeof(*p->spans));
+    p->span_at = mem_try_alloc(((size_t)h->nslots / 64 + 1) * sizeof(*p->span_at));
+    p->done = mem_try_alloc(((size_t)h->nscan / 64 + 1) * sizeof(*p->done));
+    p->flow = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->flow));
+    p->fit = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->fit));
+    if (!p->spans || !p->span_at || !p->done || !p->flow || !p->fit)
+        return err_new(ERR_NOMEM, "no memory to tell what %u objects are", h->nslots);
+    if (h->nspans)
+        index_spans(p);
+    p->hchan = type_named(p->ty, "runtime.hchan");
+    p->pool_local = type_named(p->ty, "sync.poolLocal");
+    return NULL;
+}
+
+static void shaper_close(struct shaper *p)
+{
+    for (unsigned i = 0; i < p->nworkers; i++)
+        vec_free(&p->workers[i].stack);
+    for (size_t i = 0; p->flow && i < TYPES_SHAPES_MAX; i++)
+        free(p->flow[i]);
+    for (size_t i = 0; i < p->blocks.n; i++)
+        free(p->blocks.v[i]);
+    vec_free(&p->blocks);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->more);
+    free(p->workers);
+    free(p->spans);
+    free(p->span_at);
+    free((void *)p->done);
+    free((void *)p->flow);
+    free(p->fit);
+}
+
+struct err *heap_find_shapes(struct heap *h)
+{
+    struct shaper p;
+    struct err *e = shaper_open(&p, h);
+    if (!e && h->nspans)
+        e = pool_run(((size_t)h->nscan + RANGE - 1) / RANGE, look_job, &p);
+    if (!e && h->nspans) {
+        take_roots(&p);
+        e = shaper_propagate(&p);
+    }
+    if (!e)
+        name_closures(&p);
+    shaper_close(&p);
+    return e;
+}

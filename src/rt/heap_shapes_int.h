@@ -1,0 +1,91 @@
+/* heap_shapes_int.h - what the files that find out what objects are share.
+ *
+ * heap_shapes.c leads, heap_flow.c knows what a pointer inside an object of some shape leads to and
+ * which objects can have which shape. */
+#ifndef GOSPECT_RT_HEAP_SHAPES_INT_H
+#define GOSPECT_RT_HEAP_SHAPES_INT_H
+
+#include "rt/types_int.h"
+#include "snap/edges.h"
+
+/* Of a span, in 8 bytes: looked at for every edge. */
+struct shape_span {
+    uint32_t slot; /* its first */
+    uint8_t spanclass, flags;
+    uint16_t reserved;
+};
+
+enum { SHAPE_UNSEEN = UINT16_MAX, SHAPE_WORDS_MAX = 1 << 12, SHAPE_BLOCK = 4096 };
+
+/* What the words of a shape lead to: child[word], SHAPE_UNSEEN until it is asked for.  `period`:
+ * words after which it repeats (arrays); 0: never. */
+struct shape_flow {
+    uint64_t period;
+    uint32_t words; /* of child[] */
+    _Atomic uint16_t child[];
+};
+
+/* Whether objects of a shape can lie in spans of a class: two bits a class, known and yes. */
+struct shape_fit {
+    _Atomic uint64_t known[4], fits[4];
+};
+
+struct shape_worker {
+    VEC(uint32_t) stack;
+    uint64_t conflicts, misfits;
+};
+
+struct shaper {
+    struct heap *h;
+    struct rt_types *ty;
+    struct snap *s;
+    _Atomic uint16_t *shape;            /* the column slot.shape */
+    struct shape_span *spans;           /* owned; as heap.spans, and one behind the last */
+    uint32_t *span_at;                  /* owned; span of the first of every 64 slots */
+    _Atomic(struct shape_flow *) *flow; /* of each shape; owned */
+    struct shape_fit *fit;              /* of each shape; owned */
+    _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
+    uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
+    uint32_t pool_local;                /* type sync.poolLocal */
+    struct shape_worker *workers;
+    unsigned nworkers;
+
+    pthread_mutex_t lock; /* of the blocks of slots to be followed */
+    pthread_cond_t more;
+    VEC(uint32_t *) blocks; /* SHAPE_BLOCK slots each; what is unused is SNAP_NONE */
+    unsigned working;
+};
+
+static inline uint32_t shaper_span(const struct shaper *p, uint32_t slot)
+{
+    uint32_t i = p->span_at[slot / 64];
+    while (p->spans[i + 1].slot <= slot)
+        i++;
+    return i;
+}
+
+/* ---- heap_flow.c ---- */
+
+/* The shape of what the word at byte `at` of a value of a type leads to; 0: not known. */
+uint16_t flow_of_type(struct shaper *p, uint32_t type, uint64_t at, enum snap_evidence evidence);
+/* The shape of what an interface value with this dynamic type points to. */
+uint16_t flow_of_interface(struct shaper *p, uint32_t type, enum snap_evidence evidence);
+/* The shape of what word `word` of an object of a shape leads to, which is `target`. */
+uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t target);
+/* Whether the object of a slot can have a shape. */
+bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot);
+/* Bytes for the data of an object of the span. */
+uint64_t flow_room(const struct heap_span *s);
+/* A value of the type, or an array of such values, whatever fills the slot better. */
+uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
+/* A better shape for an object whose allocation told its type: groups of a map, buffer of a
+ * channel. */
+uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
+
+/* ---- heap_shapes.c ---- */
+
+void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot);
+/* Follows edges from all objects that have a shape and were not followed yet. */
+struct err *shaper_propagate(struct shaper *p) MUST_USE;
+
+#endif
