@@ -71,3 +71,27 @@ def gcore(pid):
             raise Failed(f"exit code {done.exit}: {done.err[-300:]}")
         done.bytes = files[0].stat().st_blocks * 512
     return done
+
+
+def goref(pid):
+    """Attaches, and writes who refers to what; minutes and gigabytes for a large heap."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        done = cost_of([peer("goref"), "attach", pid, "-o", f"{folder}/grf.out"])
+    if done.exit != 0:
+        raise Failed(f"exit code {done.exit}: {done.err[-300:]}")
+    return done
+
+
+def viewcore(pid):
+    """A core by gdb, and viewcore's histogram of it: both together."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        core = cost_of(["gcore", "-o", f"{folder}/core", pid])
+        files = list(pathlib.Path(folder).iterdir())
+        if core.exit != 0 or not files:
+            raise Failed(f"gcore: exit code {core.exit}: {core.err[-300:]}")
+        done = cost_of([peer("viewcore"), files[0], "histogram"])
+    if done.exit != 0:
+        raise Failed(f"exit code {done.exit}: {done.err[-300:]}")
+    done.wall_ms += core.wall_ms
+    done.cpu_ms += core.cpu_ms
+    return done

@@ -1,7 +1,7 @@
 """Turns results into docs/performance.md."""
 import statistics
 
-# What issue "Foundation" asks: row, who, figure, at most, unit, the peer it is compared with.
+# What issues "Foundation" and "Heap" ask: row, who, figure, at most, unit, the peer it is compared with.
 GOALS = [
     ("goroutines-100k", "gospect --consistency process", "pause_ms", 15, "ms stopped",
      "dlv, list with stacks"),
@@ -16,6 +16,10 @@ GOALS = [
     ("counters", "gospect info", "wall_ms", 10, "ms wall", "dlv attach, detach"),
     ("core", "gospect core", "pause_ms", 120, "ms stopped", "gcore"),
     ("ps", "gospect ps", "wall_ms", 200, "ms wall", "gops"),
+    ("heap-1g", "gospect heap", "wall_ms", 2500, "ms wall", "goref attach"),
+    ("heap-1g", "gospect heap", "peak_mib", 382, "MiB ours", "goref attach"),
+    ("heap-1g", "gospect heap", "pause_ms", 30, "ms stopped", "goref attach"),
+    ("heap-diff", "gospect mem diff", "wall_ms", 2000, "ms wall", None),
 ]
 FIGURES = ("wall_ms", "cpu_ms", "stopped_ms", "pause_ms", "peak_mib")
 
@@ -80,7 +84,7 @@ def goal_lines(results):
         if row not in results["rows"]:
             continue
         entry = entry_of(results, row, who)
-        title = results["rows"][row]["title"]
+        title, peer = results["rows"][row]["title"], peer or "–"
         if entry is None or entry["error"] or not entry[figure]:
             yield f"| {title} | {unit} | {limit} | failed | no | {peer} | | |"
             continue

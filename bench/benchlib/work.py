@@ -156,6 +156,42 @@ def core(bench):
         yield repeated("gcore", 1, target, core_by_gcore(target))
 
 
+def heap_by_gospect(bench, subject, *arguments):
+    def once():
+        done = bench.gospect("heap", subject, "--json", "--limit", 20, *arguments)
+        seen = json.loads(done.out)
+        done.pause_ms = (seen["pause_ns"] or 0) / 1e6
+        done.note = f"{seen['live_objects']:,} live objects, {seen['live_bytes'] / 1e9:.2f} GB"
+        return done
+    return once
+
+
+def heap(gib):
+    """The object graph of a large heap, with types, dominators and retained sizes."""
+    def row(bench):
+        size = bench.heap_gib / 4 if bench.quick else gib
+        with pulse("heap", size) as target, tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            snap = pathlib.Path(folder) / "heap.gsnap"
+            yield floor(target, bench.runs)
+            yield repeated("gospect heap", 3, target, heap_by_gospect(bench, target.pid))
+            yield repeated("gospect snapshot --heap", 1, target,
+                           lambda: bench.gospect("snapshot", target.pid, "--heap", "--force", "-o", snap))
+            yield repeated("gospect heap, of the snapshot", 3, None, heap_by_gospect(bench, snap))
+            yield repeated("goref attach", 1, target, lambda: peers.goref(target.pid))
+            yield repeated("gcore, viewcore histogram", 1, target, lambda: peers.viewcore(target.pid))
+    return row
+
+
+def heap_difference(bench):
+    """Two snapshots of one heap, compared object by object."""
+    size = bench.heap_gib / 4
+    with pulse("heap", size) as target, tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        paths = [pathlib.Path(folder) / name for name in ("a.gsnap", "b.gsnap")]
+        for path in paths:
+            bench.gospect("snapshot", target.pid, "--heap", "-o", path)
+        yield repeated("gospect mem diff", 3, None, lambda: bench.gospect("mem", "diff", *paths))
+
+
 def processes(bench):
     """ps with 50 Go processes."""
     program = gobuild.build(RELEASE, "default", BENCH / "targets" / "target-goroutines")
@@ -191,4 +227,6 @@ ROWS = [
     ("counters", "attach, read one set of counters, leave (1,000 goroutines)", counters),
     ("core", "core file of a process with a 4.3 GB heap", core),
     ("ps", "list 50 Go processes", processes),
+    ("heap-1g", "object graph of a 1.1 GB heap", heap(1)),
+    ("heap-diff", "difference of two snapshots of a 1.1 GB heap", heap_difference),
 ]

@@ -213,6 +213,39 @@ void pprof_add(struct pprof *p, const struct pprof_sample *sample)
     put_message(&p->out, PROFILE_SAMPLE, &m);
 }
 
+/* The location that stands for a name. */
+static uint32_t name_location(struct pprof *p, const char *name)
+{
+    bool added;
+    uint32_t text = (uint32_t)str(p, name);
+    uint32_t id = map_get_or_put(&p->named, text, p->nlocations + 1, &added);
+    if (!added)
+        return id;
+    struct buf function = {0}, line = {0}, location = {0};
+    p->nlocations++;
+    put_int(&function, FUNCTION_ID, ++p->nfunctions);
+    put_int(&function, FUNCTION_NAME, text);
+    put_message(&p->out, PROFILE_FUNCTION, &function);
+    put_int(&line, LINE_FUNCTION, p->nfunctions);
+    put_int(&location, LOCATION_ID, id);
+    put_message(&location, LOCATION_LINE, &line);
+    put_message(&p->out, PROFILE_LOCATION, &location);
+    return id;
+}
+
+void pprof_add_names(struct pprof *p, const char *const *names, size_t n, const int64_t *values,
+                     size_t nvalues)
+{
+    struct buf m = {0}, ids = {0}, numbers = {0};
+    for (size_t i = 0; i < n; i++)
+        buf_uleb(&ids, name_location(p, names[i]));
+    for (size_t i = 0; i < nvalues; i++)
+        buf_uleb(&numbers, (uint64_t)values[i]);
+    put_message(&m, SAMPLE_LOCATION, &ids);
+    put_message(&m, SAMPLE_VALUE, &numbers);
+    put_message(&p->out, PROFILE_SAMPLE, &m);
+}
+
 /* ---- the rest ---- */
 
 void pprof_init(struct pprof *p, const struct snap *s)
@@ -317,5 +350,6 @@ struct err *pprof_finish(struct pprof *p, struct report_sink out)
     intern_free(&p->strings);
     map_free(&p->functions);
     map_free(&p->locations);
+    map_free(&p->named);
     return e;
 }

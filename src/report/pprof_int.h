@@ -19,6 +19,7 @@ struct pprof {
     struct intern strings; /* its string table */
     struct map functions;  /* function, file -> id */
     struct map locations;  /* first frame, pc, after a panic -> id, 0: nothing of it is shown */
+    struct map named;      /* string of a name -> location */
     uint32_t nfunctions, nlocations;
 };
 
@@ -36,6 +37,9 @@ void pprof_sample_type(struct pprof *p, const char *type, const char *unit);
 void pprof_default_type(struct pprof *p, const char *type); /* which value is shown first */
 void pprof_period(struct pprof *p, const char *type, const char *unit, int64_t period);
 void pprof_add(struct pprof *p, const struct pprof_sample *sample);
+/* A sample whose stack is names instead of code, innermost first. */
+void pprof_add_names(struct pprof *p, const char *const *names, size_t n, const int64_t *values,
+                     size_t nvalues);
 void pprof_comment(struct pprof *p, struct buf *text); /* takes the text */
 /* Who made it of what, what it cost the process, what could not be read. */
 void pprof_comments(struct pprof *p);

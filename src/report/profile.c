@@ -30,14 +30,14 @@ struct report_profile_facts report_profile_facts(const struct snap *s, enum repo
 {
     static const struct {
         const char *rate, *off;
-    } ways[] = {[SNAP_BUCKET_MEM] = {"profile.memory_rate_bytes",
+    } ways[] = {[SNAP_BUCKET_MEM] = {"prof.mem_rate_bytes",
                                      "allocations are not sampled: nothing in the program uses "
                                      "runtime.MemProfile, so that the linker switched it off, or "
                                      "runtime.MemProfileRate is 0"},
-                [SNAP_BUCKET_BLOCK] = {"profile.block_rate",
+                [SNAP_BUCKET_BLOCK] = {"prof.block_rate",
                                        "blocking is not sampled: the program did not call "
                                        "runtime.SetBlockProfileRate"},
-                [SNAP_BUCKET_MUTEX] = {"profile.mutex_rate",
+                [SNAP_BUCKET_MUTEX] = {"prof.mutex_rate",
                                        "contention is not sampled: the program did not call "
                                        "runtime.SetMutexProfileFraction"}};
     enum snap_bucketkind kind = kind_of(which);
@@ -99,7 +99,7 @@ static void add_memory(struct pprof *p, uint32_t row, int64_t rate)
 
 static void put_memory(struct pprof *p, enum report_profile which)
 {
-    int64_t rate = counter(p->s, "profile.memory_rate_bytes", 0);
+    int64_t rate = counter(p->s, "prof.mem_rate_bytes", 0);
     pprof_sample_type(p, "alloc_objects", "count");
     pprof_sample_type(p, "alloc_space", "bytes");
     pprof_sample_type(p, "inuse_objects", "count");
@@ -117,8 +117,8 @@ static void put_memory(struct pprof *p, enum report_profile which)
 static void put_blocking(struct pprof *p, enum snap_bucketkind kind, double hz)
 {
     const struct snap *s = p->s;
-    int64_t rate = counter(s, "profile.mutex_rate", 1);
-    bool scaled = kind != SNAP_BUCKET_MUTEX || counter(s, "profile.mutex_scaled", 1);
+    int64_t rate = counter(s, "prof.mutex_rate", 1);
+    bool scaled = kind != SNAP_BUCKET_MUTEX || counter(s, "prof.mutex_scaled", 1);
     pprof_sample_type(p, "contentions", "count");
     pprof_sample_type(p, "delay", "nanoseconds");
     pprof_period(p, "contentions", "count", 1);
@@ -138,7 +138,7 @@ static void put_blocking(struct pprof *p, enum snap_bucketkind kind, double hz)
 struct err *report_profile(const struct snap *s, enum report_profile which, struct report_sink out)
 {
     enum snap_bucketkind kind = kind_of(which);
-    double hz = (double)counter(s, "profile.cycles_per_second", 0);
+    double hz = (double)counter(s, "prof.cycles_per_second", 0);
     struct pprof p;
     if (kind != SNAP_BUCKET_MEM && hz <= 0)
         return err_new(ERR_UNSUPPORTED,

@@ -296,19 +296,18 @@ static void read_rates(struct capture *c)
     static const struct {
         const char *name;
         enum rt_global global;
-    } rates[] = {{"profile.memory_rate_bytes", RT_GLOBAL_memprofilerate},
-                 {"profile.block_rate", RT_GLOBAL_blockprofilerate},
-                 {"profile.mutex_rate", RT_GLOBAL_mutexprofilerate}};
+    } rates[] = {{"prof.block_rate", RT_GLOBAL_blockprofilerate},
+                 {"prof.mutex_rate", RT_GLOBAL_mutexprofilerate}};
     int64_t v;
     for (size_t i = 0; i < ARRAY_LEN(rates); i++)
         if (read_i64(c, c->rt->globals[rates[i].global], &v))
             snap_set_counter(c->s, rates[i].name, v);
     int64_t hz = cycles_per_second(c);
     if (hz > 0)
-        snap_set_counter(c->s, "profile.cycles_per_second", hz);
+        snap_set_counter(c->s, "prof.cycles_per_second", hz);
     /* Nothing in the data of the runtime says whether it scales sampled mutex events itself; it
      * does since 1.20, the release that brought arenas. */
-    snap_set_counter(c->s, "profile.mutex_scaled", rt_has(&c->rt->layout, RT_mspan_user_arena));
+    snap_set_counter(c->s, "prof.mutex_scaled", rt_has(&c->rt->layout, RT_mspan_user_arena));
 }
 
 static unsigned visible_future(struct capture *c)

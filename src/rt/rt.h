@@ -54,7 +54,7 @@ struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o,
 struct err *rt_capture_info(struct rt *rt, struct snap **ret) MUST_USE;
 
 /* The same, and the profiles that the runtime keeps (memory, block, mutex), read live without
- * stopping anything: the table bucket and the counters profile.*. */
+ * stopping anything: the table bucket and the counters prof.*. */
 struct err *rt_capture_profiles(struct rt *rt, struct progress *progress,
                                 struct snap **ret) MUST_USE;
 

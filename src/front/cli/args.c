@@ -243,7 +243,7 @@ static struct err *short_options(struct parser *p, const char *word)
 static struct err *positional(struct parser *p, const char *word)
 {
     struct cli_args *a = p->a;
-    if (a->npos < 2 && a->cmd->param[a->npos]->name) {
+    if (a->npos < CLI_PARAMS && a->cmd->param[a->npos]->name) {
         a->pos[a->npos++] = word;
         return NULL;
     }
@@ -288,6 +288,7 @@ static const char *hint_for(const struct cli_param *p)
 {
     return p->complete == COMPLETE_SHELL     ? "Write for instance gospect completion bash"
            : p->complete == COMPLETE_PROFILE ? "Write for instance gospect profile orders heap"
+           : p->complete == COMPLETE_MEM     ? "Write for instance gospect mem stats orders"
                                              : "gospect ps lists the Go processes of this host";
 }
 
@@ -295,7 +296,7 @@ static struct err *check_complete(const struct cli_args *a)
 {
     if (!a->cmd || cli_flag(a, OPT_help))
         return NULL;
-    for (unsigned i = a->npos; i < 2; i++)
+    for (unsigned i = a->npos; i < CLI_PARAMS; i++)
         if (a->cmd->param[i]->name && a->cmd->param[i]->required)
             return err_hint(err_new(ERR_USAGE, "%s needs %s: %s", a->cmd->name,
                                     a->cmd->param[i]->name, a->cmd->param[i]->help),

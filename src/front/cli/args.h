@@ -20,7 +20,7 @@ struct cli_value {
 struct cli_args {
     const struct cli_cmd *cmd; /* NULL: none given */
     struct cli_value opt[CLI_NOPT];
-    const char *pos[2]; /* NULL: left out */
+    const char *pos[CLI_PARAMS]; /* NULL: left out */
     unsigned npos;
     VEC(const char *) list; /* values of LIST options, in order */
 };

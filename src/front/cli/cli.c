@@ -13,7 +13,7 @@
 #include "front/cli/manual.h"
 
 #define PARAM(id, name, required, complete, help)
-#define CMD(id, arg1, arg2, flags, summary) [CMD_##id] = run_##id,
+#define CMD(id, arg1, arg2, arg3, flags, summary) [CMD_##id] = run_##id,
 static struct err *(*const run[CLI_NCMD])(struct cli *c, int *ret_code) = {
 #include "front/cli/commands.def"
 };

@@ -30,7 +30,7 @@ struct cli {
 
 /* Every command: what run_NAME() prints goes to c->out; *ret_code starts as CLI_OK. */
 #define PARAM(id, name, required, complete, help)
-#define CMD(id, arg1, arg2, flags, summary)                                                        \
+#define CMD(id, arg1, arg2, arg3, flags, summary)                                                  \
     struct err *run_##id(struct cli *c, int *ret_code) MUST_USE;
 #include "front/cli/commands.def"
 #undef PARAM

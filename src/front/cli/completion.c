@@ -93,14 +93,17 @@ static void bash_param(struct buf *b, const struct cli_param *p)
         buf_str(b, bash_candidates(p));
 }
 
-/* What may stand behind a command: its first argument, and the words of its second one. */
+/* What may stand behind a command. */
 static void bash_params(struct buf *b, const struct cli_cmd *cmd)
 {
     buf_printf(b, "        %s) ", cmd->name);
     bash_param(b, cmd->param[0]);
-    if (cmd->param[1]->name && cli_param_words(cmd->param[1])) {
-        buf_str(b, "; ");
-        bash_param(b, cmd->param[1]);
+    for (size_t i = 1; i < CLI_PARAMS; i++) {
+        const struct cli_param *p = cmd->param[i];
+        if (p->name && (cli_param_words(p) || p->complete == COMPLETE_TARGET)) {
+            buf_str(b, "; ");
+            bash_param(b, p);
+        }
     }
     buf_str(b, ";;\n");
 }
@@ -251,7 +254,7 @@ static void zsh_command(struct buf *b, const struct cli_cmd *cmd)
     for (size_t i = 0; i < CLI_NOPT; i++)
         if (cli_opt_applies(&cli_opts[i], cmd))
             zsh_option(b, &cli_opts[i]);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CLI_PARAMS; i++) {
         if (!cmd->param[i]->name)
             continue;
         buf_printf(b, "        '%s:%s:", cmd->param[i]->required ? "" : ":", cmd->param[i]->name);
@@ -380,7 +383,7 @@ static void fish(struct buf *b)
     }
     for (size_t i = 0; i < CLI_NCMD; i++)
         if (shown(&cli_cmds[i]))
-            for (size_t k = 0; k < 2; k++)
+            for (size_t k = 0; k < CLI_PARAMS; k++)
                 fish_param(b, &cli_cmds[i], cli_cmds[i].param[k]);
 }
 

@@ -319,7 +319,7 @@ static void put_text(struct writer *w, const char *name, const char *only)
 void cli_manual_synopsis(struct buf *b, const struct cli_cmd *cmd)
 {
     buf_printf(b, "gospect %s [OPTION]…", cmd->name);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < CLI_PARAMS; i++)
         if (cmd->param[i]->name)
             buf_printf(b, cmd->param[i]->required ? " %s" : " [%s]", cmd->param[i]->name);
 }
@@ -368,7 +368,7 @@ static bool has_own_options(const struct cli_cmd *cmd)
 
 static void put_arguments(struct writer *w, const struct cli_cmd *cmd)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < CLI_PARAMS; i++)
         if (cmd->param[i]->name) {
             struct buf tag = {0};
             buf_printf(&tag, "`%s`", cmd->param[i]->name);
@@ -385,7 +385,7 @@ static void put_commands(struct writer *w)
             continue;
         struct buf tag = {0};
         buf_printf(&tag, "`%s`", cmd->name);
-        for (size_t k = 0; k < 2; k++)
+        for (size_t k = 0; k < CLI_PARAMS; k++)
             if (cmd->param[k]->name)
                 buf_printf(&tag, cmd->param[k]->required ? " %s" : " [%s]", cmd->param[k]->name);
         put_tagged(w, buf_text(&tag), cmd->summary);

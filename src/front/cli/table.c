@@ -6,7 +6,7 @@
 
 #define PARAM(id, name, required, complete, help)                                                  \
     static const struct cli_param param_##id = {name, required, complete, help};
-#define CMD(id, arg1, arg2, flags, summary)
+#define CMD(id, arg1, arg2, arg3, flags, summary)
 #include "front/cli/commands.def"
 #undef PARAM
 #undef CMD
@@ -16,8 +16,8 @@ static const struct cli_param param_NONE;
 #define HIDDEN CLI_HIDDEN
 const struct cli_cmd cli_cmds[CLI_NCMD] = {
 #define PARAM(id, name, required, complete, help)
-#define CMD(id, arg1, arg2, flags, summary)                                                        \
-    [CMD_##id] = {CMD_##id, #id, {&param_##arg1, &param_##arg2}, flags, summary},
+#define CMD(id, arg1, arg2, arg3, flags, summary)                                                  \
+    [CMD_##id] = {CMD_##id, #id, {&param_##arg1, &param_##arg2, &param_##arg3}, flags, summary},
 #include "front/cli/commands.def"
 #undef PARAM
 #undef CMD
@@ -27,7 +27,7 @@ const struct cli_cmd cli_cmds[CLI_NCMD] = {
 enum {
     DATA_MASK = 0
 #define PARAM(id, name, required, complete, help)
-#define CMD(id, arg1, arg2, flags, summary) | ((flags)&CLI_DATA ? 1 << CMD_##id : 0)
+#define CMD(id, arg1, arg2, arg3, flags, summary) | ((flags)&CLI_DATA ? 1 << CMD_##id : 0)
 #include "front/cli/commands.def"
 #undef PARAM
 #undef CMD
@@ -140,5 +140,6 @@ const char *cli_param_words(const struct cli_param *p)
 {
     return p->complete == COMPLETE_SHELL     ? "bash zsh fish"
            : p->complete == COMPLETE_PROFILE ? "heap allocs block mutex goroutine"
+           : p->complete == COMPLETE_MEM     ? "stats diff"
                                              : NULL;
 }

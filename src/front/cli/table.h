@@ -15,6 +15,7 @@ enum cli_complete {
     COMPLETE_COMMAND,
     COMPLETE_SHELL, /* words: cli_param_words() */
     COMPLETE_PROFILE,
+    COMPLETE_MEM,
 };
 
 struct cli_param {
@@ -29,19 +30,20 @@ const char *cli_param_words(const struct cli_param *p);
 
 enum cli_cmd_id {
 #define PARAM(id, name, required, complete, help)
-#define CMD(id, arg1, arg2, flags, summary) CMD_##id,
+#define CMD(id, arg1, arg2, arg3, flags, summary) CMD_##id,
 #include "front/cli/commands.def"
 #undef PARAM
 #undef CMD
     CLI_NCMD,
 };
 
+enum { CLI_PARAMS = 3 }; /* arguments of a command, at most */
 enum { CLI_DATA = 1 << 0, CLI_HIDDEN = 1 << 1 };
 
 struct cli_cmd {
     enum cli_cmd_id id;
     const char *name;
-    const struct cli_param *param[2];
+    const struct cli_param *param[CLI_PARAMS];
     unsigned flags;
     const char *summary;
 };

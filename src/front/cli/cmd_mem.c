@@ -1,0 +1,109 @@
+/* cmd_mem.c - gospect mem: the runtime's memory figures, and what changed between two moments. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "front/cli/heap_look.h"
+#include "report/heap_diff.h"
+#include "report/memstats.h"
+
+enum { LIMIT_DEFAULT = 15 };
+
+static struct err *stats(struct cli *c)
+{
+    struct report_style style = {.width = c->term.width, .color = c->term.color};
+    struct report_sink out = {cli_out_write, &c->out};
+    struct cli_subject subject = {0};
+    struct snap *s = NULL;
+    struct err *e = cli_subject_find(c, c->args.pos[1], &subject);
+    if (!e)
+        e = cli_subject_open(&subject);
+    if (!e)
+        e = cli_subject_info(&subject, &s);
+    cli_subject_close(&subject);
+    if (!e)
+        e = c->json ? report_memstats_json(s, out) : report_memstats_text(s, &style, out);
+    snap_free(s);
+    return e;
+}
+
+/* ---- diff ---- */
+
+static struct err *show_diff(struct cli *c, struct report_heap_diff *r)
+{
+    struct report_style style = {.width = c->term.width, .color = c->term.color};
+    struct report_sink out = {cli_out_write, &c->out};
+    struct heap_site_options so = {0};
+    struct heap_site_rows sites;
+    struct err *none = heap_cross_check(r->diff, &so, &sites);
+    if (none) {
+        r->no_sites = err_message(none);
+    } else {
+        r->sites = &sites;
+    }
+    cli_progress_clear(c);
+    struct err *e = c->json ? report_heap_diff_json(r, out) : report_heap_diff_text(r, &style, out);
+    if (!none)
+        heap_site_rows_free(&sites);
+    err_free(none);
+    return e;
+}
+
+static struct err *compare(struct cli *c, const struct heap_look *a, const struct heap_look *b,
+                           int64_t began)
+{
+    struct heap_diff_options o = {.progress = &c->progress.base};
+    struct heap_diff *d;
+    TRY(heap_diff(a->graph, b->graph, &o, &d));
+    struct report_heap_diff r = {.diff = d,
+                                 .limit = c->json ? 0 : LIMIT_DEFAULT,
+                                 .wall_ns = clock_mono_ns() - began,
+                                 .later = buf_text((struct buf *)&b->word)};
+    if (c->args.opt[OPT_heap_limit].given)
+        r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);
+    struct err *e = show_diff(c, &r);
+    heap_diff_free(d);
+    return e;
+}
+
+static struct err *diff(struct cli *c, const char *before, const char *after)
+{
+    int64_t began = clock_mono_ns();
+    struct heap_options earlier = {.keep_edges = true, .mark_only = true},
+                        later = {.keep_edges = true};
+    struct heap_look a = {0}, b = {0};
+    struct err *e = heap_look_open(c, before, &earlier, &a);
+    if (!e)
+        e = heap_look_open(c, after, &later, &b);
+    if (!e)
+        e = compare(c, &a, &b, began);
+    heap_look_free(&a);
+    heap_look_free(&b);
+    return e;
+}
+
+static struct err *usage(const char *what)
+{
+    return err_hint(err_new(ERR_USAGE, "%s", what),
+                    "gospect mem diff BEFORE AFTER compares two snapshots that were saved with "
+                    "gospect snapshot --heap");
+}
+
+struct err *run_mem(struct cli *c, int *ret_code)
+{
+    const struct cli_args *a = &c->args;
+    const char *before = cli_text(a, OPT_diff_before), *after = cli_text(a, OPT_diff_after);
+    if (strcmp(a->pos[0], "diff") == 0) {
+        if (!a->pos[2])
+            return usage("mem diff needs two snapshots");
+        return diff(c, a->pos[1], a->pos[2]);
+    }
+    if (strcmp(a->pos[0], "stats") != 0)
+        return usage("mem knows stats and diff");
+    if (a->pos[2])
+        return usage("mem stats looks at one process");
+    if (!before != !after)
+        return usage("--diff-before and --diff-after belong together");
+    if (before)
+        return diff(c, before, after);
+    return stats(c);
+}

@@ -1,0 +1,45 @@
+/* heap_look.c - the heap of a TARGET; see heap_look.h. */
+#include "front/cli/heap_look.h"
+
+/* The evidence about a target, with its heap: one instant, or nothing. */
+static struct err *evidence(struct cli *c, const char *target, bool heap, struct heap_look *ret)
+{
+    struct cli_subject subject = {0};
+    struct rt_capture_options o = cli_capture_options(c);
+    o.heap = heap;
+    *ret = (struct heap_look){0};
+    struct err *e = cli_subject_find(c, target, &subject);
+    if (!e)
+        e = cli_subject_open(&subject);
+    if (!e)
+        e = cli_subject_snap(&subject, &o, &ret->snap);
+    if (!e && heap && !ret->snap->span.n && subject.kind == CLI_SNAP)
+        e = err_hint(err_new(ERR_NOT_FOUND, "%s has no heap in it", subject.text),
+                     "gospect snapshot TARGET --heap saves one with its heap");
+    if (!e)
+        cli_subject_word(&subject, &ret->word);
+    cli_subject_close(&subject);
+    return e;
+}
+
+struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
+                           struct heap_look *ret)
+{
+    struct heap_options options = *o;
+    options.progress = &c->progress.base;
+    TRY(evidence(c, target, true, ret));
+    return heap_open(ret->snap, &options, &ret->graph);
+}
+
+struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret)
+{
+    return evidence(c, target, false, ret);
+}
+
+void heap_look_free(struct heap_look *l)
+{
+    if (l->graph)
+        heap_close(l->graph);
+    snap_free(l->snap);
+    buf_free(&l->word);
+}

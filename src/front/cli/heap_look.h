@@ -1,0 +1,22 @@
+/* heap_look.h - how commands get at the heap of a TARGET: capture (or read) it, and open its graph.
+ */
+#ifndef GOSPECT_FRONT_CLI_HEAP_LOOK_H
+#define GOSPECT_FRONT_CLI_HEAP_LOOK_H
+
+#include "front/cli/subject.h"
+#include "heap/heap.h"
+
+struct heap_look {
+    struct snap *snap; /* owned */
+    struct heap_graph *graph;
+    struct buf word; /* how the target is written on a command line */
+};
+
+/* target: as the user wrote it.  Free it with heap_look_free(), whatever is returned. */
+struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
+                           struct heap_look *ret) MUST_USE;
+/* The same without the heap: graph stays NULL. */
+struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret) MUST_USE;
+void heap_look_free(struct heap_look *l);
+
+#endif

@@ -1,0 +1,479 @@
+/* heap_diff.c - gospect mem diff: NEW, MODIFIED and FREED objects, by type, by holder, one by one,
+ * and what the allocation profile says to it. */
+#include "report/heap_diff.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "report/report_int.h"
+#include "report/table.h"
+
+struct diff_report {
+    const struct report_heap_diff *r;
+    const struct heap_diff *d;
+    const struct snap *a, *b;
+    struct flow f;
+};
+
+static void signed_bytes(struct buf *b, int64_t n)
+{
+    buf_str(b, n < 0 ? "−" : "+");
+    text_bytes(b, (uint64_t)(n < 0 ? -n : n));
+}
+
+static void signed_count(struct buf *b, int64_t n)
+{
+    buf_str(b, n < 0 ? "−" : "+");
+    text_count(b, (uint64_t)(n < 0 ? -n : n));
+}
+
+static size_t shown(const struct diff_report *x, size_t n)
+{
+    return x->r->limit && x->r->limit < n ? x->r->limit : n;
+}
+
+static void left_out(struct diff_report *x, size_t n)
+{
+    if (shown(x, n) == n)
+        return;
+    buf_str(&x->f.b, "  ");
+    text_count(&x->f.b, n - shown(x, n));
+    buf_str(&x->f.b, " more: --limit 0 shows all\n");
+}
+
+static const char *type_name(const struct diff_report *x, const struct heap_diff_type *t)
+{
+    const struct snap *s = t->shape_b != SNAP_NONE ? x->b : x->a;
+    uint32_t shape = t->shape_b != SNAP_NONE ? t->shape_b : t->shape_a;
+    return shape != SNAP_NONE && shape ? snap_str(s, s->shape.name[shape]) : NULL;
+}
+
+/* ---- text ---- */
+
+/* "+38 MB in 60 s (+412,093 −71,204 objects, 1,982 grown or shrunk)" */
+static void headline(struct diff_report *x)
+{
+    const struct heap_diff *d = x->d;
+    struct buf left = {0}, right = {0};
+    int64_t delta = (int64_t)d->fresh.bytes - (int64_t)d->freed.bytes + d->modified_bytes;
+    buf_str(&left, look(x->f.style, LOOK_BOLD));
+    signed_bytes(&left, delta);
+    buf_str(&left, look(x->f.style, LOOK_PLAIN));
+    if (d->elapsed_ns >= 0) {
+        buf_str(&left, " in ");
+        text_ns(&left, d->elapsed_ns);
+    }
+    buf_str(&left, " (");
+    signed_count(&left, (int64_t)d->fresh.count);
+    buf_char(&left, ' ');
+    signed_count(&left, -(int64_t)d->freed.count);
+    buf_str(&left, " objects, ");
+    text_count(&left, d->nmodified);
+    buf_str(&left, " changed size in place)");
+    name_target(&right, x->b);
+    two_sides(&x->f.b, x->f.style, buf_text(&left), buf_text(&right));
+    buf_free(&left);
+    buf_free(&right);
+}
+
+static void cell_bytes(struct table *t, int64_t n)
+{
+    signed_bytes(table_cell(t), n);
+    table_cell_end(t);
+}
+
+static void cell_count(struct table *t, uint64_t n)
+{
+    if (n)
+        text_count(table_cell(t), n);
+    else
+        buf_str(table_cell(t), "–");
+    table_cell_end(t);
+}
+
+static void types_text(struct diff_report *x)
+{
+    static const char *const heads[] = {"bytes", "new", "freed", "changed", "kept", "type"};
+    const struct heap_diff *d = x->d;
+    struct table t;
+    table_init(&t, ARRAY_LEN(heads));
+    for (size_t i = 0; i + 1 < ARRAY_LEN(heads); i++)
+        table_column(&t, i, heads[i], TABLE_RIGHT | (i ? 0 : TABLE_BOLD));
+    table_column(&t, ARRAY_LEN(heads) - 1, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    t.indent = 2;
+    for (size_t i = 0; i < shown(x, d->ntypes); i++) {
+        const struct heap_diff_type *row = &d->types[i];
+        const char *name = type_name(x, row);
+        cell_bytes(&t, row->delta_bytes);
+        cell_count(&t, row->fresh.count);
+        cell_count(&t, row->freed.count);
+        cell_count(&t, row->modified);
+        cell_count(&t, row->kept.count);
+        table_text(&t, name ? name : "(not known)");
+    }
+    table_write(&t, x->f.style, &x->f.b);
+    table_free(&t);
+    left_out(x, d->ntypes);
+    flow(&x->f);
+}
+
+static void holders_text(struct diff_report *x)
+{
+    const struct heap_diff *d = x->d;
+    struct table t;
+    if (!d->nholders)
+        return;
+    buf_str(&x->f.b, "where new objects hang\n");
+    table_init(&t, 3);
+    table_column(&t, 0, "new", TABLE_RIGHT | TABLE_BOLD);
+    table_column(&t, 1, "objects", TABLE_RIGHT);
+    table_column(&t, 2, "holder", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    t.indent = 2;
+    for (size_t i = 0; i < shown(x, d->nholders); i++) {
+        const struct heap_diff_holder *h = &d->holders[i];
+        cell_bytes(&t, (int64_t)h->fresh.bytes);
+        cell_count(&t, h->fresh.count);
+        struct buf *b = table_cell(&t);
+        heap_node_text(d->b, h->node, b);
+        if (h->kept_by != h->node && h->kept_by != HEAP_ALL && h->kept_by != SNAP_NONE) {
+            buf_str(b, " ← ");
+            heap_node_text(d->b, h->kept_by, b);
+        }
+        table_cell_end(&t);
+    }
+    table_write(&t, x->f.style, &x->f.b);
+    table_free(&t);
+    left_out(x, d->nholders);
+    flow(&x->f);
+}
+
+static void modified_where(const struct diff_report *x, const struct heap_modified *m,
+                           struct buf *b)
+{
+    if (m->root_b != SNAP_NONE) {
+        heap_root_text(x->d->b, m->root_b, b);
+        return;
+    }
+    heap_node_text(x->d->b, m->holder_b, b);
+    heap_word_text(x->d->b, m->holder_b, m->word, b);
+}
+
+static void modified_text(struct diff_report *x)
+{
+    const struct heap_diff *d = x->d;
+    struct table t;
+    if (d->missing)
+        buf_printf(&x->f.b, "grown maps and slices were not looked for: %s\n", d->missing);
+    if (!d->nmodified)
+        return;
+    buf_str(&x->f.b, "changed size in place\n");
+    table_init(&t, 4);
+    table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
+    table_column(&t, 1, "from", TABLE_RIGHT);
+    table_column(&t, 2, "to", TABLE_RIGHT);
+    table_column(&t, 3, "what", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    t.indent = 2;
+    for (size_t i = 0; i < shown(x, d->nmodified); i++) {
+        const struct heap_modified *m = &d->modified[i];
+        cell_bytes(&t, (int64_t)m->bytes_b - (int64_t)m->bytes_a);
+        text_bytes(table_cell(&t), m->bytes_a);
+        table_cell_end(&t);
+        text_bytes(table_cell(&t), m->bytes_b);
+        table_cell_end(&t);
+        modified_where(x, m, table_cell(&t));
+        table_cell_end(&t);
+    }
+    table_write(&t, x->f.style, &x->f.b);
+    table_free(&t);
+    left_out(x, d->nmodified);
+    flow(&x->f);
+}
+
+static void ages_text(struct diff_report *x)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < HEAP_DIFF_AGES; i++) {
+        const struct heap_diff_age *age = &x->d->ages[i];
+        if (!age->amount.count)
+            continue;
+        buf_str(&b, b.n ? ", " : "");
+        text_bytes(&b, age->amount.bytes);
+        if (age->max == UINT32_MAX)
+            buf_printf(&b, " %u or more", age->min);
+        else if (age->min == age->max)
+            buf_printf(&b, " %u", age->min);
+        else
+            buf_printf(&b, " %u to %u", age->min, age->max);
+    }
+    if (b.n)
+        buf_printf(&x->f.b, "survivors, by garbage collections seen: %s\n", buf_text(&b));
+    buf_free(&b);
+}
+
+/* The innermost frame of a bucket's stack that is not the runtime's. */
+static void place_of(const struct snap *s, uint32_t bucket, struct buf *b)
+{
+    uint32_t node = bucket == SNAP_NONE ? SNAP_NONE : s->bucket.stack[bucket];
+    for (; node != SNAP_NONE; node = s->stack.parent[node]) {
+        uint32_t pc = s->stack.pc[node];
+        for (uint32_t i = 0; i < s->pc.frames[pc]; i++) {
+            uint32_t f = s->pc.frame[pc] + i;
+            const char *func = snap_str(s, s->frame.func[f]);
+            if (strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0)
+                continue;
+            text_clean(b, func);
+            buf_printf(b, ":%u", s->frame.line[f]);
+            return;
+        }
+    }
+    buf_str(b, "–");
+}
+
+static void sites_text(struct diff_report *x)
+{
+    const struct heap_site_rows *v = x->r->sites;
+    struct table t;
+    if (!v) {
+        if (x->r->no_sites)
+            buf_printf(&x->f.b, "no cross-check with the allocation profile: %s\n", x->r->no_sites);
+        return;
+    }
+    buf_str(&x->f.b, "what the allocation profile says\n");
+    table_init(&t, 5);
+    table_column(&t, 0, "profile", TABLE_RIGHT | TABLE_BOLD);
+    table_column(&t, 1, "objects", TABLE_RIGHT);
+    table_column(&t, 2, "verdict", 0);
+    table_column(&t, 3, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_column(&t, 4, "allocated at", TABLE_SHRINK | TABLE_CUT_START);
+    t.indent = 2;
+    for (size_t i = 0; i < shown(x, v->n); i++) {
+        const struct heap_site_row *row = &v->v[i];
+        cell_bytes(&t, (int64_t)row->profile_bytes);
+        cell_bytes(&t, row->object_bytes);
+        table_text(&t, heap_verdict_name(row->verdict));
+        table_text(&t, row->shape != SNAP_NONE && row->shape
+                           ? snap_str(x->b, x->b->shape.name[row->shape])
+                           : "(not known)");
+        place_of(x->b, row->bucket, table_cell(&t));
+        table_cell_end(&t);
+    }
+    table_write(&t, x->f.style, &x->f.b);
+    table_free(&t);
+    left_out(x, v->n);
+    flow(&x->f);
+}
+
+static void how_sure(struct diff_report *x)
+{
+    const struct heap_diff *d = x->d;
+    struct buf b = {0};
+    buf_str(&b, "how sure: ");
+    if (d->gcs >= 0) {
+        count_of(&b, (uint64_t)d->gcs, "garbage collection", "garbage collections");
+        buf_str(&b, " ended in between; ");
+    }
+    if (d->inferred.count) {
+        text_count(&b, d->inferred.count);
+        buf_str(
+            &b,
+            " objects are taken to be the same because place and type agree (inferred), the rest "
+            "is proved");
+    } else {
+        buf_str(&b, "every object is proved to be the same, or another one");
+    }
+    if (d->reused.count) {
+        buf_str(&b, "; ");
+        text_count(&b, d->reused.count);
+        buf_str(&b, " new ones lie where another object was");
+    }
+    text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
+    buf_char(&x->f.b, '\n');
+    buf_free(&b);
+}
+
+struct err *report_heap_diff_text(const struct report_heap_diff *r,
+                                  const struct report_style *style, struct report_sink out)
+{
+    struct diff_report x = {.r = r,
+                            .d = r->diff,
+                            .a = heap_snap(r->diff->a),
+                            .b = heap_snap(r->diff->b),
+                            .f = {.style = style, .sink = out}};
+    headline(&x);
+    types_text(&x);
+    holders_text(&x);
+    modified_text(&x);
+    sites_text(&x);
+    ages_text(&x);
+    how_sure(&x);
+    missing_text(&x.f.b, x.b, style);
+    if (r->wall_ns > 0) {
+        text_ns(&x.f.b, r->wall_ns);
+        buf_str(&x.f.b, " in all\n");
+    }
+    return flow_end(&x.f);
+}
+
+/* ---- JSON ---- */
+
+static void amount_json(struct json *j, const char *key, struct heap_amount a)
+{
+    json_key(j, key);
+    json_begin(j, '{');
+    json_ku64(j, "count", a.count);
+    json_ku64(j, "bytes", a.bytes);
+    json_end(j, '}');
+}
+
+static struct err *objects_json(struct json *j, const struct diff_report *x, bool freed)
+{
+    enum { MOST = 1000 };
+    const struct heap_graph *g = freed ? x->d->a : x->d->b;
+    size_t limit = x->r->limit ? x->r->limit : MOST, n = limit;
+    uint32_t *v = calloc(limit, sizeof(*v));
+    struct err *e = v ? heap_diff_largest(x->d, freed, limit, v, &n)
+                      : err_new(ERR_NOMEM, "no memory for a list");
+    json_key(j, freed ? "freed" : "new");
+    json_begin(j, '[');
+    for (size_t i = 0; !e && i < n; i++) {
+        json_begin(j, '{');
+        json_kaddr(j, "addr", heap_address(g, v[i]));
+        json_kstr(j, "type", heap_shape_name(g, v[i]));
+        json_ku64(j, "bytes", heap_size(g, v[i]));
+        json_ku64(j, "retained", heap_retained(g, v[i]));
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    free(v);
+    return e;
+}
+
+static void modified_json(struct json *j, const struct diff_report *x)
+{
+    struct buf b = {0};
+    json_key(j, "modified");
+    json_begin(j, '[');
+    for (size_t i = 0; i < shown(x, x->d->nmodified); i++) {
+        const struct heap_modified *m = &x->d->modified[i];
+        buf_clear(&b);
+        modified_where(x, m, &b);
+        json_begin(j, '{');
+        json_kstr(j, "what", buf_text(&b));
+        json_kstr(j, "type", heap_shape_name(x->d->b, m->slot_b));
+        json_ku64(j, "bytes_before", m->bytes_a);
+        json_ku64(j, "bytes", m->bytes_b);
+        json_ki64(j, "delta_bytes", (int64_t)m->bytes_b - (int64_t)m->bytes_a);
+        json_kbool(j, "map", m->map);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    json_ku64(j, "modified_left_out", x->d->nmodified - shown(x, x->d->nmodified));
+    buf_free(&b);
+}
+
+static void types_json(struct json *j, const struct diff_report *x)
+{
+    json_key(j, "types");
+    json_begin(j, '[');
+    for (size_t i = 0; i < x->d->ntypes; i++) {
+        const struct heap_diff_type *t = &x->d->types[i];
+        json_begin(j, '{');
+        json_kstr(j, "type", type_name(x, t));
+        json_ku64(j, "new", t->fresh.count);
+        json_ku64(j, "new_bytes", t->fresh.bytes);
+        json_ku64(j, "freed", t->freed.count);
+        json_ku64(j, "freed_bytes", t->freed.bytes);
+        json_ku64(j, "modified", t->modified);
+        json_ku64(j, "kept", t->kept.count);
+        json_ki64(j, "delta_bytes", t->delta_bytes);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
+static void holders_json(struct json *j, const struct diff_report *x)
+{
+    struct buf b = {0};
+    json_key(j, "holders");
+    json_begin(j, '[');
+    for (size_t i = 0; i < x->d->nholders; i++) {
+        const struct heap_diff_holder *h = &x->d->holders[i];
+        buf_clear(&b);
+        heap_node_text(x->d->b, h->node, &b);
+        json_begin(j, '{');
+        json_kstr(j, "holder", buf_text(&b));
+        json_ku64(j, "new", h->fresh.count);
+        json_ku64(j, "new_bytes", h->fresh.bytes);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    buf_free(&b);
+}
+
+static void sites_json(struct json *j, const struct diff_report *x)
+{
+    const struct heap_site_rows *v = x->r->sites;
+    struct buf b = {0};
+    json_key(j, "sites");
+    if (!v) {
+        json_null(j);
+        return;
+    }
+    json_begin(j, '[');
+    for (size_t i = 0; i < v->n; i++) {
+        const struct heap_site_row *row = &v->v[i];
+        buf_clear(&b);
+        place_of(x->b, row->bucket, &b);
+        json_begin(j, '{');
+        json_kstr(j, "type",
+                  row->shape != SNAP_NONE && row->shape
+                      ? snap_str(x->b, x->b->shape.name[row->shape])
+                      : NULL);
+        json_kstr(j, "allocated_at", row->bucket == SNAP_NONE ? NULL : buf_text(&b));
+        json_kf64(j, "profile_bytes", row->profile_bytes);
+        json_ki64(j, "object_bytes", row->object_bytes);
+        json_ki64(j, "object_count", row->object_count);
+        json_kf64(j, "bytes_per_second", row->bytes_per_s);
+        json_kstr(j, "verdict", heap_verdict_name(row->verdict));
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    buf_free(&b);
+}
+
+struct err *report_heap_diff_json(const struct report_heap_diff *r, struct report_sink out)
+{
+    struct json j;
+    const struct heap_diff *d = r->diff;
+    struct diff_report x = {.r = r, .d = d, .a = heap_snap(d->a), .b = heap_snap(d->b)};
+    json_init(&j, out.write, out.arg);
+    json_begin(&j, '{');
+    json_key(&j, "target");
+    target_json(&j, x.b);
+    json_ki64(&j, "elapsed_ns", d->elapsed_ns);
+    json_ki64(&j, "garbage_collections", d->gcs);
+    amount_json(&j, "new_total", d->fresh);
+    amount_json(&j, "freed_total", d->freed);
+    amount_json(&j, "kept_total", d->kept);
+    amount_json(&j, "kept_inferred", d->inferred);
+    amount_json(&j, "reused", d->reused);
+    json_ki64(&j, "modified_bytes", d->modified_bytes);
+    struct err *e = objects_json(&j, &x, false);
+    modified_json(&j, &x);
+    if (!e)
+        e = objects_json(&j, &x, true);
+    types_json(&j, &x);
+    holders_json(&j, &x);
+    sites_json(&j, &x);
+    json_key(&j, "missing");
+    missing_json(&j, x.b);
+    json_end(&j, '}');
+    json_newline(&j);
+    struct err *written = json_finish(&j);
+    if (!e)
+        return written;
+    err_free(written);
+    return e;
+}

@@ -1,0 +1,26 @@
+/* heap_int.h - what the reports on the heap share. */
+#ifndef GOSPECT_REPORT_HEAP_INT_H
+#define GOSPECT_REPORT_HEAP_INT_H
+
+#include "report/heap.h"
+#include "snap/edges.h"
+#include "report/report_int.h"
+
+/* "27 %", "0.4 %" */
+void percent_of(struct buf *b, uint64_t part, uint64_t whole);
+/* The name of a row's key: a type, a variable, "goroutine 17". */
+void heap_row_text(const struct heap_graph *g, const struct heap_rows *rows, size_t i,
+                   struct buf *b);
+/* The last lines of every report: what was looked at, and what that cost. */
+void heap_cost_text(const struct report_heap *r, struct flow *f);
+/* "→ gospect heap TARGET ..." */
+void heap_next_text(struct flow *f, const char *command);
+/* The members target, consistency, ... of an object that has begun. */
+void heap_head_json(struct json *j, const struct report_heap *r);
+/* {"kind","name",...} of a node: object, global, goroutine, other roots, or all. */
+void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node);
+/* [{"name","addr","type","bytes","retained"}, ...] of a path, with its text. */
+void heap_path_json(struct json *j, const struct heap_graph *g, const struct heap_path *p);
+const char *root_kind_name(enum snap_rootkind kind);
+
+#endif

@@ -1,0 +1,288 @@
+/* heap_list.c - gospect heap: the summary, then types (or packages, globals, ...) by what they
+ * retain, or the largest retainers. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "report/heap_int.h"
+#include "report/table.h"
+
+enum { TOP_BELOW = 5, NAME_MAX = 100 }; /* retainers shown below the types */
+
+struct list {
+    const struct report_heap *r;
+    const struct report_heap_list *what;
+    const struct heap_graph *g;
+    struct heap_totals totals;
+    struct flow f;
+};
+
+/* ---- summary ---- */
+
+/* "1.10 GB live in 15.5 M objects, 8.8 kB garbage, 96 % of span space in use" */
+static void headline(struct list *l)
+{
+    const struct heap_totals *t = &l->totals;
+    struct buf left = {0}, right = {0};
+    buf_str(&left, look(l->f.style, LOOK_BOLD));
+    text_bytes(&left, t->live_bytes);
+    buf_str(&left, " live in ");
+    count_of(&left, t->live_objects, "object", "objects");
+    buf_str(&left, look(l->f.style, LOOK_PLAIN));
+    buf_str(&left, ", ");
+    text_bytes(&left, t->bytes - t->live_bytes);
+    buf_str(&left, " garbage, ");
+    percent_of(&left, t->bytes, t->slot_bytes);
+    buf_str(&left, " of span space in use");
+    name_target(&right, heap_snap(l->g));
+    two_sides(&l->f.b, l->f.style, buf_text(&left), buf_text(&right));
+    buf_free(&left);
+    buf_free(&right);
+}
+
+static void add_bytes(struct buf *b, const struct snap *s, const char *counter, const char *what)
+{
+    int64_t v;
+    if (!snap_counter(s, counter, &v) || v <= 0)
+        return;
+    buf_str(b, b->n ? ", " : "");
+    buf_str(b, what);
+    buf_char(b, ' ');
+    text_bytes(b, (uint64_t)v);
+}
+
+/* What the runtime has from the system beside objects. */
+static void off_heap(struct list *l)
+{
+    static const char *const parts[][2] = {{"memstats.stack_inuse_bytes", "stacks"},
+                                           {"memstats.mspan_sys_bytes", "spans"},
+                                           {"memstats.mcache_sys_bytes", "caches"},
+                                           {"memstats.buck_hash_sys_bytes", "profiles"},
+                                           {"memstats.gc_sys_bytes", "garbage collector"},
+                                           {"memstats.other_sys_bytes", "other"}};
+    struct buf b = {0};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        add_bytes(&b, heap_snap(l->g), parts[i][0], parts[i][1]);
+    if (b.n) {
+        buf_str(&l->f.b, "beside objects: ");
+        text_wrap(&l->f.b, buf_text(&b), l->f.style->width ? l->f.style->width : SIZE_MAX, 16, 2);
+        buf_char(&l->f.b, '\n');
+    }
+    buf_free(&b);
+}
+
+static void untyped(struct list *l)
+{
+    const struct heap_totals *t = &l->totals;
+    struct buf b = {0};
+    if (t->untyped_objects) {
+        count_of(&b, t->untyped_objects, "object", "objects");
+        buf_str(&b, " (");
+        text_bytes(&b, t->untyped_bytes);
+        buf_str(&b, ", ");
+        percent_of(&b, t->untyped_bytes, t->live_bytes);
+        buf_str(&b, " of what lives) of unknown type");
+    }
+    if (t->guessed_objects) {
+        buf_str(&b, b.n ? "; " : "");
+        text_bytes(&b, t->guessed_bytes);
+        buf_str(&b, " typed by size and pointers alone (marked ?)");
+    }
+    if (b.n) {
+        text_wrap(&l->f.b, buf_text(&b), l->f.style->width ? l->f.style->width : SIZE_MAX, 0, 2);
+        buf_char(&l->f.b, '\n');
+    }
+    buf_free(&b);
+}
+
+/* ---- tables ---- */
+
+static void bytes_cell(struct table *t, uint64_t n)
+{
+    text_bytes(table_cell(t), n);
+    table_cell_end(t);
+}
+
+static void count_cell(struct table *t, uint64_t n)
+{
+    text_count(table_cell(t), n);
+    table_cell_end(t);
+}
+
+static void group_row(struct list *l, struct table *t, const struct heap_rows *rows, size_t i)
+{
+    const struct heap_row *row = &rows->v[i];
+    bool mostly_guessed = 2 * row->guessed_bytes > row->bytes;
+    bytes_cell(t, row->retained);
+    bytes_cell(t, row->bytes);
+    count_cell(t, row->count);
+    percent_of(table_cell(t), row->retained, l->totals.live_bytes);
+    table_cell_end(t);
+    struct buf *name = table_cell(t);
+    heap_row_text(l->g, rows, i, name);
+    buf_str(name, mostly_guessed ? " ?" : "");
+    table_cell_end(t);
+}
+
+static void class_row(struct table *t, const struct list *l, const struct heap_rows *rows, size_t i)
+{
+    const struct heap_row *row = &rows->v[i];
+    uint64_t used = row->bytes + row->garbage_bytes;
+    bytes_cell(t, row->span_bytes);
+    bytes_cell(t, row->bytes);
+    bytes_cell(t, row->garbage_bytes);
+    bytes_cell(t, row->span_bytes > used ? row->span_bytes - used : 0);
+    percent_of(table_cell(t), used, row->span_bytes);
+    table_cell_end(t);
+    count_cell(t, row->spans);
+    count_cell(t, row->count);
+    heap_row_text(l->g, rows, i, table_cell(t));
+    table_cell_end(t);
+}
+
+static void begin_groups(struct table *t, enum heap_by by)
+{
+    static const char *const names[] = {[HEAP_BY_TYPE] = "type",
+                                        [HEAP_BY_PACKAGE] = "package",
+                                        [HEAP_BY_GLOBAL] = "variable",
+                                        [HEAP_BY_GOROUTINE] = "goroutine",
+                                        [HEAP_BY_HOLDER] = "holder"};
+    if (by == HEAP_BY_SIZE_CLASS) {
+        static const char *const columns[] = {"spans",  "live", "garbage", "free",
+                                              "in use", "n",    "objects", "size"};
+        table_init(t, ARRAY_LEN(columns));
+        for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+            table_column(t, i, columns[i], i + 1 < ARRAY_LEN(columns) ? TABLE_RIGHT : 0);
+    } else {
+        table_init(t, 5);
+        table_column(t, 0, "retained", TABLE_RIGHT | TABLE_BOLD);
+        table_column(t, 1, "shallow", TABLE_RIGHT);
+        table_column(t, 2, "count", TABLE_RIGHT);
+        table_column(t, 3, "of live", TABLE_RIGHT | TABLE_DIM);
+        table_column(t, 4, names[by], TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    }
+    t->indent = 2;
+}
+
+static void say_left_out(struct list *l, size_t shown, size_t all, const char *what)
+{
+    if (shown == all)
+        return;
+    buf_str(&l->f.b, "  ");
+    text_count(&l->f.b, all - shown);
+    buf_printf(&l->f.b, " more %s: --limit 0 shows all\n", what);
+}
+
+static struct err *groups(struct list *l)
+{
+    struct heap_rows rows;
+    struct table t;
+    TRY(heap_group(l->g, l->what->by, &rows));
+    size_t n = l->r->limit && l->r->limit < rows.n ? l->r->limit : rows.n;
+    begin_groups(&t, l->what->by);
+    for (size_t i = 0; i < n; i++) {
+        if (l->what->by == HEAP_BY_SIZE_CLASS)
+            class_row(&t, l, &rows, i);
+        else
+            group_row(l, &t, &rows, i);
+    }
+    table_write(&t, l->f.style, &l->f.b);
+    table_free(&t);
+    say_left_out(l, n, rows.n, "rows");
+    heap_rows_free(&rows);
+    flow(&l->f);
+    return NULL;
+}
+
+/* What keeps a node alive, from outside in: at most some of its dominators. */
+static void held_by(const struct heap_graph *g, uint32_t node, struct buf *b)
+{
+    enum { CHAIN = 3 };
+    uint32_t chain[CHAIN + 1];
+    size_t n;
+    uint64_t total;
+    heap_dominator_chain(g, node, ARRAY_LEN(chain), chain, &n, &total);
+    for (size_t i = n; i-- > 0;) {
+        if (chain[i] == node)
+            continue;
+        buf_str(b, b->n ? " ← " : "");
+        heap_node_text(g, chain[i], b);
+    }
+    if (total > n)
+        buf_str(b, " ← …");
+}
+
+static struct err *retainers(struct list *l, size_t limit, bool outermost)
+{
+    struct heap_top_options o = {.limit = limit, .holders = false, .outermost = outermost};
+    struct heap_top *top = calloc(limit, sizeof(*top));
+    size_t n = limit;
+    struct table t;
+    struct err *e = top ? heap_top(l->g, &o, top, &n) : err_new(ERR_NOMEM, "no memory for a list");
+    if (!e && n) {
+        table_init(&t, 4);
+        table_column(&t, 0, "retained", TABLE_RIGHT | TABLE_BOLD);
+        table_column(&t, 1, "of live", TABLE_RIGHT | TABLE_DIM);
+        table_column(&t, 2, "object", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+        table_column(&t, 3, "held by", TABLE_SHRINK);
+        t.indent = 2;
+        for (size_t i = 0; i < n; i++) {
+            bytes_cell(&t, top[i].retained);
+            percent_of(table_cell(&t), top[i].retained, l->totals.live_bytes);
+            table_cell_end(&t);
+            struct buf *b = table_cell(&t), held = {0};
+            heap_node_text(l->g, top[i].node, b);
+            buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(l->g, top[i].node));
+            table_cell_end(&t);
+            held_by(l->g, top[i].node, &held);
+            table_text(&t, buf_text(&held));
+            buf_free(&held);
+        }
+        table_write(&t, l->f.style, &l->f.b);
+        table_free(&t);
+    }
+    free(top);
+    flow(&l->f);
+    return e;
+}
+
+static void next_commands(struct list *l)
+{
+    struct buf b = {0};
+    buf_printf(&b, "gospect heap %s --suspects", l->r->target);
+    heap_next_text(&l->f, buf_text(&b));
+    buf_free(&b);
+}
+
+static struct err *body(struct list *l)
+{
+    enum { ALL_OBJECTS = 1 << 20 };
+    headline(l);
+    if (l->what->objects)
+        return retainers(l, l->r->limit ? l->r->limit : ALL_OBJECTS, false);
+    TRY(groups(l));
+    if (l->what->by != HEAP_BY_TYPE)
+        return NULL;
+    untyped(l);
+    buf_str(&l->f.b, "largest retainers\n");
+    TRY(retainers(l, TOP_BELOW, true));
+    off_heap(l);
+    return NULL;
+}
+
+struct err *report_heap_text(const struct report_heap *r, const struct report_heap_list *what,
+                             const struct report_style *style, struct report_sink out)
+{
+    struct list l = {.r = r, .what = what, .g = r->graph, .f = {.style = style, .sink = out}};
+    heap_totals(r->graph, &l.totals);
+    struct err *e = body(&l);
+    if (!e) {
+        next_commands(&l);
+        heap_cost_text(r, &l.f);
+    }
+    struct err *written = flow_end(&l.f);
+    if (!e)
+        return written;
+    err_free(written);
+    return e;
+}
