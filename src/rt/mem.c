@@ -133,6 +133,9 @@ struct err *rt_read_array(struct target *t, const char *what, taddr addr, uint64
     if (n > max)
         return err_new(ERR_BAD_DATA, "%s: %llu elements make no sense", what,
                        (unsigned long long)n);
+    uint8_t last;
+    if (n && size) /* the end first: no memory is asked for on the word of a damaged header */
+        TRY(err_wrap(target_read(t, addr + n * size - 1, &last, 1), "%s", what));
     uint8_t *mem = mem_try_alloc(n * size + 1);
     if (!mem)
         return err_new(ERR_NOMEM, "%s: no memory for %llu elements", what, (unsigned long long)n);

@@ -111,8 +111,10 @@ struct err *capture_timers(struct capture *c)
     struct err *e = NULL;
     for (uint32_t i = 0; !e && i < c->nps; i++) {
         e = c->ps[i].ntimers ? add_heap(&ts, i, c->ps[i].timers, c->ps[i].ntimers) : NULL;
-        if (e && c->live && err_code(e) != ERR_GONE) { /* it grew while it was read */
-            snap_note_missing(c->s, c->ps[i].ntimers, "timers", "they changed while being read");
+        if (e && err_code(e) != ERR_GONE) { /* it grew while it was read, or is damaged */
+            snap_note_missing(c->s, c->ps[i].ntimers, "timers",
+                              c->live ? "they changed while being read"
+                                      : "their list is not readable");
             err_free(e);
             e = NULL;
         }

@@ -55,6 +55,7 @@ def test_our_core_is_what_the_target_says(gospect, go_build, run_go, release, mo
     assert labels(snapshot), "the states have labels"
 
 
+@pytest.mark.releases("1.18", "1.24", "1.27")  # gdb takes its time
 @pytest.mark.modes("stripped")
 def test_gcore_is_what_the_target_says(go_build, run_go, release, mode, tmp_path):
     target = run_go(go_build(release, mode, "states"), dump_pipe=True)
@@ -114,6 +115,7 @@ def test_waits_in_our_core_have_their_age(gospect, go_build, run_go, release, tm
     assert ages(look(tmp_path / "a.gsnap")) == ages(core)
 
 
+@pytest.mark.releases("1.18", "1.27")
 def test_ages_in_a_core_of_others_are_lower_bounds(gospect, go_build, run_go, release, tmp_path):
     target = run_go(go_build(release, "stripped", "faults"))
     aged(target)

@@ -144,6 +144,20 @@ static void test_goroutines_that_cannot_be_read(void **state)
     close_it(&c);
 }
 
+static void test_timers_that_cannot_be_read_are_a_gap(void **state)
+{
+    struct captured c = {0};
+    assert_true(make_go(&c.m, "go1.24.6"));
+    make_timer(&c.m, 777);
+    make_element(&c.m, c.m.p0, RT_p_timers_heap, 1, 1 << 24); /* would take 256 MB */
+    open_it(&c);
+    capture_it(&c);
+    assert_int_equal(c.s->timer.n, 0);
+    assert_string_equal(snap_str(c.s, c.s->missing.what[0]), "timers");
+    assert_int_equal(c.s->missing.count[0], 1 << 24);
+    close_it(&c);
+}
+
 static void test_a_ring_of_sudogs_ends(void **state)
 {
     struct captured c = {0};
@@ -225,6 +239,7 @@ static void test_pulse_counts_states(void **state)
 
 TEST_MAIN(cmocka_unit_test(test_every_release), cmocka_unit_test(test_a_list_that_makes_no_sense),
           cmocka_unit_test(test_goroutines_that_cannot_be_read),
+          cmocka_unit_test(test_timers_that_cannot_be_read_are_a_gap),
           cmocka_unit_test(test_a_ring_of_sudogs_ends),
           cmocka_unit_test(test_a_stack_that_leads_nowhere),
           cmocka_unit_test(test_a_stack_that_never_ends_is_cut),
