@@ -11,16 +11,56 @@
 
 #include "rt/types_int.h"
 
+/* ---- before anything is touched ---- */
+
+/* What it will take, as measured: of each object its place and shape, its pointers (a word in five
+ * is one, at 4.3 bytes), and what is needed meanwhile. */
+static uint64_t memory_needed(struct rt *rt, const struct rt_capture_options *o)
+{
+    enum { BYTES_OF_OBJECT = 7, MEANWHILE = 32 << 20 };
+    struct snap *s = NULL;
+    int64_t objects = 0, bytes = 0, pages = 0;
+    struct err *e = rt_capture_info(rt, &s);
+    if (!e) {
+        snap_counter(s, "memstats.heap_objects", &objects);
+        snap_counter(s, "memstats.heap_alloc_bytes", &bytes);
+        snap_counter(s, "memstats.heap_inuse_bytes", &pages);
+    }
+    err_free(e); /* not known: not refused */
+    snap_free(s);
+    if (objects < 0 || bytes < 0 || pages < 0)
+        return 0;
+    return (uint64_t)objects * BYTES_OF_OBJECT + (uint64_t)bytes / 9 +
+           (o->heap_memory ? (uint64_t)pages : 0) + MEANWHILE;
+}
+
 struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o)
 {
+    enum { MIB = 1 << 20 };
     if (!o->heap)
         return NULL;
     if (target_kind(rt->t) == TARGET_LIVE && o->consistency == RT_GOROUTINE)
         return err_hint(err_new(ERR_USAGE, "the heap cannot be read while the process changes it: "
                                            "it must be seen at one instant"),
                         "leave out --consistency goroutine");
-    return NULL;
+    struct arena a;
+    const char *where;
+    arena_init(&a);
+    uint64_t need = memory_needed(rt, o), left = target_memory_for_us(&a, &where);
+    struct err *e = NULL;
+    if (need > left)
+        e = err_new(ERR_LIMIT,
+                    "the heap needs about %llu MB of memory here, and only %llu MB are left to %s",
+                    (unsigned long long)(need / MIB), (unsigned long long)(left / MIB), where);
+    arena_free(&a);
+    return err_hint(e,
+                    o->heap_memory
+                        ? "leave out --with-memory, or write a core (gospect core) and look at "
+                          "it where there is more memory"
+                        : "write a core (gospect core) and look at it where there is more memory");
 }
+
+/* ---- the capture ---- */
 
 struct err *capture_heap(struct capture *c)
 {

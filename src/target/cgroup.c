@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "target/proc_int.h"
+#include "target/target.h"
 
 enum { MOUNTINFO_MAX = 16 << 20, STAT_MAX = 64 << 10 };
 #define V1_UNLIMITED (UINT64_C(1) << 60) /* v1 says "none" by a number near 2^63 */
@@ -368,6 +369,16 @@ uint64_t memory_room_left(const struct memory_room *r, const char **where)
         }
     }
     return least;
+}
+
+uint64_t target_memory_for_us(struct arena *a, const char **where)
+{
+    struct memory_room r;
+    memory_room_open(getpid(), &r);
+    uint64_t left = memory_room_left(&r, where);
+    *where = arena_strdup(a, *where);
+    memory_room_close(&r);
+    return left;
 }
 
 /* ---- tasks ---- */

@@ -170,6 +170,10 @@ struct target_moment {
 };
 bool target_moment(struct target *t, struct arena *a, struct target_moment *ret);
 
+/* Bytes of memory that gospect itself can still have, by its control groups and the machine; *where
+ * (in the arena) says which of them is the tightest. */
+uint64_t target_memory_for_us(struct arena *a, const char **where);
+
 /* Calls fn for every process of the host, without opening or stopping any. */
 struct err *target_each_pid(struct err *(*fn)(void *arg, pid_t pid), void *arg) MUST_USE;
 

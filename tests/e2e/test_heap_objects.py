@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lib import heap, heapdump
+from lib import gobuild, heap, heapdump
 
 
 def stats_of(answer):
@@ -120,3 +120,88 @@ def check_all(target, tmp_path):
 def test_objects_and_pointers(go_build, run_go, release, mode, tmp_path):
     target = run_go(go_build(release, mode, "heap"))
     check_all(target, tmp_path)
+
+
+def has_experiment(go_build, release, name):
+    try:
+        return go_build(release, "default", "heap", env={"GOEXPERIMENT": name})
+    except gobuild.BuildError:
+        return None
+
+
+@pytest.mark.releases("1.21", "1.25", "1.26")
+@pytest.mark.parametrize("experiment", ["arenas", "greenteagc", "nogreenteagc"])
+def test_experiments(go_build, run_go, release, experiment, tmp_path):
+    """Package arena; mark bits inside spans, and not."""
+    program = has_experiment(go_build, release, experiment)
+    if not program:
+        pytest.skip(f"Go {release} has no experiment {experiment}")
+    seen = check_all(run_go(program), tmp_path)
+    inline = any(flags & heap.INLINE_MARKS for flags in seen.span["flags"])
+    if "greentea" in experiment:
+        assert inline == (experiment == "greenteagc")
+    if experiment == "arenas":
+        assert any(flags & heap.USER_ARENA for flags in seen.span["flags"])
+
+
+@pytest.mark.modes("default")
+def test_who_survived(go_build, run_go, release, mode):
+    """Objects that the last collection saw did, those that came after it did not, and what it found dead is
+    gone."""
+    target = run_go(go_build(release, mode, "heap"))
+    old = known_of(target.ask("objects"))
+    young = known_of(target.ask("young"))
+    seen = heap.capture(target.pid)
+    assert all(seen.survived(seen.slot_at(addr)) for addr in old)
+    assert not any(seen.survived(seen.slot_at(addr)) for addr in young)
+    assert all(seen.allocated(seen.slot_at(addr)) for addr in {**old, **young})
+    target.ask("gc")
+    seen = heap.capture(target.pid)
+    assert all(seen.survived(seen.slot_at(addr)) for addr in {**old, **young})
+
+
+@pytest.mark.modes("default")
+def test_while_it_collects(go_build, run_go, release, mode):
+    """In the middle of marking and sweeping the counts are still those of the runtime's statistics of the same
+    instant, but for a span in the hands of each thread, and nothing that lives is missed."""
+    target = run_go(go_build(release, mode, "heap"))
+    objects = target.ask("objects")
+    target.ask("churn")
+    busy = 0
+    for _ in range(30):
+        seen = heap.capture(target.pid)
+        check_known(seen, objects)
+        assert all(seen.survived(seen.slot_at(addr)) for addr in known_of(objects))
+        assert abs(seen.counters["heap.objects"] - seen.counters["memstats.heap_objects"]) <= 3 * 1024
+        behind = {seen.counters["heap.sweepgen"] - gen for gen in seen.span["sweepgen"]}
+        busy += bool(seen.counters["gc.phase"] or behind & {1, 2})
+        if busy >= 3:
+            return
+    raise AssertionError("it was never seen while it collects")
+
+
+@pytest.mark.modes("default")
+def test_of_a_core_and_a_file(go_build, run_go, gospect, release, mode, tmp_path):
+    """The same from a core, from a stopped process and from a saved snapshot."""
+    target = run_go(go_build(release, mode, "heap"))
+    objects = target.ask("objects")
+    saved, core = tmp_path / "heap.gsnap", tmp_path / "core"
+    gospect("core", target.pid, "-o", core, check=0)
+    done = gospect("snapshot", target.pid, "--heap", "--json", "-o", saved, check=0)
+    for seen in (heap.capture(core, "core"), heap.capture(target.pid, "stop"), heap.capture(saved, "snapshot")):
+        check_known(seen, objects)
+        assert seen.counters["heap.objects"] == sum(seen.span["allocated"])
+    assert done.json["objects"] == seen.counters["heap.objects"]
+    core.unlink()
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.26")
+def test_refusals(go_build, run_go, gospect, release, mode, tmp_path):
+    target = run_go(go_build(release, mode, "heap"))
+    where = tmp_path / "x.gsnap"
+    said = gospect("snapshot", target.pid, "--heap", "--consistency", "goroutine", "-o", where, check=2)
+    assert "one instant" in said.err
+    gospect("snapshot", target.pid, "-o", where, check=0)
+    said = gospect("snapshot", where, "--heap", "-o", tmp_path / "y.gsnap", check=2)
+    assert "without its heap" in said.err

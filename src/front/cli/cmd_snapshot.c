@@ -20,11 +20,14 @@ static struct err *say_json(struct cli *c, const struct snap *s, const char *pat
                             int64_t wall_ns)
 {
     struct json j;
+    int64_t objects;
     json_init(&j, cli_out_write, &c->out);
     json_begin(&j, '{');
     json_kstr(&j, "file", path);
     json_ku64(&j, "bytes", bytes);
     json_ku64(&j, "goroutines", s->goroutine.n);
+    if (snap_counter(s, "heap.objects", &objects))
+        json_ki64(&j, "objects", objects);
     json_kstr(&j, "consistency", snap_meta(s, SNAP_META_consistency));
     json_ki64(&j, "pause_ns", snap_meta_i64(s, SNAP_META_pause_ns, 0));
     json_ki64(&j, "took_ns", wall_ns);
@@ -37,10 +40,16 @@ static struct err *say_text(struct cli *c, const struct snap *s, const char *pat
                             int64_t wall_ns)
 {
     struct buf b = {0};
-    int64_t pause = snap_meta_i64(s, SNAP_META_pause_ns, 0);
+    int64_t pause = snap_meta_i64(s, SNAP_META_pause_ns, 0), objects;
     buf_printf(&b, "%s: ", path);
     text_count(&b, s->goroutine.n);
-    buf_printf(&b, " goroutines of %s (pid %s), ", program_name(s),
+    buf_str(&b, " goroutines");
+    if (snap_counter(s, "heap.objects", &objects)) {
+        buf_str(&b, " and ");
+        text_count(&b, (uint64_t)objects);
+        buf_str(&b, " heap objects");
+    }
+    buf_printf(&b, " of %s (pid %s), ", program_name(s),
                snap_meta(s, SNAP_META_pid) ? snap_meta(s, SNAP_META_pid) : "?");
     text_bytes(&b, bytes);
     buf_str(&b, "\n");
@@ -104,6 +113,15 @@ static struct err *save(struct cli *c, const struct snap *s, int64_t began)
     return e;
 }
 
+/* A file may have been written without it. */
+static struct err *check_heap(const struct snap *s)
+{
+    int64_t objects;
+    return snap_counter(s, "heap.objects", &objects)
+               ? NULL
+               : err_new(ERR_USAGE, "that snapshot was taken without its heap");
+}
+
 struct err *run_snapshot(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
@@ -112,6 +130,8 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     struct snap *s = NULL;
     struct buf taken = {0};
     o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
+    o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
+    o.heap_memory = cli_flag(&c->args, OPT_with_memory);
     struct err *e = cli_check_stdout(c, "a snapshot");
     if (!e && cli_text(&c->args,
                        OPT_output)) /* a name that is taken is told before anything is touched */
@@ -123,6 +143,8 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
         e = cli_subject_open(&subject);
     if (!e)
         e = cli_subject_snap(&subject, &o, &s);
+    if (!e && o.heap)
+        e = check_heap(s);
     cli_subject_close(&subject);
     if (!e)
         e = save(c, s, began);
