@@ -83,6 +83,12 @@ struct arch_inject {
     void (*launchpad)(taddr at, const struct arch_gadgets *g, struct arch_launchpad *ret);
 };
 
+struct arch_sigframe {
+    struct arch_regs regs; /* at the moment the signal came; tls is not known */
+    taddr stack_lo;        /* the alternate signal stack of the thread */
+    uint64_t stack_n;
+};
+
 struct arch {
     const char *name;    /* as Go names it: amd64, arm64 */
     uint16_t machine;    /* EM_* */
@@ -110,10 +116,10 @@ struct arch {
     size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
     const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
     const struct arch_inject *inject;        /* NULL: not done on this processor */
-    /* Registers at the moment a signal came, from what the kernel put on the signal stack: `frame`
-     * is where the stack pointer is after the return address of the handler (the ucontext).  Of
-     * raw, only the general registers are right.  False: n is too small. */
-    bool (*from_sigframe)(const uint8_t *frame, size_t n, struct arch_regs *ret);
+    size_t sigframe_n;                       /* bytes that from_sigframe() looks at */
+    /* What the kernel put on the stack for a signal handler (the ucontext).  Of
+     * raw, only the general registers are right. */
+    void (*from_sigframe)(const uint8_t *frame, struct arch_sigframe *ret);
 };
 
 const struct arch *arch_by_machine(uint16_t machine); /* NULL: not supported */

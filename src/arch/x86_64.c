@@ -123,6 +123,42 @@ static bool from_raw(struct arch_regs *r)
     return true;
 }
 
+/* struct ucontext of the kernel: flags, link, stack (lo, flags, size), then the registers of struct
+ * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags. */
+enum { SIGFRAME_STACK = 2, SIGFRAME_REGS = 5, SIGFRAME_WORDS = SIGFRAME_REGS + 18 };
+
+static void from_sigframe(const uint8_t *frame, struct arch_sigframe *ret)
+{
+    uint64_t w[SIGFRAME_WORDS];
+    memcpy(w, frame, sizeof(w));
+    const uint64_t *r = w + SIGFRAME_REGS;
+    struct user_regs_struct u = {
+        .r8 = r[0],
+        .r9 = r[1],
+        .r10 = r[2],
+        .r11 = r[3],
+        .r12 = r[4],
+        .r13 = r[5],
+        .r14 = r[6],
+        .r15 = r[7],
+        .rdi = r[8],
+        .rsi = r[9],
+        .rbp = r[10],
+        .rbx = r[11],
+        .rdx = r[12],
+        .rax = r[13],
+        .rcx = r[14],
+        .rsp = r[15],
+        .rip = r[16],
+        .eflags = r[17],
+        .orig_rax = UINT64_MAX,
+    };
+    *ret = (struct arch_sigframe){
+        .stack_lo = w[SIGFRAME_STACK], .stack_n = w[SIGFRAME_STACK + 2], .regs.raw_n = sizeof(u)};
+    memcpy(ret->regs.raw, &u, sizeof(u));
+    from_raw(&ret->regs);
+}
+
 static void to_raw(struct arch_regs *r)
 {
     struct user_regs_struct u = {
@@ -138,24 +174,6 @@ static void to_raw(struct arch_regs *r)
     };
     memcpy(r->raw, &u, sizeof(u));
     r->raw_n = sizeof(u);
-}
-
-/* struct ucontext of the kernel: flags, link, stack (40 bytes), then the registers of struct
- * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
-static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_regs *r)
-{
-    enum { REGS = 40, R8 = 0, DI = 8, SI, BP, BX, DX, AX, CX, SP, IP };
-    static const unsigned in_dwarf_order[] = {AX, DX, CX, BX, SI, DI, BP, SP};
-    uint64_t regs[IP + 1];
-    if (n < REGS + sizeof(regs))
-        return false;
-    memcpy(regs, frame + REGS, sizeof(regs));
-    *r = (struct arch_regs){
-        .pc = regs[IP], .sp = regs[SP], .bp = regs[BP], .g = regs[R8 + 6], .syscall = -1};
-    to_raw(r);
-    for (size_t i = 0; i < ARRAY_LEN(dwarf_regs); i++)
-        memcpy(r->raw + dwarf_regs[i].at, &regs[i < 8 ? in_dwarf_order[i] : R8 + i - 8], 8);
-    return true;
 }
 
 static const char *const syscall_names[] = {
@@ -188,5 +206,6 @@ const struct arch arch_x86_64 = {
     .fp_in_extended = sizeof(struct user_fpregs_struct), /* XSAVE begins as FXSAVE does */
     .syscall_name = syscall_name,
     .inject = &arch_x86_64_inject,
+    .sigframe_n = SIGFRAME_WORDS * 8,
     .from_sigframe = from_sigframe,
 };

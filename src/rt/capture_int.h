@@ -21,13 +21,14 @@ enum walk_end {
     WALK_SPWRITE,  /* a function that switches stacks */
     WALK_MEMORY,   /* the stack ends, or cannot be read */
     WALK_LIMIT,    /* the depth asked for, or the most a snapshot holds */
-    WALK_SIGNAL,   /* sigtramp: sp is then at what the kernel saved */
 };
 
 struct walk {
     taddr pc, sp;     /* in: where to start; out: the frame that ended it */
     bool exact;       /* in: pc is an instruction about to run, not a return address */
-    bool spwrite_ok;  /* in: the first frame's stack pointer is right even in such a function */
+    bool spwrite_ok;  /* in: the first frame's stack pointer is right even in a function that
+                         switches */
+    bool spwrite_all; /* in: every frame's: what it has called so far ran on this stack */
     taddr lo, hi;     /* in: the stack, as far as frames may lie in it */
     const uint8_t *p; /* in: bytes at address `at`, n of them; more are read when needed */
     taddr at;
@@ -222,6 +223,14 @@ bool rt_is_durable(const char *reason);
 struct err *capture_stacks(struct capture *c) MUST_USE; /* of goroutines that do not run */
 /* Reads one goroutine of a running target again, until it holds still; not its stack if it runs. */
 struct err *capture_one_live(struct capture *c, uint32_t gi) MUST_USE;
+
+/* Whether a goroutine of this status that has an M may be on its thread's processor. */
+static inline bool capture_may_run(enum snap_gstatus st)
+{
+    return st == SNAP_G_RUNNING || st == SNAP_G_WAITING || st == SNAP_G_RUNNABLE;
+}
+/* How far frames of a goroutine may lie whose stack pointer is w->sp: to the end of its stack. */
+void capture_bounds(const struct rt_g *g, struct walk *w);
 
 /* Walks the stack a goroutine saved once more, for the places of its frames, in worker 0. */
 void capture_walk_again(struct capture *c, uint32_t gi);

@@ -38,21 +38,26 @@ static struct err *check_goroutines(struct rt *rt)
     return e;
 }
 
-/* Every M's g0 points back to it. */
+/* Every M's g0 points back to it.  One that is being made (allocm) is in the list before it has a
+ * g0, and before that one points back. */
 static struct err *check_threads(struct rt *rt)
 {
     taddr m, g0, back;
+    bool seen = false;
     if (!G(rt, allm))
         return NULL;
     TRY(target_read_u64(rt->t, G(rt, allm), &m));
     for (int i = 0; m && i < MS_TO_CHECK; i++) {
         TRY(target_read_u64(rt->t, m + (taddr)L(rt, m_g0), &g0));
-        TRY(target_read_u64(rt->t, g0 + (taddr)L(rt, g_m), &back));
-        if (back != m)
+        back = 0;
+        if (g0)
+            TRY(target_read_u64(rt->t, g0 + (taddr)L(rt, g_m), &back));
+        if (back && back != m)
             return wrong("m.g0.m");
+        seen |= back != 0;
         TRY(target_read_u64(rt->t, m + (taddr)L(rt, m_alllink), &m));
     }
-    return NULL;
+    return seen ? NULL : wrong("m.g0.m");
 }
 
 static struct err *check_procs(struct rt *rt)

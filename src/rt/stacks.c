@@ -17,6 +17,7 @@ enum {
     CHUNK_BYTES = 1 << 20, /* of stacks read at once */
     CHUNK_MAX = 256,       /* goroutines in it */
     GAP_MAX = 4096,
+    STACK_MAX = 1 << 30,   /* bytes of one; runtime/debug.SetMaxStack's default */
     WINDOW_MAX = 32 << 10, /* of a stack; the rest of a deeper one is read on demand */
     LIVE_CHUNK = 32,
     LIVE_TRIES = 16,
@@ -33,18 +34,28 @@ static struct context saved_context(const struct rt_g *g)
                         : (struct context){g->sched_pc, g->sched_sp};
 }
 
-/* Whether the stack of a goroutine is that of what it saved. */
+/* Whether the stack of a goroutine is that of what it saved.  What one that runs saved is of
+ * another time, or nothing. */
 static bool is_saved(const struct capture *c, const struct goroutine *g)
 {
     enum snap_gstatus st = rt_gstatus(&c->rt->layout, g->g.status);
     return st != SNAP_G_DEAD && st != SNAP_G_UNKNOWN && st != SNAP_G_IDLE && g->source == G_NONE &&
-           (st != SNAP_G_RUNNING || !c->live);
+           st != SNAP_G_RUNNING && !(c->live && g->g.m && capture_may_run(st));
 }
 
 static size_t window_of(const struct rt_g *g)
 {
     taddr sp = saved_context(g).sp;
     return sp >= g->stack_lo && sp < g->stack_hi ? min_u64(g->stack_hi - sp, WINDOW_MAX) : 0;
+}
+
+/* While a stack is being replaced (copystack: grown by the goroutine, shrunk by the GC) its bounds
+ * are the new ones a few instructions before the stack pointer is, which leads into the old one. */
+void capture_bounds(const struct rt_g *g, struct walk *w)
+{
+    bool within = w->sp >= g->stack_lo && w->sp < g->stack_hi;
+    w->lo = within ? g->stack_lo : w->sp;
+    w->hi = within ? g->stack_hi : w->sp + STACK_MAX;
 }
 
 static void keep_stack(struct worker *w, struct goroutine *g, enum walk_end end)
@@ -65,14 +76,9 @@ static enum walk_end walk_stack(struct worker *w, const struct goroutine *g, con
                                 size_t n)
 {
     struct context ctx = saved_context(&g->g);
-    struct walk walk = {.pc = ctx.pc,
-                        .sp = ctx.sp,
-                        .spwrite_ok = true,
-                        .lo = g->g.stack_lo,
-                        .hi = g->g.stack_hi,
-                        .p = p,
-                        .at = ctx.sp,
-                        .n = n};
+    struct walk walk = {
+        .pc = ctx.pc, .sp = ctx.sp, .spwrite_ok = true, .p = p, .at = ctx.sp, .n = n};
+    capture_bounds(&g->g, &walk);
     unwinder_begin(w->u);
     unwinder_walk(w->u, &walk);
     return walk.end;
@@ -289,6 +295,7 @@ static struct err *live_one(struct live_batch *b, uint32_t gi)
             continue;
         if (saved)
             keep_stack(b->w, g, end);
+        g->flags &= (uint16_t)~SNAP_GF_NOT_VALIDATED;
         return NULL;
     }
     b->w->waits.n = waits;

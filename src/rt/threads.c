@@ -7,9 +7,9 @@
  * A thread executes on one of three stacks: its goroutine's, g0 (the scheduler, C), gsignal.  Where
  * the goroutine's own frames begin depends on how it was left:
  *
- *   on the goroutine's stack   the registers
- *   on gsignal                 the registers at the interruption, which the kernel put there; then
- *                              as below
+ *   on the goroutine's stack   the registers; of C code there (the vDSO's getrandom) as below
+ *   on gsignal                 the registers at the interruption, which the kernel put at its top;
+ *                              then as below
  *   on g0, in the vDSO         m.vdsoPC and m.vdsoSP
  *   on g0, in the race detector  nothing is saved in g: racecall keeps the stack pointer in a
  *                              register that C code may have pushed.  It is looked for among the
@@ -17,13 +17,12 @@
  *   on g0 otherwise            g.sched (systemstack, mcall, morestack, asmcgocall save it)
  *   in gogo                    g.sched, too: its registers are not loaded yet
  *
- * A stack taken from registers is believed when it reaches its outermost frame; else the other
- * sources are tried, and the longest stack is kept and marked as partial. */
+ * What does not reach its outermost frame is marked as partial. */
 #include <stdlib.h>
 
 #include "rt/capture_int.h"
 
-enum { MS_MAX = 1 << 20, SAMPLE_ROUNDS = 8, SIGFRAME = 512, G0_SCAN = 64 << 10 };
+enum { MS_MAX = 1 << 20, SAMPLE_ROUNDS = 64, GSIGNAL_MAX = 1 << 20, G0_SCAN = 64 << 10 };
 
 /* ---- Ms ---- */
 
@@ -142,12 +141,8 @@ struct running {
 
 static enum walk_end walk_from(struct running *r, taddr pc, taddr sp, bool exact)
 {
-    struct walk w = {.pc = pc,
-                     .sp = sp,
-                     .exact = exact,
-                     .spwrite_ok = true,
-                     .lo = r->g->stack_lo,
-                     .hi = r->g->stack_hi};
+    struct walk w = {.pc = pc, .sp = sp, .exact = exact, .spwrite_ok = true, .spwrite_all = exact};
+    capture_bounds(r->g, &w);
     unwinder_begin(r->u);
     unwinder_walk(r->u, &w);
     return w.end;
@@ -184,75 +179,111 @@ static bool walk_hidden(struct running *r, const struct arch_regs *regs)
     return found;
 }
 
-/* How g0 was entered: the return address at its bottom lies in the function that switched to it. */
-static bool entered_by_racecall(struct running *r)
+static bool in_racecall(struct running *r, taddr pc)
 {
-    taddr base = g_word(r->c, r->m->g0, RT_g_sched_sp);
     struct pcln_func f;
-    for (taddr at = (base & ~(taddr)15) - 16; base && at < base; at += 8) {
-        taddr pc = 0;
-        err_free(target_read_u64(r->c->t, at, &pc));
-        if (rt_func_at(r->c->rt, pc, &f, NULL) && strncmp(f.name, "racecall", 8) == 0)
-            return true;
+    return rt_func_at(r->c->rt, pc, &f, NULL) && strncmp(f.name, "racecall", 8) == 0;
+}
+
+/* How g0 was entered.  Go code there leads to the function that switched; below C code the return
+ * address at the very bottom tells, unless it is left over from an earlier call. */
+static bool entered_by_racecall(struct running *r, const struct arch_regs *regs)
+{
+    struct walk w = {.pc = regs->pc,
+                     .sp = regs->sp,
+                     .exact = true,
+                     .spwrite_ok = true,
+                     .lo = r->m->g0_lo,
+                     .hi = r->m->g0_hi};
+    if (in_racecall(r, regs->pc))
+        return true;
+    if (rt_is_go_code(r->c->rt, regs->pc)) {
+        unwinder_begin(r->u);
+        unwinder_walk(r->u, &w);
+        if (w.end != WALK_UNKNOWN)
+            return in_racecall(r, w.pc);
     }
-    return false;
+    taddr at = (g_word(r->c, r->m->g0, RT_g_sched_sp) & ~(taddr)15) - 8, pc = 0;
+    if (at < regs->sp || !within(at, r->m->g0_lo, r->m->g0_hi))
+        return false;
+    err_free(target_read_u64(r->c->t, at, &pc));
+    return in_racecall(r, pc);
 }
 
 static bool in_gogo(struct running *r, taddr pc)
 {
     struct pcln_func f;
-    return rt_func_at(r->c->rt, pc, &f, NULL) && strcmp(f.name, "runtime.gogo") == 0;
+    return rt_func_at(r->c->rt, pc, &f, NULL) &&
+           (strcmp(f.name, "runtime.gogo") == 0 || strcmp(f.name, "gogo") == 0);
+}
+
+/* A goroutine that enters or leaves a system call and for that calls something on g0. */
+static bool is_deeper(const struct rt_g *g)
+{
+    return within(g->sched_sp, g->stack_lo, g->stack_hi) && g->sched_sp < g->syscallsp;
 }
 
 static enum walk_end walk_saved(struct running *r)
 {
     if (within(r->m->vdso_sp, r->g->stack_lo, r->g->stack_hi))
         return walk_from(r, r->m->vdso_pc, r->m->vdso_sp, false);
-    if (r->g->syscallsp)
+    if (r->g->syscallsp && !is_deeper(r->g))
         return walk_from(r, r->g->syscallpc, r->g->syscallsp, false);
     return walk_from(r, r->g->sched_pc, r->g->sched_sp, false);
 }
 
-/* Builds the stack of the goroutine in the unwinder. */
+/* Builds the stack of the goroutine in the unwinder.  On its own stack the registers are right, and
+ * what it saved is of another time, but for the place where it entered a system call. */
 static enum walk_end walk_running(struct running *r, const struct arch_regs *regs)
 {
-    bool on_g = within(regs->sp, r->g->stack_lo, r->g->stack_hi);
-    enum walk_end end = WALK_MEMORY;
-    if (on_g && in_gogo(r, regs->pc))
-        return walk_from(r, r->g->sched_pc, r->g->sched_sp ? r->g->sched_sp : regs->sp, false);
-    if (on_g) {
-        end = walk_from(r, regs->pc, regs->sp, true);
-        if (end == WALK_TOP || end == WALK_LIMIT)
-            return end;
+    if (!within(regs->sp, r->g->stack_lo, r->g->stack_hi)) {
+        if (!r->m->vdso_sp && entered_by_racecall(r, regs) && walk_hidden(r, regs))
+            return WALK_TOP;
+        return walk_saved(r);
     }
-    if (!r->m->vdso_sp && entered_by_racecall(r) && walk_hidden(r, regs))
-        return WALK_TOP;
-    size_t depth = unwinder_depth(r->u);
-    enum walk_end saved = walk_saved(r);
-    if (saved == WALK_TOP || !on_g || unwinder_depth(r->u) >= depth)
-        return saved;
-    return walk_from(r, regs->pc, regs->sp, true);
+    if (in_gogo(r, regs->pc))
+        return walk_from(r, r->g->sched_pc, r->g->sched_sp ? r->g->sched_sp : regs->sp, false);
+    enum walk_end end = walk_from(r, regs->pc, regs->sp, true);
+    if (end == WALK_TOP || end == WALK_LIMIT)
+        return end;
+    if (within(r->m->vdso_sp, regs->sp, r->g->stack_hi)) /* vgetrandom does not leave the stack */
+        return walk_from(r, r->m->vdso_pc, r->m->vdso_sp, false);
+    if (r->g->syscallsp)
+        return walk_from(r, r->g->syscallpc, r->g->syscallsp, false);
+    return end;
 }
 
-/* The registers that a signal interrupted, when the thread is in a handler. */
-static bool interrupted(struct capture *c, struct unwinder *u, const struct mrec *m,
-                        const struct arch_regs *regs, struct arch_regs *ret)
+/* The registers that a signal interrupted, when the thread is in a handler.  Whatever the handler
+ * does and calls, what the kernel left at the top of the stack names this very stack; what signals
+ * within the handler left lies below it. */
+static bool interrupted(struct capture *c, const struct mrec *m, taddr sp, struct arch_regs *ret)
 {
-    struct walk w = {.pc = regs->pc,
-                     .sp = regs->sp,
-                     .exact = true,
-                     .spwrite_ok = true,
-                     .lo = m->gsignal_lo,
-                     .hi = m->gsignal_hi};
-    uint8_t frame[SIGFRAME];
-    unwinder_begin(u);
-    unwinder_walk(u, &w);
-    if (w.end != WALK_SIGNAL)
-        return false;
-    struct err *e = target_read(c->t, w.sp, frame, sizeof(frame));
-    bool ok = !e && target_arch(c->t)->from_sigframe(frame, sizeof(frame), ret);
-    err_free(e);
-    return ok;
+    const struct arch *arch = target_arch(c->t);
+    struct arch_sigframe frame;
+    uint64_t *words = NULL;
+    size_t n = (m->gsignal_hi - sp) / 8, need = arch->sigframe_n / 8;
+    bool found = false;
+    err_free(rt_read_array(c->t, "a signal stack", sp, n, 8, GSIGNAL_MAX / 8, (void **)&words));
+    for (size_t i = n; words && i-- > 0 && !found;) {
+        if (i + need > n)
+            continue;
+        arch->from_sigframe((const uint8_t *)(words + i), &frame);
+        found = frame.stack_lo == m->gsignal_lo && frame.stack_n == m->gsignal_hi - m->gsignal_lo;
+    }
+    free(words);
+    if (found)
+        *ret = frame.regs;
+    return found;
+}
+
+/* A handler that makes the goroutine call something (asyncPreempt, sigpanic) pushes the return
+ * address first, and then sets the program counter: in between, the stack pointer is one word off.
+ * Go: runtime/signal_amd64.go pushCall, preparePanic. */
+static taddr without_pushed_pc(struct running *r, const struct arch_regs *regs)
+{
+    taddr word = 0;
+    err_free(target_read_u64(r->c->t, regs->sp, &word));
+    return word == regs->pc ? regs->sp + 8 : regs->sp;
 }
 
 static void take_running(struct capture *c, const struct mrec *m, const struct arch_regs *regs)
@@ -261,8 +292,10 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
     struct worker *w = &c->workers[0];
     struct running r = {.c = c, .u = w->u, .m = m, .g = &g->g};
     struct arch_regs before;
-    if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) && interrupted(c, w->u, m, regs, &before))
+    if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) && interrupted(c, m, regs->sp, &before)) {
+        before.sp = without_pushed_pc(&r, &before);
         regs = &before;
+    }
     enum walk_end end = walk_running(&r, regs);
     locals_take(c->locals, m->gi, regs);
     bool on_g = within(regs->sp, g->g.stack_lo, g->g.stack_hi);
@@ -278,9 +311,16 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
         g->flags |= SNAP_GF_CGO;
 }
 
-static bool runs(const struct capture *c, uint32_t gi)
+/* Whether the stack of an M's goroutine is to be taken from its thread.  A goroutine that begins or
+ * ends to run, or ends a cycle of the GC (gcMarkTermination waits on its own stack), has another
+ * status already or still; of one in a system call the runtime tells what it saved. */
+static bool runs(const struct capture *c, const struct mrec *m)
 {
-    return gi != SNAP_NONE && rt_gstatus(&c->rt->layout, c->gs[gi].g.status) == SNAP_G_RUNNING;
+    if (m->gi == SNAP_NONE)
+        return false;
+    const struct rt_g *g = &c->gs[m->gi].g;
+    enum snap_gstatus st = rt_gstatus(&c->rt->layout, g->status);
+    return st == SNAP_G_RUNNING || (g->m == m->addr && capture_may_run(st));
 }
 
 /* ---- rows ---- */
@@ -350,7 +390,7 @@ static void add_thread(struct capture *c, const struct target_thread *t, struct 
         s->thread.pc[row] = t->regs.pc;
         s->thread.sp[row] = t->regs.sp;
         s->thread.stack[row] = own_stack(c, m, &t->regs);
-        if (m && runs(c, m->gi))
+        if (m && runs(c, m))
             take_running(c, m, &t->regs);
     }
 }
@@ -374,25 +414,31 @@ struct sample {
     bool done;
 };
 
+static struct err *read_m(struct capture *c, taddr addr, struct mrec *m)
+{
+    uint8_t *p = mem_alloc((size_t)c->rt->layout.size[RT_STRUCT_m]);
+    struct err *e = target_read(c->t, addr, p, (size_t)c->rt->layout.size[RT_STRUCT_m]);
+    if (!e)
+        parse_m(c->rt, addr, p, m);
+    free(p);
+    return e;
+}
+
 /* While the thread stands: if it still runs the goroutine, its stack. */
 static struct err *sample_thread(void *arg, const struct arch_regs *regs)
 {
     struct sample *s = arg;
     struct capture *c = s->c;
-    size_t msize = (size_t)c->rt->layout.size[RT_STRUCT_m];
-    uint8_t *p = mem_alloc(msize);
-    struct mrec m = *s->m;
-    struct err *e = target_read(c->t, m.addr, p, msize);
+    struct mrec m;
+    struct err *e = read_m(c, s->m->addr, &m);
     if (!e) {
-        parse_m(c->rt, m.addr, p, &m);
         read_m_stacks(c, &m);
         m.gi = capture_g_index(c, m.curg);
     }
-    free(p);
     if (!e && m.gi == s->gi)
         e = capture_one_live(c, s->gi);
     if (!e && m.gi == s->gi) {
-        if (c->gs[s->gi].source == G_NONE && runs(c, s->gi))
+        if (c->gs[s->gi].source == G_NONE && runs(c, &m))
             take_running(c, &m, regs);
         s->done = c->gs[s->gi].source != G_NONE;
         if (s->m->thread != SNAP_NONE) {
@@ -405,6 +451,27 @@ static struct err *sample_thread(void *arg, const struct arch_regs *regs)
     return e;
 }
 
+/* The thread of the M that a goroutine runs on, which may be younger than our list; *tid 0: none.
+ */
+static struct err *find_thread(struct capture *c, taddr maddr, struct mrec *m, pid_t *tid)
+{
+    uint32_t mi = map_get(&c->m_by_addr, maddr);
+    *tid = 0;
+    if (mi != MAP_NONE && c->ms[mi].thread != SNAP_NONE) {
+        *m = c->ms[mi];
+        *tid = (pid_t)c->s->thread.tid[m->thread];
+        return NULL;
+    }
+    struct target_thread *threads;
+    size_t n;
+    TRY(read_m(c, maddr, m));
+    TRY(target_threads(c->t, &c->arena, &threads, &n));
+    for (size_t i = 0; i < n; i++)
+        if ((uint64_t)(threads[i].inner_tid ? threads[i].inner_tid : threads[i].tid) == m->procid)
+            *tid = threads[i].tid;
+    return NULL;
+}
+
 struct err *capture_one_running(struct capture *c, uint32_t gi)
 {
     struct goroutine *g = &c->gs[gi];
@@ -413,19 +480,20 @@ struct err *capture_one_running(struct capture *c, uint32_t gi)
         enum snap_gstatus st = rt_gstatus(&c->rt->layout, g->g.status);
         if (g->source != G_NONE || st == SNAP_G_DEAD)
             return NULL;
-        uint32_t mi = g->g.m ? map_get(&c->m_by_addr, g->g.m) : MAP_NONE;
-        if (st != SNAP_G_RUNNING || mi == MAP_NONE || c->ms[mi].thread == SNAP_NONE)
+        struct mrec m;
+        pid_t tid = 0;
+        if (g->g.m)
+            err_free(find_thread(c, g->g.m, &m, &tid)); /* of an M that is gone by now: once more */
+        if (!tid)
             continue;
-        struct sample s = {.c = c, .m = &c->ms[mi], .gi = gi};
+        struct sample s = {.c = c, .m = &m, .gi = gi};
         struct target_pause pause;
-        struct err *e = target_sample_thread(c->t, (pid_t)c->s->thread.tid[c->ms[mi].thread],
-                                             sample_thread, &s, &pause);
-        if (e && err_code(e) == ERR_GONE)
-            return e;
+        struct err *e = target_sample_thread(c->t, tid, sample_thread, &s, &pause);
         if (!e)
             c->sampled_ns = (int64_t)max_u64((uint64_t)c->sampled_ns, (uint64_t)pause.ns);
-        else
-            c->refused = true; /* not permitted to trace, or the thread has ended */
+        else if (err_code(e) !=
+                 ERR_GONE)     /* the thread has ended; the process, as the next read says */
+            c->refused = true; /* not permitted to trace */
         err_free(e);
         if (s.done)
             return NULL;

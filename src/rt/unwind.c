@@ -14,16 +14,7 @@
 
 #include "rt/capture_int.h"
 
-enum pc_kind {
-    PC_FREE,
-    PC_NORMAL,
-    PC_INJECTED,
-    PC_SIGTRAMP,
-    PC_TOP,
-    PC_UNKNOWN,
-    PC_NO_FRAME,
-    PC_SPWRITE
-};
+enum pc_kind { PC_FREE, PC_NORMAL, PC_INJECTED, PC_TOP, PC_UNKNOWN, PC_NO_FRAME, PC_SPWRITE };
 
 struct pc_slot {
     taddr pc;
@@ -125,9 +116,7 @@ static void learn_pc(struct unwinder *u, struct pc_slot *slot, taddr pc)
         return;
     slot->fn = (uint8_t)symbols_func_id(u->rt, f.name, f.func_id);
     slot->frame = f.pcsp ? pcln_frame_size(&m->pcln, &f, pc) : -1;
-    if (strcmp(f.name, "runtime.sigtramp") == 0 && slot->frame >= 0)
-        slot->kind = PC_SIGTRAMP;
-    else if (f.flag & PCLN_FLAG_TOP)
+    if ((f.flag & PCLN_FLAG_TOP) || strcmp(f.name, "runtime.sigtramp") == 0)
         slot->kind = PC_TOP;
     else if (slot->frame < 0)
         slot->kind = PC_NO_FRAME;
@@ -287,16 +276,13 @@ void unwinder_walk(struct unwinder *u, struct walk *w)
         }
         push(u, slot, w->sp, exact);
         w->last_fn = slot->fn;
-        if (slot->kind > PC_SIGTRAMP && !(slot->kind == PC_SPWRITE && first && w->spwrite_ok)) {
+        bool goes_on = slot->kind <= PC_INJECTED ||
+                       (slot->kind == PC_SPWRITE && (w->spwrite_all || (first && w->spwrite_ok)));
+        if (!goes_on) {
             w->end = end_of(slot);
             return;
         }
         taddr ret_at = w->sp + (taddr)slot->frame;
-        if (slot->kind == PC_SIGTRAMP) { /* returns to the kernel */
-            w->sp = ret_at + 8;
-            w->end = WALK_SIGNAL;
-            return;
-        }
         uint64_t pc;
         if (!word_at(u, w, ret_at, &pc)) {
             w->end = WALK_MEMORY;
