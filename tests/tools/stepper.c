@@ -2,7 +2,7 @@
  *
  *     stepper PID TID [key=value ...]
  *
- *     steps=N     instructions                                            (100000)
+ *     steps=N     instructions, from when it first was in code of the target   (100000)
  *     each=N      looks at one instruction in one situation, at most      (2)
  *     sysmon=0|1  lets the runtime's watcher run, which preempts what is slow (0)
  *     show=N      states that are not exact and are printed in full       (10)
@@ -39,7 +39,14 @@
 #include "rt/rt_int.h"
 #include "target/target_int.h"
 
-enum { NR_SIGRETURN = 15, NR_NANOSLEEP = 35, TRIES = 20, IN_CALL_FRAMES = 8, PATIENCE = 5 };
+enum {
+    NR_SIGRETURN = 15,
+    NR_NANOSLEEP = 35,
+    TRIES = 20,
+    IN_CALL_FRAMES = 8,
+    PATIENCE = 5,
+    FIRST_STEPS = 3000000
+};
 
 /* ---- a target whose only thread with registers is the one that is stepped ---- */
 
@@ -226,8 +233,8 @@ static void follow_sigreturn(struct stepper *s, const struct gstate *g, const st
     s->injected++;
 }
 
-/* Takes over what we see of a goroutine that stands on its own stack: each return address is looked
- * for from the stack pointer up. */
+/* Takes over what we see of a goroutine that is in code of the target: each return address is
+ * looked for from the stack pointer up (the runtime's code may hold copies of them). */
 static void adopt(struct stepper *s, const struct gstate *g, const taddr *pcs, size_t n)
 {
     struct shadow *sh = shadow_of(s, g);
@@ -420,6 +427,12 @@ static bool is_new(struct stepper *s, const struct gstate *g, const struct shado
     return n < (uint32_t)s->each;
 }
 
+static bool can_adopt(struct stepper *s, const struct gstate *g)
+{
+    return on_stack(g, s->target.regs.sp) &&
+           strncmp(func_name(s, s->target.regs.pc), "main.", 5) == 0;
+}
+
 static struct err *look(struct stepper *s)
 {
     struct rt_capture_options o = {.consistency = RT_PROCESS};
@@ -431,7 +444,7 @@ static struct err *look(struct stepper *s)
     if (!g.g)
         return NULL;
     struct shadow *sh = shadow_of(s, &g);
-    if (sh->known ? !is_new(s, &g, sh) : !on_stack(&g, s->target.regs.sp))
+    if (sh->known ? !is_new(s, &g, sh) : !can_adopt(s, &g))
         return NULL;
     struct err *e = NULL;
     for (int i = 0; i < TRIES && !sn; i++) { /* the other threads run on: a list may change */
@@ -453,7 +466,7 @@ static struct err *look(struct stepper *s)
             s->shown++;
             show(s, verdicts[verdict], &g, &v, sh);
         }
-    } else if (on && !v.partial && v.pc.n && v.pc.v[0] == s->target.regs.pc) {
+    } else if (!v.partial && v.pc.n && v.pc.v[0] == s->target.regs.pc) {
         adopt(s, &g, v.pc.v + 1, v.pc.n - 1);
     }
     vec_free(&v.pc);
@@ -654,9 +667,10 @@ static struct err *run(struct stepper *s)
         return err_new(ERR_GONE, "thread %d does not stop", s->target.tid);
     TRY(get_regs(s));
     hurry(s);
-    for (; s->steps < (uint64_t)s->max_steps && !done; s->steps++) {
+    for (uint64_t i = 0; i < FIRST_STEPS && s->steps < (uint64_t)s->max_steps && !done; i++) {
         TRY(look(s));
         TRY(step(s, &signal, &done));
+        s->steps += s->adopted != 0;
     }
     calm(s);
     ptrace(PTRACE_DETACH, s->target.tid, NULL, (void *)(intptr_t)signal);
