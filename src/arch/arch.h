@@ -116,10 +116,9 @@ struct arch {
     size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
     const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
     const struct arch_inject *inject;        /* NULL: not done on this processor */
-    size_t sigframe_n;                       /* bytes that from_sigframe() looks at */
-    /* What the kernel put on the stack for a signal handler (the ucontext).  Of
-     * raw, only the general registers are right. */
-    void (*from_sigframe)(const uint8_t *frame, struct arch_sigframe *ret);
+    /* What the kernel put on the stack for a signal handler (the ucontext).  Of raw, only the
+     * general registers are right.  False: n is too small. */
+    bool (*from_sigframe)(const uint8_t *frame, size_t n, struct arch_sigframe *ret);
 };
 
 const struct arch *arch_by_machine(uint16_t machine); /* NULL: not supported */

@@ -124,12 +124,14 @@ static bool from_raw(struct arch_regs *r)
 }
 
 /* struct ucontext of the kernel: flags, link, stack (lo, flags, size), then the registers of struct
- * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags. */
-enum { SIGFRAME_STACK = 2, SIGFRAME_REGS = 5, SIGFRAME_WORDS = SIGFRAME_REGS + 18 };
+ * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
+enum { SIGFRAME_STACK = 2, SIGFRAME_REGS = 5, SIGFRAME_WORDS = SIGFRAME_REGS + 17 };
 
-static void from_sigframe(const uint8_t *frame, struct arch_sigframe *ret)
+static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_sigframe *ret)
 {
     uint64_t w[SIGFRAME_WORDS];
+    if (n < sizeof(w))
+        return false;
     memcpy(w, frame, sizeof(w));
     const uint64_t *r = w + SIGFRAME_REGS;
     struct user_regs_struct u = {
@@ -150,13 +152,12 @@ static void from_sigframe(const uint8_t *frame, struct arch_sigframe *ret)
         .rcx = r[14],
         .rsp = r[15],
         .rip = r[16],
-        .eflags = r[17],
         .orig_rax = UINT64_MAX,
     };
     *ret = (struct arch_sigframe){
         .stack_lo = w[SIGFRAME_STACK], .stack_n = w[SIGFRAME_STACK + 2], .regs.raw_n = sizeof(u)};
     memcpy(ret->regs.raw, &u, sizeof(u));
-    from_raw(&ret->regs);
+    return from_raw(&ret->regs);
 }
 
 static void to_raw(struct arch_regs *r)
@@ -206,6 +207,5 @@ const struct arch arch_x86_64 = {
     .fp_in_extended = sizeof(struct user_fpregs_struct), /* XSAVE begins as FXSAVE does */
     .syscall_name = syscall_name,
     .inject = &arch_x86_64_inject,
-    .sigframe_n = SIGFRAME_WORDS * 8,
     .from_sigframe = from_sigframe,
 };

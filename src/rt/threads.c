@@ -261,15 +261,12 @@ static bool interrupted(struct capture *c, const struct mrec *m, taddr sp, struc
     const struct arch *arch = target_arch(c->t);
     struct arch_sigframe frame;
     uint64_t *words = NULL;
-    size_t n = (m->gsignal_hi - sp) / 8, need = arch->sigframe_n / 8;
+    size_t n = (m->gsignal_hi - sp) / 8;
     bool found = false;
     err_free(rt_read_array(c->t, "a signal stack", sp, n, 8, GSIGNAL_MAX / 8, (void **)&words));
-    for (size_t i = n; words && i-- > 0 && !found;) {
-        if (i + need > n)
-            continue;
-        arch->from_sigframe((const uint8_t *)(words + i), &frame);
-        found = frame.stack_lo == m->gsignal_lo && frame.stack_n == m->gsignal_hi - m->gsignal_lo;
-    }
+    for (size_t i = n; words && i-- > 0 && !found;)
+        found = arch->from_sigframe((const uint8_t *)(words + i), (n - i) * 8, &frame) &&
+                frame.stack_lo == m->gsignal_lo && frame.stack_n == m->gsignal_hi - m->gsignal_lo;
     free(words);
     if (found)
         *ret = frame.regs;

@@ -17,20 +17,25 @@ static void test_signal_frame(void **state)
                 {8, REG_R8},  {9, REG_R9},  {14, REG_R14}, {15, REG_R15}};
     const struct arch *arch = arch_by_machine(EM_X86_64);
     ucontext_t uc = {0};
-    struct arch_regs r;
+    struct arch_sigframe frame;
     uint64_t v;
+    uc.uc_stack.ss_sp = &uc;
+    uc.uc_stack.ss_size = 32768;
     for (int i = 0; i < NGREG; i++)
         uc.uc_mcontext.gregs[i] = 1000 + i;
-    assert_true(arch->from_sigframe((const uint8_t *)&uc, sizeof(uc), &r));
-    assert_int_equal(r.pc, 1000 + REG_RIP);
-    assert_int_equal(r.sp, 1000 + REG_RSP);
+    assert_true(arch->from_sigframe((const uint8_t *)&uc, sizeof(uc), &frame));
+    const struct arch_regs *r = &frame.regs;
+    assert_int_equal(frame.stack_lo, (uintptr_t)&uc);
+    assert_int_equal(frame.stack_n, 32768);
+    assert_int_equal(r->pc, 1000 + REG_RIP);
+    assert_int_equal(r->sp, 1000 + REG_RSP);
     for (size_t i = 0; i < ARRAY_LEN(regs); i++) {
-        assert_true(arch->dwarf_reg(&r, regs[i].dwarf, &v));
+        assert_true(arch->dwarf_reg(r, regs[i].dwarf, &v));
         assert_int_equal(v, 1000 + regs[i].greg);
     }
-    assert_false(arch->dwarf_reg(&r, 17, &v));
+    assert_false(arch->dwarf_reg(r, 17, &v));
+    assert_false(arch->from_sigframe((const uint8_t *)&uc, 64, &frame));
     assert_true(arch->dwarf_is_vector(17) && !arch->dwarf_is_vector(16));
-    assert_false(arch->from_sigframe((const uint8_t *)&uc, 64, &r));
 }
 
 static void test_stack_operands(void **state)

@@ -34,13 +34,14 @@ static void test_registers_there_and_back(void **state)
 static void test_signal_frame(void **state)
 {
     const struct arch *x = arch_by_machine(EM_X86_64);
-    struct arch_regs r;
+    struct arch_sigframe f;
     uint8_t frame[512] = {0};
     uint64_t words[17]; /* r8 r9 r10 r11 r12 r13 r14 r15 di si bp bx dx ax cx sp ip */
     for (uint64_t i = 0; i < 17; i++)
         words[i] = 100 + i;
     memcpy(frame + 40, words, sizeof(words));
-    assert_true(x->from_sigframe(frame, sizeof(frame), &r));
+    assert_true(x->from_sigframe(frame, sizeof(frame), &f));
+    const struct arch_regs r = f.regs;
     assert_true(r.g == 106 && r.bp == 110 && r.sp == 115 && r.pc == 116);
     struct user_regs_struct u;
     assert_int_equal(r.raw_n, sizeof(u));
@@ -48,8 +49,8 @@ static void test_signal_frame(void **state)
     assert_true(u.r8 == 100 && u.r12 == 104 && u.r15 == 107 && u.rdi == 108 && u.rsi == 109 &&
                 u.rbx == 111);
     assert_true(u.rdx == 112 && u.rax == 113 && u.rcx == 114 && u.rsp == 115 && u.rip == 116);
-    assert_true(x->from_sigframe(frame, 40 + sizeof(words), &r));
-    assert_false(x->from_sigframe(frame, 40 + sizeof(words) - 1, &r));
+    assert_true(x->from_sigframe(frame, 40 + sizeof(words), &f));
+    assert_false(x->from_sigframe(frame, 40 + sizeof(words) - 1, &f));
 }
 
 static void test_instructions(void **state)
