@@ -70,6 +70,7 @@ struct err *capture_heap(struct capture *c)
     h->c = c;
     TRY(heap_read_spans(h));
     TRY(types_open(c->rt, c->t, &h->types));
+    TRY(heap_masks_open(h));
     TRY(heap_read_edges(h));
     types_list(h->types);
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
@@ -92,6 +93,7 @@ struct err *capture_heap_finish(struct capture *c)
     if (!h)
         return NULL;
     TRY(heap_find_shapes(h));
+    heap_masks_free(h);
     TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
     return number_types(h);
@@ -105,6 +107,7 @@ void capture_heap_free(struct capture *c)
     types_free(h->types);
     vec_free(&h->closures);
     heap_free_typed_roots(h);
+    heap_masks_free(h);
     heap_free_spans(h);
     free(h);
     c->heap_objects = NULL;

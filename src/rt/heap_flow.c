@@ -331,8 +331,67 @@ static bool fits(const struct shaper *p, const struct type_shape *sh, const stru
     }
 }
 
+/* The pattern of a type, as far as 64 words go; false: not known, or too long. */
+bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words)
+{
+    const struct rt_typeinfo *t = type == SNAP_NONE ? NULL : types_get(p->ty, type);
+    if (!t || !t->mask || !t->size || t->size % 8 || t->size > 8 * HEAP_MASK_WORDS)
+        return false;
+    uint64_t words = t->ptr_bytes / 8;
+    memcpy(ret, t->mask, sizeof(*ret));
+    *ret &= words < 64 ? (UINT64_C(1) << words) - 1 : UINT64_MAX;
+    *ret_words = t->size / 8;
+    return true;
+}
+
+/* Whether an array of such values can have a pattern: it repeats, and ends behind a value, or where
+ * the slot does (the runtime fills slots of growing slices). */
+bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room)
+{
+    uint64_t all = pattern, end = 64 - (uint64_t)__builtin_clzll(mask | 1);
+    for (uint64_t at = words; at < 64; at += words)
+        all |= pattern << at;
+    end = min_u64((end + words - 1) / words * words, room);
+    return mask == (end < 64 ? all & ((UINT64_C(1) << end) - 1) : all);
+}
+
+static bool pattern_fits(const struct shaper *p, const struct type_shape *sh,
+                         const struct heap_span *s, uint64_t mask)
+{
+    uint64_t pattern, words;
+    uint32_t type = sh->type;
+    if (sh->form == SNAP_FORM_MAP_GROUPS)
+        type = types_entry(p->ty, type)->internal;
+    else if (sh->form != SNAP_FORM_VALUE && sh->form != SNAP_FORM_ARRAY &&
+             sh->form != SNAP_FORM_CHAN_BUF && sh->form != SNAP_FORM_CLOSURE)
+        return true;
+    if (!flow_mask_of(p, type, &pattern, &words))
+        return true;
+    if (sh->form == SNAP_FORM_VALUE || sh->form == SNAP_FORM_CLOSURE)
+        return pattern == mask;
+    return flow_repeats(pattern, words, mask, flow_room(s) / 8);
+}
+
+/* The same with the object's own pattern, where that is known. */
+static bool fits_with_pattern(struct shaper *p, uint16_t shape, uint32_t span, uint16_t number)
+{
+    uint64_t class = p->spans[span].spanclass;
+    uint64_t key = (uint64_t)shape << 24 | (uint64_t)number << 8 | class;
+    _Atomic uint64_t *seen = &p->pattern_fits[hash_u64(key) % SHAPE_PATTERNS];
+    uint64_t v = atomic_load_explicit(seen, memory_order_relaxed);
+    if (v >> 1 == key)
+        return v & 1;
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    const struct heap_span *s = &p->h->spans[span];
+    bool yes = fits(p, sh, s) && pattern_fits(p, sh, s, p->h->masks.bits[number]);
+    atomic_store_explicit(seen, key << 1 | yes, memory_order_relaxed);
+    return yes;
+}
+
 bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot)
 {
+    if (slot < p->h->nscan && p->h->masks.number[slot])
+        return fits_with_pattern(p, shape, shaper_span(p, slot), p->h->masks.number[slot]);
     uint32_t span = shaper_span(p, slot);
     uint8_t class = p->spans[span].spanclass;
     struct shape_fit *f = &p->fit[shape];
@@ -353,6 +412,9 @@ bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot)
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
 {
     const struct heap_span *s = &p->h->spans[shaper_span(p, slot)];
+    uint32_t map = types_entry(p->ty, type)->of_map;
+    if (map != SNAP_NONE)
+        return shape_of(p, SNAP_FORM_MAP_GROUPS, map, SNAP_EV_HEADER);
     bool one = is_class_of(p, s, types_get(p->ty, type)->size);
     return shape_of(p, one ? SNAP_FORM_VALUE : SNAP_FORM_ARRAY, type, SNAP_EV_HEADER);
 }

@@ -11,6 +11,8 @@
 #ifndef GOSPECT_RT_HEAP_INT_H
 #define GOSPECT_RT_HEAP_INT_H
 
+#include <stdatomic.h>
+
 #include "rt/capture_int.h"
 
 /* ---- types.c: the runtime's type descriptors ---- */
@@ -111,6 +113,13 @@ struct heap_closure {
     taddr pc;
 };
 
+/* Which words of objects of up to 64 words are pointers: few patterns, so objects have a number. */
+enum { HEAP_MASK_WORDS = 64, HEAP_MASKS = 1 << 16 };
+struct heap_masks {
+    uint16_t *number;       /* owned; of each slot with pointers; 0: not known */
+    _Atomic uint64_t *bits; /* owned; of each number */
+};
+
 struct heap {
     struct capture *c;
     struct rt_types *types;
@@ -121,6 +130,7 @@ struct heap {
     uint64_t *allocated;    /* the snapshot's column slots64.allocated */
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
     struct heap_pages pages;
+    struct heap_masks masks;
     VEC(struct heap_closure) closures; /* filled by heap_read_edges(), in the order of slots */
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
@@ -165,6 +175,11 @@ taddr heap_data_of(const struct heap *h, uint32_t slot);
 /* The runtime.heapArena of an address in a span; 0: not known.  Any thread. */
 taddr heap_arena_of(const struct heap *h, taddr addr);
 
+/* heap_masks.c: before the edges are read, which fills it; until shapes are known. */
+struct err *heap_masks_open(struct heap *h) MUST_USE;
+void heap_masks_free(struct heap *h);
+/* The number of a pattern; 0: it is empty, or there are too many.  Any thread. */
+uint16_t heap_mask_number(struct heap_masks *m, uint64_t bits);
 struct err *heap_read_edges(struct heap *h) MUST_USE;    /* heap_edges.c: edge, scanslot */
 struct err *heap_read_memory(struct heap *h) MUST_USE;   /* heap_memory.c: memory */
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */

@@ -64,7 +64,17 @@ static inline void begin(struct heap_scan *x, uint32_t slot)
     x->last_word = UINT64_MAX;
     x->count = 0;
     x->ended = false;
+    x->first_mask = 0;
     x->after_pointer = true; /* nothing is before it that could be an interface's first word */
+}
+
+static inline void note_mask(struct heap_scan *x, uint32_t slot, uint64_t mask)
+{
+    if (mask != x->known_mask) {
+        x->known_mask = mask;
+        x->known_number = heap_mask_number(&x->h->masks, mask);
+    }
+    x->h->masks.number[slot] = x->known_number;
 }
 
 /* The count goes before the edges; it is seldom longer than a byte. */
@@ -277,6 +287,7 @@ static void span_with_bits(struct heap_scan *x, const struct heap_span *s, size_
             mask |= bits[b / 64 + 1] << (64 - b % 64);
         note_closure(x, slot, *w);
         mask &= low_bits(words);
+        note_mask(x, slot, mask);
         begin(x, slot);
         put_words(x, w, 0, mask, true);
         end(x);
@@ -315,6 +326,7 @@ static void put_one_bit(struct heap_scan *x, const uint64_t *w, uint64_t first, 
         memcpy(&mask, bits + group * 8, sizeof(mask));
         take = min_u64(64 - bit % 64, n - i);
         mask = mask >> bit % 64 & low_bits(take);
+        x->first_mask |= first + i < 64 ? mask << (first + i) : 0;
         put_words(x, w + i, first + i, mask, x->after_pointer);
         x->after_pointer = mask >> (take - 1) & 1;
         x->ended = no_more[group / 8] >> group % 8 & 1;
@@ -342,6 +354,7 @@ static void put_two_bits(struct heap_scan *x, const uint64_t *w, uint64_t first,
     for (uint64_t i = 0; i < n && !x->ended; i += take, bit += take) {
         take = min_u64(64, n - i);
         uint64_t mask = two_bits(bits, bit, take, &live);
+        x->first_mask |= first + i < 64 ? mask << (first + i) : 0;
         put_words(x, w + i, first + i, mask, x->after_pointer);
         x->after_pointer = mask >> (take - 1) & 1;
         x->ended = live < take;
@@ -365,6 +378,8 @@ static void span_of_arena(struct heap_scan *x, const struct heap_span *s, size_t
             continue;
         begin(x, slot);
         put_arena(x, w, 0, words, at, i * words);
+        if (words <= HEAP_MASK_WORDS)
+            note_mask(x, slot, x->first_mask);
         note_closure(x, slot, *w);
         end(x);
     }

@@ -67,6 +67,9 @@ struct heap_scan {
     uint64_t last_word, count;
     bool ended, after_pointer; /* no pointers follow; the word before is one */
     struct heap_mask mask;     /* of a large object */
+    uint64_t first_mask;       /* of its first 64 words, as the arena's bitmap has it */
+    uint64_t known_mask;       /* the last one that was asked for */
+    uint16_t known_number;
 
     uint64_t free_targets, unknown;
     VEC(struct heap_closure) closures;

@@ -2,9 +2,9 @@
  *
  * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
  * dynamic types of interface values, variables whose type DWARF knows, and then flow: the type of a
- * field tells what the field points to, and so on through the whole graph.  What is left is not
- * known.  The first shape an object gets stays, so the order of the passes is the order of
- * evidence.
+ * field tells what the field points to, and so on through the whole graph.  What is left is
+ * guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
+ * order of evidence.
  *
  * Interior pointers tell nothing (they may point into an array, a field), but that the block of
  * the tiny allocator they point into holds several values.
@@ -277,8 +277,9 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
     p->span_at = mem_try_alloc(((size_t)h->nslots / 64 + 1) * sizeof(*p->span_at));
     p->done = mem_try_alloc(((size_t)h->nscan / 64 + 1) * sizeof(*p->done));
     p->flow = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->flow));
+    p->pattern_fits = mem_try_alloc(SHAPE_PATTERNS * sizeof(*p->pattern_fits));
     p->fit = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->fit));
-    if (!p->spans || !p->span_at || !p->done || !p->flow || !p->fit)
+    if (!p->spans || !p->span_at || !p->done || !p->flow || !p->fit || !p->pattern_fits)
         return err_new(ERR_NOMEM, "no memory to tell what %u objects are", h->nslots);
     if (h->nspans)
         index_spans(p);
@@ -304,6 +305,7 @@ static void shaper_close(struct shaper *p)
     free((void *)p->done);
     free((void *)p->flow);
     free(p->fit);
+    free((void *)p->pattern_fits);
 }
 
 struct err *heap_find_shapes(struct heap *h)
@@ -316,6 +318,8 @@ struct err *heap_find_shapes(struct heap *h)
         take_roots(&p);
         e = shaper_propagate(&p);
     }
+    if (!e && h->nspans)
+        e = heap_guess(&p);
     if (!e)
         name_closures(&p);
     shaper_close(&p);

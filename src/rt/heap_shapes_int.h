@@ -1,7 +1,7 @@
 /* heap_shapes_int.h - what the files that find out what objects are share.
  *
  * heap_shapes.c leads, heap_flow.c knows what a pointer inside an object of some shape leads to and
- * which objects can have which shape. */
+ * which objects can have which shape, heap_guess.c looks at what is left. */
 #ifndef GOSPECT_RT_HEAP_SHAPES_INT_H
 #define GOSPECT_RT_HEAP_SHAPES_INT_H
 
@@ -15,7 +15,12 @@ struct shape_span {
     uint16_t reserved;
 };
 
-enum { SHAPE_UNSEEN = UINT16_MAX, SHAPE_WORDS_MAX = 1 << 12, SHAPE_BLOCK = 4096 };
+enum {
+    SHAPE_UNSEEN = UINT16_MAX,
+    SHAPE_WORDS_MAX = 1 << 12,
+    SHAPE_BLOCK = 4096,
+    SHAPE_PATTERNS = 1 << 16
+};
 
 /* What the words of a shape lead to: child[word], SHAPE_UNSEEN until it is asked for.  `period`:
  * words after which it repeats (arrays); 0: never. */
@@ -44,6 +49,7 @@ struct shaper {
     uint32_t *span_at;                  /* owned; span of the first of every 64 slots */
     _Atomic(struct shape_flow *) *flow; /* of each shape; owned */
     struct shape_fit *fit;              /* of each shape; owned */
+    _Atomic uint64_t *pattern_fits;     /* SHAPE_PATTERNS answers of flow_fits(); owned */
     _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
     uint32_t pool_local;                /* type sync.poolLocal */
@@ -74,6 +80,8 @@ uint16_t flow_of_interface(struct shaper *p, uint32_t type, enum snap_evidence e
 uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t target);
 /* Whether the object of a slot can have a shape. */
 bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot);
+bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words);
+bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room);
 /* Bytes for the data of an object of the span. */
 uint64_t flow_room(const struct heap_span *s);
 /* A value of the type, or an array of such values, whatever fills the slot better. */
@@ -87,5 +95,10 @@ uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot);
 /* Follows edges from all objects that have a shape and were not followed yet. */
 struct err *shaper_propagate(struct shaper *p) MUST_USE;
+
+/* ---- heap_guess.c ---- */
+
+/* Guesses what is left, and follows the guesses. */
+struct err *heap_guess(struct shaper *p) MUST_USE;
 
 #endif

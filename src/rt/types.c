@@ -135,7 +135,7 @@ struct type_entry *types_new_entry(struct rt_types *ty)
         ty->chunk[n / TYPES_CHUNK] = mem_alloc(TYPES_CHUNK * sizeof(struct type_entry));
     struct type_entry *e = types_entry(ty, n);
     *e = (struct type_entry){
-        .elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE, .ptr_to_this = SNAP_NONE};
+        .elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE, .of_map = SNAP_NONE};
     return e;
 }
 

@@ -49,10 +49,11 @@ struct type_entry {
     _Atomic bool in_edges; /* an interface of the heap names it */
     _Atomic bool has_mask; /* info.mask is final */
     uint32_t name;         /* id in rt_types.names; 0: not read yet, or unreadable */
-    uint32_t elem, key, internal, ptr_to_this; /* SNAP_NONE: none, or unreadable */
-    uint64_t count;                            /* of an array */
-    uint32_t field, fields;                    /* in rt_types.fields */
-    bool opaque;                               /* a struct whose fields are not described */
+    uint32_t of_map;       /* the map that keeps entries in it; SNAP_NONE: none */
+    uint32_t elem, key, internal; /* SNAP_NONE: none, or unreadable */
+    uint64_t count;               /* of an array */
+    uint32_t field, fields;       /* in rt_types.fields */
+    bool opaque;                  /* a struct whose fields are not described */
     bool has_die;
     uint64_t die; /* of a type that only DWARF knows */
 };

@@ -82,7 +82,8 @@ bool types_parse(struct rt_types *ty, taddr addr, struct type_entry *ret)
     size_t size = (size_t)l->size[RT_STRUCT_type];
     if (size > sizeof(copy) || addr & 7 || !types_read(ty, addr, copy, size))
         return false;
-    *ret = (struct type_entry){.elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE};
+    *ret = (struct type_entry){
+        .elem = SNAP_NONE, .key = SNAP_NONE, .internal = SNAP_NONE, .of_map = SNAP_NONE};
     struct rt_typeinfo *i = &ret->info;
     i->addr = addr;
     i->size = rt_get(l, copy, RT_type_size);
@@ -247,6 +248,9 @@ static uint32_t map_internal(struct rt_types *ty, const struct type_entry *e)
     uint32_t type = part(ty, addr);
     if (type != SNAP_NONE && !groups && !types_section(ty, addr))
         types_entry(ty, type)->opaque = true;
+    /* named map types share it with map[K]V: the first in the list is as good as any */
+    if (type != SNAP_NONE && types_entry(ty, type)->of_map == SNAP_NONE)
+        types_entry(ty, type)->of_map = e->number;
     return type;
 }
 

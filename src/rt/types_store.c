@@ -90,6 +90,18 @@ static void drop_beyond(uint32_t *types, size_t n, uint32_t rows)
             types[i] = SNAP_NONE;
 }
 
+/* Shapes that were thought of, but that no object has, become rows like that of "not known". */
+static void drop_unused_shapes(struct rt_types *ty, const struct snap *s)
+{
+    bool *used = mem_alloc(TYPES_SHAPES_MAX * sizeof(*used));
+    for (size_t i = 0; i < s->slot.n; i++)
+        used[s->slot.shape[i]] = true;
+    for (uint32_t i = 0; i < ty->nshapes; i++)
+        if (!used[i])
+            ty->shape[i] = (struct type_shape){.type = SNAP_NONE, .pc = SNAP_NONE};
+    free(used);
+}
+
 static void store_shapes(struct rt_types *ty, struct capture *c)
 {
     struct snap *s = c->s;
@@ -143,6 +155,7 @@ struct err *types_store(struct rt_types *ty, struct capture *c)
 {
     struct snap *s = c->s;
     struct wanted w = {.ty = ty};
+    drop_unused_shapes(ty, s);
     types_link(ty);
     if (!(w.depth = mem_try_alloc((size_t)ty->n + 1)))
         return err_new(ERR_NOMEM, "no memory for the types");
