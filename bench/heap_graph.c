@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "heap/by.h"
+#include "heap/diff.h"
 #include "heap/suspects.h"
 #include "snap/snap_int.h"
 
@@ -154,6 +155,7 @@ static struct snap *make(double millions)
     for (uint32_t i = 0; i < s->slot.n; i++)
         s->slot.shape[i] = (uint16_t)(i < g.nscan ? 1 + i % 200 : 201 + i % 199);
     memset(s->slots64.allocated, 0xff, s->slots64.n * 8);
+    memset(s->slots64.survived, 0xff, s->slots64.n * 8);
     edges(&g);
     roots(&g);
     return s;
@@ -184,6 +186,31 @@ static int64_t report(const char *what, int64_t since)
     return clock_mono_ns();
 }
 
+/* What needs the edges: paths, suspects, and a diff (of the heap with itself: all is kept, so that
+ * all pointers are compared). */
+static int64_t with_edges(struct heap_graph *g, int64_t t)
+{
+    struct heap_paths paths;
+    struct heap_suspects suspects;
+    struct heap_diff *d;
+    uint32_t what[] = {heap_slots(g) / 4, heap_slots(g) / 4 + 77, heap_slots(g) - 1000};
+    static const char *const names[] = {"path, first", "path", "path to a leaf"};
+    for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+        must(heap_find_paths(g, &(struct heap_path_options){.what = what[i]}, &paths));
+        heap_paths_free(&paths);
+        t = report(names[i], t);
+    }
+    must(heap_find_paths(g, &(struct heap_path_options){.to = HEAP_TO_TYPE, .what = 17}, &paths));
+    heap_paths_free(&paths);
+    t = report("path to a type", t);
+    must(heap_find_suspects(g, NULL, &suspects));
+    heap_suspects_free(&suspects);
+    t = report("suspects", t);
+    must(heap_diff(g, g, NULL, &d));
+    heap_diff_free(d);
+    return report("diff", t);
+}
+
 int main(int argc, char **argv)
 {
     double millions = argc > 1 ? atof(argv[1]) : 15.5;
@@ -211,6 +238,8 @@ int main(int argc, char **argv)
         must(heap_top(g, &(struct heap_top_options){.limit = 20}, top, &n));
         t = report("top", t);
     }
+    if (o.keep_edges)
+        t = with_edges(g, t);
     struct heap_totals sums;
     heap_totals(g, &sums);
     printf("live %llu of %llu, held by one holder %llu\n", (unsigned long long)sums.live_objects,

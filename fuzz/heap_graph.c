@@ -50,8 +50,11 @@ static void types(struct make_heap *h, struct input *in)
     struct snap *s = h->s;
     static const char *const names[] = {"key", "elem", "slots", "keys", "elems", "overflow", "a.B"};
     size_t n = below(in, 8), nfields = below(in, 8);
-    for (size_t i = 0; i < n; i++)
-        make_type(h, "main.T", 2 + below(in, 25), take(in), take(in));
+    for (size_t i = 0; i < n; i++) { /* one after the other: arguments have no order */
+        int kind = 2 + (int)below(in, 25);
+        uint8_t size = take(in);
+        make_type(h, "main.T", kind, size, take(in));
+    }
     for (size_t i = 0; i < nfields; i++) {
         uint32_t f = snap_add_field(s);
         s->field.name[f] = intern_add(&s->strings, names[below(in, 7)]);
@@ -66,8 +69,10 @@ static void types(struct make_heap *h, struct input *in)
         s->type.field[i] = below(in, nfields);
         s->type.fields[i] = below(in, nfields - s->type.field[i] + 1);
     }
-    for (size_t i = below(in, 12); i; i--)
-        make_shape(h, (enum snap_form)below(in, SNAP_FORM_COUNT), maybe(in, n));
+    for (size_t i = below(in, 12); i; i--) {
+        enum snap_form form = (enum snap_form)below(in, SNAP_FORM_COUNT);
+        make_shape(h, form, maybe(in, n));
+    }
 }
 
 static void roots(struct make_heap *h, struct input *in, uint32_t n)
@@ -82,7 +87,8 @@ static void roots(struct make_heap *h, struct input *in, uint32_t n)
     for (uint32_t i = 0; i < s->global.n; i++)
         s->global.type[i] = maybe(in, s->type.n);
     for (uint32_t i = below(in, 9); i && n; i--) {
-        uint32_t r = make_root(h, (enum snap_rootkind)below(in, SNAP_ROOT_COUNT), below(in, n));
+        enum snap_rootkind kind = (enum snap_rootkind)below(in, SNAP_ROOT_COUNT);
+        uint32_t r = make_root(h, kind, below(in, n));
         s->root.global[r] = maybe(in, s->global.n);
         s->root.goroutine[r] = maybe(in, s->goroutine.n);
         s->root.addr[r] = 0x600000 + take(in);
@@ -111,7 +117,8 @@ static void profile(struct snap *s, struct input *in)
 static void spoil(struct snap *s, struct input *in)
 {
     for (uint32_t i = take(in) % 8; i; i--) {
-        uint32_t at = (uint32_t)take(in) << 8 | take(in);
+        uint32_t at = (uint32_t)take(in) << 8;
+        at |= take(in);
         uint8_t v = take(in);
         if (v % 4 && s->edge.n)
             s->edge.byte[at % s->edge.n] = take(in);

@@ -12,7 +12,7 @@
 #include "base/pool.h"
 #include "heap/heap_int.h"
 
-enum { CHECK_EVERY = 1 << 18 };
+enum { CHECK_EVERY = 1 << 18, SMALL = 1 << 14 }; /* fewer slots are not worth a thread */
 
 struct mark {
     struct heap_graph *g;
@@ -158,7 +158,11 @@ struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct hea
     TRY(heap_array(n + 1, sizeof(*g->index), "the objects of the heap", &g->index));
     TRY(heap_array(n + 1, sizeof(*g->idom), "the objects of the heap", &g->idom));
     TRY(heap_array(g->nleaves, sizeof(*g->owner), "the objects of the heap", &g->owner));
-    struct err *e = pool_run(2, half, &m);
+    struct err *e;
+    if (g->nslots < SMALL)
+        e = (e = search(&m)) ? e : leaves(&m);
+    else
+        e = pool_run(2, half, &m);
     heap_pairs_free(&m.stack);
     return e;
 }

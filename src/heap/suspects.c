@@ -359,8 +359,8 @@ static struct err *find_way(struct hunt *h, struct heap_suspect *f, struct arena
     struct heap_path_options o = {
         .to = HEAP_TO_SLOT, .what = slot, .limit = 1, .progress = h->progress};
     struct err *e = heap_find_paths(h->g, &o, &found);
-    if (e && err_code(e) == ERR_LIMIT) {
-        err_free(e);
+    if (e && (err_code(e) == ERR_LIMIT || err_code(e) == ERR_NOT_FOUND)) {
+        err_free(e); /* too many ways; or a free slot, in a snapshot that somebody made */
         return NULL;
     }
     if (e)
