@@ -240,7 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, data + size};
     struct snap *s[2];
     struct heap_graph *g[2] = {NULL, NULL};
-    struct heap_options o = {.keep_edges = true};
+    struct heap_options o = {.keep_edges = true, .memory = UINT64_C(1) << 30};
     for (int i = 0; i < 2; i++)
         s[i] = make(&in);
     for (int i = 0; i < 2; i++)

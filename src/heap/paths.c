@@ -183,10 +183,10 @@ static struct err *start(struct backward *b, struct progress *p)
         return NULL;
     }
     uint32_t *v;
-    size_t n;
+    size_t n, most = min_u64(g->nscan, MOST_HOLDERS);
     uint64_t total;
-    TRY(heap_array(MOST_HOLDERS, sizeof(*v), "who points to the object", &v));
-    struct err *e = heap_referrers(g, b->target, MOST_HOLDERS, v, &n, &total);
+    TRY(heap_array(most, sizeof(*v), "who points to the object", &v));
+    struct err *e = heap_referrers(g, b->target, most, v, &n, &total);
     for (size_t i = 0; !e && i < n; i++)
         visit(b, v[i], SNAP_NONE, v[i]);
     free(v);
