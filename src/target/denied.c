@@ -23,12 +23,24 @@ struct facts {
     bool have_us;
     int yama;     /* -1: no Yama */
     bool cap;     /* we hold CAP_SYS_PTRACE */
+    bool files;   /* we may open the files of others */
     bool same_ns; /* user namespace */
+    bool nested;  /* ours is not the first one: what we hold counts inside it alone */
 };
 
 static bool has_cap(const struct proc_status *s, int cap)
 {
     return s->cap_eff >> cap & 1;
+}
+
+/* The first user namespace has all numbers, each as itself. */
+static bool in_user_namespace(void)
+{
+    char text[4096];
+    unsigned long long inner, outer, n;
+    return proc_read(text, sizeof(text), "/proc/self/uid_map") > 0 &&
+           (sscanf(text, "%llu %llu %llu", &inner, &outer, &n) != 3 || inner || outer ||
+            n != UINT32_MAX);
 }
 
 static void gather(struct facts *f)
@@ -41,7 +53,9 @@ static void gather(struct facts *f)
     if (proc_read(text, sizeof(text), "/proc/sys/kernel/yama/ptrace_scope") > 0)
         f->yama = atoi(text);
     f->cap = f->have_us && has_cap(&f->us, CAP_SYS_PTRACE);
+    f->files = f->have_us && has_cap(&f->us, CAP_DAC_OVERRIDE);
     f->same_ns = proc_same_ns(getpid(), f->pid, "user");
+    f->nested = in_user_namespace();
 }
 
 static const char *user_name(uint32_t uid, char *dst, size_t n)
@@ -79,8 +93,8 @@ static struct err *other_user(const struct facts *f)
             "CAP_SYS_PTRACE)",
             f->what, f->pid, user_name(f->them.uid[0], them, sizeof(them)),
             user_name(f->us.uid[1], us, sizeof(us))),
-        "run as root or as that user, or give us CAP_SYS_PTRACE (setcap cap_sys_ptrace+ep; in a "
-        "container: --cap-add SYS_PTRACE)");
+        "run as root or as that user, or give us CAP_SYS_PTRACE and CAP_DAC_OVERRIDE (setcap "
+        "cap_sys_ptrace,cap_dac_override+ep; in a container: --cap-add SYS_PTRACE)");
 }
 
 static struct err *yama(const struct facts *f)
@@ -128,7 +142,22 @@ static struct err *refused(const struct facts *f)
                          "cannot %s process %d: not permitted (the process is not dumpable: "
                          "it changed user, or its program may not be read)",
                          f->what, f->pid),
-            "run as root, or give us CAP_SYS_PTRACE");
+            "run as root, or give us CAP_SYS_PTRACE and CAP_DAC_OVERRIDE");
+    if (f->nested)
+        return err_hint(
+            err_sys_text(EPERM,
+                         "cannot %s process %d: not permitted (it lives outside of our user "
+                         "namespace, where our CAP_SYS_PTRACE does not count)",
+                         f->what, f->pid),
+            "run as root on the host");
+    if (!f->files)
+        return err_hint(
+            err_sys_text(EPERM,
+                         "cannot %s process %d: not permitted (its files in /proc belong to "
+                         "another user, and CAP_SYS_PTRACE does not open them)",
+                         f->what, f->pid),
+            "run as root, or give us CAP_DAC_OVERRIDE as well (setcap "
+            "cap_sys_ptrace,cap_dac_override+ep)");
     if (f->them.cap_eff & ~f->us.cap_eff)
         return err_hint(
             err_sys_text(EPERM,

@@ -45,11 +45,12 @@ def one_line(text):
 # ---- from the host ----
 
 @pytest.mark.parametrize("space", spaces.SPACES)
+@pytest.mark.releases(harm.OLDEST, harm.NEWEST)
 def test_no_harm_in(gospect, go_build, run_go, release, space):
     target = spaces.start(run_go, go_build(release, "default", "harm"), spaces.SPACES[space])
     assert procfs.status(target.pid)["NSpid"].split()[-1] == "1"
     before = harm.Before(target)
-    harm.look_in_every_way(gospect, target, loops=3, parents=("auto",))
+    harm.look_in_every_way(gospect, target, loops=2, parents=("auto",))
     before.assert_same()
     assert harm.frozen(harm.freezer(target.pid))[0]["kind"] == "copy"
 
@@ -61,7 +62,7 @@ def test_no_harm_below_an_init(gospect, go_build, run_go, release, init):
                           wrapper=[sys.executable, "-c", init])
     assert procfs.status(target.pid)["NSpid"].split()[-1] != "1"
     before = harm.Before(target)
-    harm.look_in_every_way(gospect, target, loops=3, parents=("auto",))
+    harm.look_in_every_way(gospect, target, loops=2, parents=("auto",))
     before.assert_same()
     zombies = [p for p in procfs.pids() if procfs.state(p) == "Z" and
                procfs.status(p).get("PPid") in map(str, target.company())]

@@ -68,7 +68,7 @@ def test_all_at_the_same_time(gospect, go_build, run_go, release, mode):
     before = harm.Before(target)
     target.ask("profile on")
     target.ask(f"start {' '.join(JOBS)}")
-    harm.look_in_every_way(gospect, target, loops=5)
+    harm.look_in_every_way(gospect, target, loops=3)
     harm.assert_work_goes_on(target)
     assert int(target.ask("profile off")) > 0
     assert_as_before(target, JOBS, before)
