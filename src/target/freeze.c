@@ -374,7 +374,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     f->pause.threads = (unsigned)m->rows.n;
     if (e || copy)
         live_detach(tok, m);
-    tracer_urgent(tok, false);
+    tracer_urgent(tok, copy && f->room.watch); /* while memory may run short, nobody keeps us */
     f->pause.at_mono_ns = m->all_stopped_ns;
     f->pause.ns = m->last_resume_ns - m->first_stop_ns;
     f->copy = copy;
@@ -521,6 +521,7 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct frozen *f = arg;
     struct live *m = f->of->m;
+    tracer_urgent(tok, false);
     if (f->copy && !atomic_load(&f->given_up))
         inject_kill(tok, m, f->copy);
     if (!f->copy) {

@@ -60,6 +60,7 @@ def test_looked_at_while(gospect, go_build, run_go, busy, release, job):
 
 
 @pytest.mark.modes("default", "cgo")
+@pytest.mark.releases(harm.OLDEST, harm.NEWEST)
 def test_all_at_the_same_time(gospect, go_build, run_go, release, mode):
     """Children, threads and signals, with the profiler's timer on; in cgo, threads of C as well."""
     target = run_go(go_build(release, mode, "harm"))

@@ -70,7 +70,7 @@ def look(gospect, argv, codes=(0, 1)):
     return done
 
 
-def look_in_every_way(gospect, target, loops=8, parents=("init", "target")):
+def look_in_every_way(gospect, target, loops=4, parents=("init", "target")):
     """Each of them succeeds, and sees the process as a copy where it says that it makes one."""
     with tempfile.TemporaryDirectory() as folder:
         for argv in looks(gospect, target.pid, pathlib.Path(folder), loops, parents):
