@@ -231,7 +231,7 @@ static struct heap_sql_cell cell_of(sqlite3_stmt *stmt, int i)
     case SQLITE_FLOAT:
         return (struct heap_sql_cell){HEAP_SQL_REAL, .d = sqlite3_column_double(stmt, i)};
     case SQLITE_NULL:
-        return (struct heap_sql_cell){HEAP_SQL_NULL};
+        return (struct heap_sql_cell){HEAP_SQL_NULL, .i = 0};
     default:
         return (struct heap_sql_cell){HEAP_SQL_TEXT,
                                       .text = (const char *)sqlite3_column_text(stmt, i)};
