@@ -42,6 +42,22 @@ static void use_pc(const struct pcln *p, const struct pcln_func *f, taddr pc)
         (void)!(strlen(frames[i].func) + strlen(frames[i].file));
 }
 
+/* Every bit and object, as far as the table says they go. */
+static void use_stackmaps(const struct pcln *p, const struct pcln_func *f)
+{
+    static const unsigned kinds[] = {PCLN_FUNCDATA_ARGS_MAPS, PCLN_FUNCDATA_LOCALS_MAPS};
+    struct pcln_bits bits;
+    struct pcln_stack_object o;
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        for (int32_t i = -1; i < 8; i++)
+            if (pcln_pointer_map(p, f, kinds[k], i, &bits) && bits.n)
+                (void)!*(const volatile uint8_t *)&bits.bits[(bits.n - 1) / 8];
+    size_t n = pcln_stack_objects(p, f);
+    for (size_t i = 0; i < n && i < ROWS_MAX; i++)
+        pcln_stack_object(p, f, i, &o);
+    pcln_stack_object(p, f, n ? n - 1 : 0, &o);
+}
+
 static void use_func(const struct pcln *p, const struct pcln_func *f)
 {
     size_t n;
@@ -50,6 +66,7 @@ static void use_func(const struct pcln *p, const struct pcln_func *f)
         volatile uint8_t last = data ? data[n - 1] : 0;
         (void)last;
     }
+    use_stackmaps(p, f);
     use_values(p, f, f->pcsp);
     use_values(p, f, f->pcfile);
     use_values(p, f, f->pcln);

@@ -107,6 +107,29 @@ int32_t pcln_pcdata(const struct pcln *p, const struct pcln_func *f, unsigned wh
 const uint8_t *pcln_funcdata(const struct pcln *p, const struct pcln_func *f, unsigned which,
                              size_t *ret_n); /* NULL: none, or gofunc not known */
 
+/* Which words hold pointers: bit i, from the least significant of each byte on, is word i. */
+struct pcln_bits {
+    const uint8_t *bits;
+    uint32_t n; /* words; 0: none holds one */
+};
+/* Map number `index` (PCLN_PCDATA_STACK_MAP) of the function's arguments or locals, `which` being
+ * PCLN_FUNCDATA_ARGS_MAPS (counted from the first argument up) or _LOCALS_MAPS (they end where the
+ * locals end).  False: the function has no such maps, or none of this number. */
+bool pcln_pointer_map(const struct pcln *p, const struct pcln_func *f, unsigned which,
+                      int32_t index, struct pcln_bits *ret);
+
+/* A variable of the frame whose address is taken: it is alive while something points to it. */
+struct pcln_stack_object {
+    int32_t off; /* negative: from the end of the locals; else from the first argument */
+    uint32_t size, ptr_bytes; /* ptr_bytes: up to the last pointer */
+    uint32_t mask;            /* of these: offset from moduledata.rodata */
+    bool program;             /* there is a program that makes the mask (runtime.runGCProg) */
+};
+size_t pcln_stack_objects(const struct pcln *p, const struct pcln_func *f); /* how many */
+/* False: there is no such object, or it makes no sense. */
+bool pcln_stack_object(const struct pcln *p, const struct pcln_func *f, size_t i,
+                       struct pcln_stack_object *ret);
+
 /* All values of such a table, with the pcs they hold for:
  *     pcln_values_of(&it, p, &f, f.pcln);
  *     while (pcln_value_next(&it)) ... it.value holds in [it.lo, it.hi) */

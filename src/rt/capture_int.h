@@ -90,6 +90,7 @@ struct rt_g {
     taddr addr, m, stack_lo, stack_hi;
     taddr sched_pc, sched_sp, syscallpc, syscallsp;
     taddr lockedm, waiting, labels, gopc, startpc, schedlink, bubble, panic, coroarg, timer;
+    taddr defer, sched_ctxt;
     uint64_t goid, parent_goid;
     int64_t wait_since, sleep_when;
     uint32_t status; /* the runtime's number, without the scan bit */
@@ -113,7 +114,11 @@ struct goroutine {
     uint16_t worker;
     uint16_t flags; /* enum snap_gflag */
     uint8_t source; /* enum g_source */
-    taddr sp;       /* of the innermost frame */
+    taddr pc, sp;   /* of the innermost frame */
+    bool exact;     /* pc is an instruction about to run, not a return address */
+    /* Registers of the innermost frame, when it was running; in the arena; else NULL. */
+    const uint64_t *regs;
+    size_t nregs;
 };
 
 /* A sudog a goroutine waits on. */

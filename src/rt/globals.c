@@ -22,6 +22,13 @@ static const struct {
 #include "rt/layout.def"
 };
 
+const char *rt_global_symbol(enum rt_global g, const struct rt_layout *l, uint64_t *ret_size)
+{
+    enum rt_struct st = globals[g].strct;
+    *ret_size = st != RT_STRUCT_none && l->size[st] > 0 ? (uint64_t)l->size[st] : 8;
+    return globals[g].symbols[0];
+}
+
 enum { SYMBOLS_MAX = ARRAY_LEN(globals[0].symbols), OFFSETS_MAX = 6 };
 
 static void by_symbol(struct rt *rt)

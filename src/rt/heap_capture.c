@@ -72,6 +72,10 @@ struct err *capture_heap(struct capture *c)
     TRY(types_open(c->rt, c->t, &h->types));
     TRY(heap_masks_open(h));
     TRY(heap_read_edges(h));
+    TRY(heap_read_roots(h));
+    TRY(heap_read_stacks(h));
+    capture_profiles(c);
+    TRY(heap_read_specials(h));
     types_list(h->types);
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }

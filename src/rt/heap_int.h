@@ -37,6 +37,9 @@ void types_free(struct rt_types *ty);
 uint32_t types_at(struct rt_types *ty, taddr addr);
 /* Valid until types_free().  Any thread. */
 const struct rt_typeinfo *types_get(const struct rt_types *ty, uint32_t type);
+/* The mask of `words` words that a GC program makes; NULL: it is unreadable.  As rt_typeinfo.mask.
+ * Any thread. */
+const uint8_t *types_program_mask(struct rt_types *ty, taddr program, uint64_t words);
 /* The dynamic type that the first word of an interface value names: an itab, or a type (eface);
  * SNAP_NONE: it is neither.  Any thread; quick for words seen before. */
 uint32_t types_of_interface(struct rt_types *ty, taddr word);

@@ -84,6 +84,7 @@ static void take_bounds(const struct rt *rt, struct rt_module *m, const uint8_t 
     m->maxpc = MD(rt, md, maxpc);
     m->types = MD(rt, md, types);
     m->etypes = MD(rt, md, etypes);
+    m->rodata = MD(rt, md, rodata);
     m->data_lo = MD(rt, md, noptrdata);
     m->data_hi = max_u64(MD(rt, md, enoptrbss), MD(rt, md, end));
 }

@@ -19,6 +19,7 @@ struct rt_module {
     taddr moduledata;
     taddr minpc, maxpc; /* [minpc, maxpc) is its Go code */
     taddr types, etypes;
+    taddr rodata;           /* masks of variables on stacks count from here */
     taddr data_lo, data_hi; /* its data and bss */
     uint8_t *owned[2];      /* tables read from memory (plugins); NULL: they are the image's */
 };
@@ -60,6 +61,8 @@ void rt_find_globals(struct rt *rt);
 /* Addresses in data and bss that the code of a function refers to, each once; for variables that
  * are told apart by what they hold.  At most max; how many. */
 size_t rt_variables_of(const struct rt *rt, const char *function, taddr *ret, size_t max);
+/* The name of such a variable, as the oldest release has it; its size, at least that of a word. */
+const char *rt_global_symbol(enum rt_global g, const struct rt_layout *l, uint64_t *ret_size);
 /* check.c: whether the layout and the globals agree with what is in memory.  An error says what
  * does not. */
 struct err *rt_check_layout(struct rt *rt) MUST_USE;

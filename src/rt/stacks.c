@@ -62,7 +62,10 @@ static void keep_stack(struct worker *w, struct goroutine *g, enum walk_end end)
 {
     g->node = unwinder_commit(w->u);
     g->depth = (uint32_t)unwinder_depth(w->u);
+    g->pc = saved_context(&g->g).pc;
     g->sp = saved_context(&g->g).sp;
+    g->exact = false;
+    g->regs = NULL;
     g->source = G_SAVED;
     g->flags &= (uint16_t) ~(SNAP_GF_STACK_PARTIAL | SNAP_GF_CGO);
     if (end != WALK_TOP)

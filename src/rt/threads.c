@@ -137,10 +137,15 @@ struct running {
     struct unwinder *u;
     const struct mrec *m;
     const struct rt_g *g;
+    taddr pc, sp; /* where the last walk began */
+    bool exact;
 };
 
 static enum walk_end walk_from(struct running *r, taddr pc, taddr sp, bool exact)
 {
+    r->pc = pc;
+    r->sp = sp;
+    r->exact = exact;
     struct walk w = {.pc = pc, .sp = sp, .exact = exact, .spwrite_ok = true, .spwrite_all = exact};
     capture_bounds(r->g, &w);
     unwinder_begin(r->u);
@@ -283,6 +288,18 @@ static taddr without_pushed_pc(struct running *r, const struct arch_regs *regs)
     return word == regs->pc ? regs->sp + 8 : regs->sp;
 }
 
+/* Where the stack was walked from, and the registers when they are the innermost frame's. */
+static void keep_start(const struct running *r, struct goroutine *g, const struct arch_regs *regs)
+{
+    g->pc = r->pc;
+    g->sp = r->sp;
+    g->exact = r->exact;
+    g->regs = NULL;
+    g->nregs = regs ? regs->raw_n / 8 : 0;
+    if (g->nregs)
+        g->regs = memcpy(arena_alloc(&r->c->arena, regs->raw_n), regs->raw, regs->raw_n);
+}
+
 static void take_running(struct capture *c, const struct mrec *m, const struct arch_regs *regs)
 {
     struct goroutine *g = &c->gs[m->gi];
@@ -295,10 +312,9 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
     }
     enum walk_end end = walk_running(&r, regs);
     locals_take(c->locals, m->gi, regs);
-    bool on_g = within(regs->sp, g->g.stack_lo, g->g.stack_hi);
+    keep_start(&r, g, within(regs->sp, g->g.stack_lo, g->g.stack_hi) ? regs : NULL);
     g->node = unwinder_commit(w->u);
     g->depth = (uint32_t)unwinder_depth(w->u);
-    g->sp = on_g ? regs->sp : g->g.sched_sp;
     g->worker = 0;
     g->source = G_REGS;
     g->flags &= (uint16_t) ~(SNAP_GF_STACK_PARTIAL | SNAP_GF_NOT_VALIDATED);

@@ -69,7 +69,7 @@ static const uint8_t *plain_mask(struct rt_types *ty, taddr gcdata, uint64_t wor
 
 /* ---- programs ---- */
 
-enum { PROGRAM_PIECE = 64 };
+enum { PROGRAM_PIECE = 64, PROGRAM_HEADER = 4 /* its length */ };
 
 struct program {
     struct rt_types *ty;
@@ -145,6 +145,14 @@ static const uint8_t *run_program(struct rt_types *ty, taddr at, uint64_t words)
         p.bad = p.bad || (!more && times);
     }
     return p.bad ? NULL : mask;
+}
+
+const uint8_t *types_program_mask(struct rt_types *ty, taddr program, uint64_t words)
+{
+    pthread_mutex_lock(&ty->lock);
+    const uint8_t *mask = run_program(ty, program + PROGRAM_HEADER, words);
+    pthread_mutex_unlock(&ty->lock);
+    return mask;
 }
 
 /* ---- from the structure ---- */
@@ -225,7 +233,7 @@ void types_make_mask(struct rt_types *ty, struct type_entry *e, unsigned depth)
     if (e->info.ptr_bytes && on_demand > 0 && e->tflag & on_demand)
         mask = structure_mask(ty, e, depth);
     else if (e->info.ptr_bytes && program > 0 && e->kind_bits & program)
-        mask = run_program(ty, e->gcdata + 4, words_of(e));
+        mask = run_program(ty, e->gcdata + PROGRAM_HEADER, words_of(e));
     else if (e->info.ptr_bytes)
         mask = plain_mask(ty, e->gcdata, words_of(e));
     if (e->info.ptr_bytes && !mask)

@@ -3,6 +3,8 @@
  *
  *     rt_dump process|goroutine|stop|info|pulse PID [depth]
  *     rt_dump core|snapshot FILE
+ *
+ * $RT_DUMP_TABLES: names of tables, the others are empty.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,15 +37,30 @@ static void put_IDX(struct json *j, uint32_t v)
 #define put_U64 json_u64
 #define put_I64 json_i64
 
+/* $RT_DUMP_TABLES names the tables that are wanted; the others are printed empty. */
+static bool is_wanted(const char *table)
+{
+    const char *wanted = getenv("RT_DUMP_TABLES"), *at = wanted;
+    size_t n = strlen(table);
+    while (at && (at = strstr(at, table))) {
+        if ((at == wanted || at[-1] == ' ') && (!at[n] || at[n] == ' '))
+            return true;
+        at += n;
+    }
+    return !wanted;
+}
+
 static void put_tables(struct json *j, const struct snap *s)
 {
+    bool wanted;
 #define TABLE(table, doc)                                                                          \
+    wanted = is_wanted(#table);                                                                    \
     json_key(j, #table);                                                                           \
     json_begin(j, '{');
 #define COL(table, type, name, doc)                                                                \
     json_key(j, #name);                                                                            \
     json_begin(j, '[');                                                                            \
-    for (size_t i = 0; i < s->table.n; i++)                                                        \
+    for (size_t i = 0; wanted && i < s->table.n; i++)                                              \
         put_##type(j, s->table.name[i]);                                                           \
     json_end(j, ']');
 #define END(table) json_end(j, '}');
