@@ -212,8 +212,10 @@ static void cell_frames(const struct sql_cursor *c, int column, sqlite3_context 
         return put_int(out, s->frame.line[c->frame]);
     case 5:
         return put_int(out, s->pc.addr[s->stack.pc[c->node]]);
-    default:
+    case 6:
         return put_int(out, (s->frame.flags[c->frame] & SNAP_FF_INLINED) != 0);
+    default:
+        return put_int(out, s->frame.func_id[c->frame] == SNAP_FN_WRAPPER);
     }
 }
 
@@ -530,7 +532,7 @@ const struct sql_table sql_tables[] = {
      .keys = {0, -1}, .begin = begin_goroutines, .next = next_row, .cell = cell_goroutines},
     {"frames", "every frame of every stack, 0 innermost",
      "CREATE TABLE frames(goroutine INTEGER, depth INTEGER, func TEXT, file TEXT, line INTEGER, "
-     "pc INTEGER, inlined INTEGER)",
+     "pc INTEGER, inlined INTEGER, wrapper INTEGER)",
      .keys = {0, -1}, .begin = begin_frames, .next = next_frame, .cell = cell_frames},
     {"objects", "every object of the heap",
      "CREATE TABLE objects(slot INTEGER, addr INTEGER, type TEXT, size INTEGER, live INTEGER, "

@@ -24,6 +24,9 @@ void heap_row_text(const struct heap_graph *g, const struct heap_rows *rows, siz
     case HEAP_BY_TYPE:
         string_or(b, s, row->name, "(not known)");
         break;
+    case HEAP_BY_GLOBAL:
+        string_or(b, s, row->name, "(other data)");
+        break;
     case HEAP_BY_PACKAGE:
         string_or(b, s, row->name, "(no package)");
         break;

@@ -6,7 +6,8 @@
  *
  * The compiler makes unnamed variables for composite literals ("main..stmp_4"): they have a symbol,
  * but no type.  What points to them has one, so a typed pointer that leads into the program's own
- * data makes a region there known (heap_global_follow). */
+ * data makes a region there known (heap_global_follow); it gets a row of its own, under the name by
+ * which a program would reach it: what `var store = &Store{...}` points to is store. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,14 @@ struct variable {
     taddr addr;
     uint64_t size, type; /* type: DWARF_NO_ID: none */
     const char *name;
+    uint32_t row; /* of the table global */
 };
 
 struct heap_globals {
     struct heap *h;
     struct dwarf *dw; /* NULL: none */
     VEC(struct variable) v;
-    VEC(struct variable) regions; /* without a name; ordered by address */
+    VEC(struct variable) regions; /* that only pointers lead to; ordered by address */
 };
 
 static bool is_data(const struct rt *rt, taddr addr)
@@ -41,7 +43,7 @@ static bool is_data(const struct rt *rt, taddr addr)
 static struct err *add(struct heap_globals *gl, taddr addr, uint64_t size, uint64_t type,
                        const char *name)
 {
-    struct variable v = {addr, size, type, name};
+    struct variable v = {addr, size, type, name, SNAP_NONE};
     if (!is_data(gl->h->c->rt, addr))
         return NULL;
     if (gl->v.n >= GLOBALS_MAX)
@@ -110,18 +112,14 @@ static void merge(struct heap_globals *gl)
     gl->v.n = n;
 }
 
-static struct err *add_rows(struct heap_globals *gl)
+static void add_row(struct heap_globals *gl, struct variable *v)
 {
     struct snap *s = gl->h->c->s;
-    for (size_t i = 0; i < gl->v.n; i++) {
-        const struct variable *v = &gl->v.v[i];
-        uint32_t row = snap_add_global(s);
-        s->global.name[row] = intern_add(&s->strings, v->name);
-        s->global.addr[row] = v->addr;
-        s->global.size[row] = v->size;
-        s->global.type[row] = heap_type_of(gl->h, gl->dw, v->type);
-    }
-    return NULL;
+    v->row = snap_add_global(s);
+    s->global.name[v->row] = intern_add(&s->strings, v->name);
+    s->global.addr[v->row] = v->addr;
+    s->global.size[v->row] = v->size;
+    s->global.type[v->row] = heap_type_of(gl->h, gl->dw, v->type);
 }
 
 static struct err *read_names(struct heap_globals *gl)
@@ -154,7 +152,8 @@ struct err *heap_globals_open(struct heap *h, struct heap_globals **ret)
     struct err *e = read_names(gl);
     if (!e) {
         merge(gl);
-        e = add_rows(gl);
+        for (size_t i = 0; i < gl->v.n; i++)
+            add_row(gl, &gl->v.v[i]);
     }
     if (e) {
         heap_globals_free(gl);
@@ -187,20 +186,26 @@ static const struct variable *find(const struct variable *v, size_t n, taddr add
     return lo && addr - v[lo - 1].addr < v[lo - 1].size ? &v[lo - 1] : NULL;
 }
 
+/* The variable or region with a type that addr is in; else a variable without one; NULL: none. */
+static const struct variable *variable_at(const struct heap_globals *gl, taddr addr)
+{
+    const struct variable *v = find(gl->v.v, gl->v.n, addr), *region;
+    if (v && v->type != DWARF_NO_ID)
+        return v;
+    region = find(gl->regions.v, gl->regions.n, addr);
+    return region ? region : v;
+}
+
 uint32_t heap_global_at(const struct heap_globals *gl, taddr addr)
 {
-    const struct variable *v = find(gl->v.v, gl->v.n, addr);
-    return v ? (uint32_t)(v - gl->v.v) : SNAP_NONE;
+    const struct variable *v = variable_at(gl, addr);
+    return v ? v->row : SNAP_NONE;
 }
 
 bool heap_global_word(struct heap_globals *gl, taddr addr, struct heap_word *ret)
 {
-    const struct variable *v = find(gl->v.v, gl->v.n, addr);
-    if (!gl->dw)
-        return false;
-    if (!v || v->type == DWARF_NO_ID)
-        v = find(gl->regions.v, gl->regions.n, addr);
-    if (!v || v->type == DWARF_NO_ID)
+    const struct variable *v = variable_at(gl, addr);
+    if (!gl->dw || !v || v->type == DWARF_NO_ID)
         return false;
     uint64_t size = heap_die_size(gl->dw, v->type);
     return size && heap_word_at(gl->dw, v->type, (addr - v->addr) % size, NULL, ret);
@@ -215,6 +220,23 @@ static uint64_t extent(struct heap_globals *gl, taddr addr, const struct heap_wo
     return n > RT_LIST_MAX ? 0 : n * heap_die_size(gl->dw, w->elem);
 }
 
+/* The name of what the word at addr points to: that of the variable, and the way in it to the word.
+ */
+static const char *name_behind(struct heap_globals *gl, taddr addr)
+{
+    const struct variable *v = variable_at(gl, addr);
+    struct heap_word w;
+    struct buf b = {0};
+    uint64_t size = heap_die_size(gl->dw, v->type);
+    buf_str(&b, v->name);
+    if (size && addr - v->addr >= size)
+        buf_printf(&b, "[%llu]", (unsigned long long)((addr - v->addr) / size));
+    heap_word_at(gl->dw, v->type, size ? (addr - v->addr) % size : 0, &b, &w);
+    const char *name = arena_strdup(&gl->h->c->arena, buf_text(&b));
+    buf_free(&b);
+    return name;
+}
+
 void heap_global_follow(struct heap_globals *gl, taddr addr, taddr v)
 {
     struct heap_word w;
@@ -226,9 +248,11 @@ void heap_global_follow(struct heap_globals *gl, taddr addr, taddr v)
     const struct variable *known = find(gl->v.v, gl->v.n, v);
     if ((known && known->type != DWARF_NO_ID) || find(gl->regions.v, gl->regions.n, v))
         return;
-    struct variable region = {v, extent(gl, addr, &w), w.elem, ""};
+    struct variable region = {v, extent(gl, addr, &w), w.elem, NULL, SNAP_NONE};
     if (!region.size)
         return;
+    region.name = name_behind(gl, addr);
+    add_row(gl, &region);
     size_t at = gl->regions.n;
     vec_push(&gl->regions, region);
     for (; at && gl->regions.v[at - 1].addr > v; at--)

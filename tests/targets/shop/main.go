@@ -76,7 +76,9 @@ func fill() {
 
 //go:noinline
 func holder(ready chan<- bool, end <-chan bool) {
-	h := &Held{Buffer: make([]byte, 300000)}
+	escapes := make(chan *Held, 1)
+	escapes <- &Held{Buffer: make([]byte, 300000)}
+	h := <-escapes
 	ready <- true
 	<-end
 	runtime.KeepAlive(h)

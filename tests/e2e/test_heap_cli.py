@@ -1,0 +1,120 @@
+"""gospect heap on a program that counts what it keeps (tests/targets/shop)."""
+import pytest
+
+from lib import schema
+from lib.pprofraw import Profile
+
+MODES = ("default", "stripped")
+
+
+@pytest.fixture
+def shop(go_build, run_go, release, mode):
+    return run_go(go_build(release, mode, "shop"))
+
+
+def heap(gospect, subject, *args):
+    return schema.check("heap", gospect("heap", subject, "--json", *args, check=0).json)
+
+
+def by_type(seen):
+    return {row["type"]: row for row in seen["types"]}
+
+
+@pytest.mark.modes(*MODES)
+@pytest.mark.sanitized
+def test_types_are_counted_as_the_program_counts(gospect, shop, mode):
+    before = heap(gospect, shop.pid)
+    shop.ask("garbage 5000")
+    seen = heap(gospect, shop.pid)
+    types = by_type(seen)
+    users = int(shop.ready["users"])
+    for name in ("main.User", "main.Address"):
+        assert types[name]["count"] == users, name
+    if mode != "stripped":  # it is only known by the variable on a stack
+        assert types["main.Held"]["count"] == 1
+    garbage = [s["objects"] - s["live_objects"] for s in (before, seen)]
+    assert 5000 <= garbage[1] - garbage[0] < 5200  # and what asking for it left
+    assert types.get("main.Garbage", {"count": 0})["count"] == 0
+    assert types["main.User"]["retained"] >= types["main.User"]["bytes"] + types["main.Address"]["bytes"]
+    assert sum(row["bytes"] for row in seen["types"]) == seen["live_bytes"] <= seen["bytes"]
+    assert seen["untyped"]["count"] < seen["live_objects"] / 50
+    assert seen["pause_ns"] > 0
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.22", "1.27")
+def test_what_a_variable_and_a_goroutine_keep(gospect, shop):
+    holders = {row["global"]: row for row in heap(gospect, shop.pid, "--by", "global")["globals"]}
+    assert holders["main.store"]["retained"] > int(shop.ready["users"]) * 100
+    held = [row for row in heap(gospect, shop.pid, "--by", "goroutine")["goroutines"] if row["retained"] >= 300000]
+    assert len(held) == 1
+    stacks = gospect("goroutines", shop.pid, "--json", check=0).json["goroutines"]
+    one = next(g for g in stacks if g["id"] == held[0]["goroutine"])
+    assert "main.holder" in [f["func"] for f in one["stack"]]
+    packages = {row["package"]: row for row in heap(gospect, shop.pid, "--by", "package")["packages"]}
+    assert packages["main"]["count"] >= 2 * int(shop.ready["users"])
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.27")
+def test_size_classes_fill_the_spans(gospect, shop):
+    seen = heap(gospect, shop.pid, "--by", "size-class")
+    assert sum(row["bytes"] + row["garbage_bytes"] for row in seen["size_classes"]) == seen["bytes"]
+    for row in seen["size_classes"]:
+        assert row["elem_bytes"] * row["slots"] <= row["span_bytes"], row
+        assert row["count"] + row["garbage_count"] <= row["slots"], row
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.24", "1.27")
+def test_suspects_paths_and_one_object(gospect, shop):
+    shop.ask("cache 3000")
+    suspects = heap(gospect, shop.pid, "--suspects")["suspects"]
+    assert suspects and any("main.store" in (s["path"] or {}).get("text", "") or s["kept_by"]["name"].endswith("store")
+                            for s in suspects)
+    paths = heap(gospect, shop.pid, "--paths", "main.User")["paths"]
+    assert paths and all("main.store" in p["text"] for p in paths[:1]), paths
+    user, home = shop.ready["user"], shop.ready["home"]
+    seen = heap(gospect, shop.pid, "--object", user)
+    assert seen["type"] == "main.User" and seen["object"]["addr"] == user and seen["live"]
+    pointers = {p["field"]: p for p in seen["pointers"]}
+    assert pointers[".Home"]["addr"] == home and pointers[".Home"]["type"] == "main.Address"
+    assert seen["referrers_total"] >= 3  # the map, the list, a friend
+    to_home = heap(gospect, shop.pid, "--paths", home)["paths"]
+    assert to_home[0]["steps"][-1]["addr"] == home
+    for args in (("--suspects",), ("--paths", "main.User"), ("--object", user), ("--by", "object"),
+                 ("--by", "size-class")):
+        assert "main" in gospect("heap", shop.pid, *args, check=0).out or args[-1] == "size-class"
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_profile_of_references(gospect, shop, tmp_path):
+    gospect("heap", shop.pid, "--pprof", tmp_path / "refs.pb.gz", check=0)
+    profile = Profile(tmp_path / "refs.pb.gz")
+    assert profile.types == ["objects/count", "space/bytes"]
+    live = heap(gospect, shop.pid)["live_bytes"]
+    assert sum(s.values[1] for s in profile.samples) == pytest.approx(live, rel=0.02)
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.27")
+def test_a_snapshot_and_a_core_show_the_same(gospect, shop, tmp_path):
+    snap, plain, core = tmp_path / "a.gsnap", tmp_path / "b.gsnap", tmp_path / "core"
+    gospect("snapshot", shop.pid, "--heap", "-o", snap, check=0)
+    gospect("snapshot", shop.pid, "-o", plain, check=0)
+    gospect("core", shop.pid, "-o", core, check=0)
+    live, saved, cored = heap(gospect, shop.pid), heap(gospect, snap), heap(gospect, core)
+    for name in ("main.User", "main.Address", "main.Held"):
+        assert by_type(live)[name] == by_type(saved)[name] == by_type(cored)[name], name
+    assert "--heap" in gospect("heap", plain, check=3).err
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_refusals(gospect, shop):
+    for args, code, words in ((("--object", "hello"), 2, "not an address"), (("--object", "0x10"), 3, "not an address of"),
+                              (("--paths", "no.Such"), 3, "no.Such"), (("--suspects", "--by", "type"), 2, "one of them"),
+                              (("--paths", "goroutine:999999"), 3, "no goroutine")):
+        seen = gospect("heap", shop.pid, *args, check=code)
+        assert words in seen.err and not seen.out, seen
