@@ -221,7 +221,8 @@ static taddr winner(struct search *s)
 {
     size_t best = 0, second = 0;
     taddr addr = 0;
-    qsort(s->votes.v, s->votes.n, sizeof(uint64_t), by_value);
+    if (s->votes.n)
+        qsort(s->votes.v, s->votes.n, sizeof(uint64_t), by_value);
     for (size_t i = 0, j; i < s->votes.n; i = j) {
         for (j = i; j < s->votes.n && s->votes.v[j] == s->votes.v[i];)
             j++;
