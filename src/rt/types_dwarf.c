@@ -153,7 +153,9 @@ uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die)
         return type == TYPES_MAX ? SNAP_NONE : type;
     if (!stripped(dw, die, &named, &t))
         return SNAP_NONE;
-    type = runtime_type(ty, named);
+    /* in generic functions: a name of the dictionary's, of the type's shape */
+    type = named->has_dict_index && named->elem != die ? types_of_dwarf(ty, dw, named->elem)
+                                                       : runtime_type(ty, named);
     if (type == SNAP_NONE)
         type = new_type(ty, named, t, die);
     map_put(&ty->by_die, die, type == SNAP_NONE ? TYPES_MAX : type);
