@@ -85,9 +85,11 @@ enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,
         .sweepgen = (uint32_t)rt_get(l, copy, RT_mspan_sweepgen),
         .spanclass = (uint8_t)rt_get(l, copy, RT_mspan_spanclass),
     };
-    enum rt_field index = rt_has(l, RT_mspan_free_index_for_scan) ? RT_mspan_free_index_for_scan
-                                                                  : RT_mspan_free_index;
-    ret->free_index = (uint32_t)min_u64(rt_get(l, copy, index), ret->elems);
+    ret->free_index = (uint32_t)min_u64(rt_get(l, copy, RT_mspan_free_index), ret->elems);
+    ret->ready_index = ret->free_index;
+    if (rt_has(l, RT_mspan_free_index_for_scan))
+        ret->ready_index =
+            (uint32_t)min_u64(rt_get(l, copy, RT_mspan_free_index_for_scan), ret->free_index);
     ret->flags = flags_of(l, ret, copy);
     if (rt_get(l, copy, RT_mspan_state) != IN_USE)
         return HEAP_SPAN_OTHER;

@@ -67,9 +67,10 @@ struct heap_span {
     taddr addr;
     uint64_t elem_size;
     taddr alloc_bits, mark_bits, specials, large_type;
-    uint32_t pages, elems, slot, sweepgen, free_index;
-    uint32_t allocated;       /* slots that hold an object */
-    uint8_t spanclass, flags; /* enum snap_spanflag */
+    uint32_t pages, elems, slot, sweepgen;
+    uint32_t free_index, ready_index; /* freeindex; freeIndexForScan, where there is one */
+    uint32_t allocated;               /* slots that hold an object */
+    uint8_t spanclass, flags;         /* enum snap_spanflag */
 };
 
 enum heap_span_is {

@@ -2,8 +2,9 @@
  * address belongs to.
  *
  * Go: runtime/mheap.go allspans, mspan (1.18-1.27); runtime/mbitmap.go isFree: a slot holds an
- * object when its index is below freeIndexForScan (freeindex is ahead of it while an object is in
- * the middle of malloc, and its memory not yet initialised), or its bit in allocBits is set;
+ * object when its index is below freeIndexForScan, or its bit in allocBits is set.  freeindex is
+ * ahead of it while an object is in the middle of malloc, its memory not yet initialised; and
+ * since 1.24 for all that is allocated while the collector marks: those objects are marked at once;
  * runtime/mgcsweep.go sweep, which makes gcmarkBits the allocBits; runtime/mgcmark_greenteagc.go
  * spanInlineMarkBits (1.25-1.27): spans of one page may keep their mark bits in its last 128 bytes.
  *
@@ -288,6 +289,13 @@ static uint64_t bits_at(const struct span_bits *sb, enum which_bits k, uint32_t 
     return n < 64 ? w & ((UINT64_C(1) << n) - 1) : w;
 }
 
+/* Of slots [i, i + n) those below an index. */
+static uint64_t below(uint32_t index, uint32_t i, uint32_t n)
+{
+    uint64_t k = index > i ? min_u64(index - i, n) : 0;
+    return k < 64 ? (UINT64_C(1) << k) - 1 : UINT64_MAX;
+}
+
 /* A span in the middle of being swept may have its marks in either place (mgcsweep.go). */
 static void put_span(struct bits *b, struct heap_span *s, const struct span_bits *sb)
 {
@@ -301,13 +309,11 @@ static void put_span(struct bits *b, struct heap_span *s, const struct span_bits
     bool old_marks = swept || (sweeping && !marked && !s->free_index);
     for (uint32_t i = 0; i < s->elems && !unused_arena; i += 64) {
         uint32_t n = (uint32_t)min_u64(64, s->elems - i);
-        uint64_t alloc = bits_at(sb, BITS_ALLOC, i, n), below = 0;
+        uint64_t alloc = bits_at(sb, BITS_ALLOC, i, n);
         uint64_t marks = bits_at(sb, BITS_MARK, i, n) | bits_at(sb, BITS_INLINE, i, n);
         uint64_t survived = old_marks ? alloc : marks;
-        if (i < s->free_index)
-            below = s->free_index - i >= n ? UINT64_MAX >> (64 - n)
-                                           : (UINT64_C(1) << (s->free_index - i)) - 1;
-        alloc |= below | (sweeping ? marks : 0);
+        alloc |= below(s->ready_index, i, n) | (marks & below(s->free_index, i, n));
+        alloc |= sweeping ? marks : 0;
         s->allocated += (uint32_t)__builtin_popcountll(alloc);
         put_bits(b->allocated, (uint64_t)s->slot + i, alloc);
         put_bits(b->survived, (uint64_t)s->slot + i, survived & alloc);
@@ -352,7 +358,7 @@ static struct err *read_bits(struct bits *b, struct bits_batch *x, size_t first,
         const struct heap_span *s = &b->r->h->spans[b->order[first + k]];
         size_t size = (s->elems + 7) / 8;
         want_bits(x, k, BITS_ALLOC, s->alloc_bits, size);
-        if (is_swept(b, s))
+        if (is_swept(b, s) && s->ready_index == s->free_index)
             continue;
         want_bits(x, k, BITS_MARK, s->mark_bits, size);
         if (s->flags & SNAP_SPF_INLINE_MARKS)
