@@ -4,7 +4,7 @@
  * Go: runtime/mheap.go allspans, mspan (1.18-1.27); runtime/mbitmap.go isFree: a slot holds an
  * object when its index is below freeIndexForScan, or its bit in allocBits is set.  freeindex is
  * ahead of it while an object is in the middle of malloc, its memory not yet initialised; and
- * since 1.24 for all that is allocated while the collector marks: those objects are marked at once;
+ * since 1.25 for all that is allocated while the collector marks: those objects are marked at once;
  * runtime/mgcsweep.go sweep, which makes gcmarkBits the allocBits; runtime/mgcmark_greenteagc.go
  * spanInlineMarkBits (1.25-1.27): spans of one page may keep their mark bits in its last 128 bytes.
  *
