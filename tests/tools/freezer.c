@@ -149,7 +149,7 @@ static void parse(const char *word)
 
 int main(int argc, char **argv)
 {
-    struct target *t;
+    struct target *t = NULL;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 2; i < argc; i++)
         parse(argv[i]);
@@ -163,10 +163,10 @@ int main(int argc, char **argv)
         e = strcmp(opt.how, "sample") == 0 ? sample(t) : freeze(t);
         nap(opt.rest);
     }
-    if (!e) {
-        target_close(t);
+    target_close(t);
+    if (!e)
         return 0;
-    }
     printf("ERR %d %s\n", err_code(e), err_message(e));
+    err_free(e);
     return 3;
 }
