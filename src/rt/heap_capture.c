@@ -80,17 +80,6 @@ struct err *capture_heap(struct capture *c)
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
-/* Rows for the numbers that edges and slots have. */
-static struct err *number_types(struct heap *h)
-{
-    struct snap *s = h->c->s;
-    TRY(snap_resize_type(s, h->types->n));
-    TRY(snap_resize_shape(s, h->types->nshapes));
-    for (uint32_t i = 0; i < s->type.n; i++)
-        s->type.addr[i] = types_get(h->types, i)->addr;
-    return NULL;
-}
-
 struct err *capture_heap_finish(struct capture *c)
 {
     struct heap *h = c->heap_objects;
@@ -100,7 +89,7 @@ struct err *capture_heap_finish(struct capture *c)
     heap_masks_free(h);
     TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
-    return number_types(h);
+    return NULL;
 }
 
 void capture_heap_free(struct capture *c)
