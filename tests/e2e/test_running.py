@@ -159,7 +159,7 @@ def check_steps(sums, odd):
 def test_every_instruction(go_build, run_go, release, mode):
     target = start(go_build, run_go, release, mode, ["mixed!", "alloc"],
                    env={"GODEBUG": "asyncpreemptoff=1", "GOMAXPROCS": "5"})
-    check_steps(*stepped(target, "mixed", 30000, each=1))
+    check_steps(*stepped(target, "mixed", 20000, each=1))
 
 
 @pytest.mark.modes("default")
@@ -183,7 +183,7 @@ BUSY_C = ["c", "csleep", "callback", "callgrow"]
 def test_busy_goroutines_are_where_they_can_be(go_build, run_go, release, mode):
     target = start(go_build, run_go, release, mode, BUSY + (BUSY_C if mode in ("cgo", "race") else []),
                    env={"RUNNING_GOGC": "10", "RUNNING_PROFILE": "1"})
-    for consistency in ("process", "goroutine") * 8:
+    for consistency in ("process", "goroutine") * 5:
         snapshot = evidence.capture(target.pid, consistency)
         found = check(snapshot, target.jobs)
         assert not found, f"{consistency}: {len(found)}\n" + "\n".join(found[:5])
