@@ -205,16 +205,40 @@ void heap_sort_largest(struct heap_largest *l)
         qsort(l->v, l->n, sizeof(*l->v), by_size);
 }
 
-/* Live leaves that are dominated by v (any vertex: SNAP_NONE). */
-static void offer_leaves(const struct heap_graph *g, uint32_t v, struct heap_largest *l)
+/* Live leaves that are immediately dominated by v. */
+static void offer_leaves_of(const struct heap_graph *g, uint32_t v, struct heap_largest *l)
 {
     const struct snap *s = g->s;
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t k = 0; k < s->span.elems[r]; k++) {
-            uint32_t slot = s->span.slot[r] + k, o = g->owner[slot - g->nscan];
-            if (o && (v == SNAP_NONE || o - 1 == v) && heap_bit(s->slots64.allocated, slot))
+            uint32_t slot = s->span.slot[r] + k;
+            if (g->owner[slot - g->nscan] == v + 1 && heap_bit(s->slots64.allocated, slot))
                 heap_offer(l, slot, s->span.elem_size[r]);
         }
+}
+
+/* Whether a vertex is no object that could stand in the list: what is above all, or a holder. */
+static bool is_outside(const struct heap_graph *g, uint32_t v, bool holders)
+{
+    return !v || (holders && g->index[v] >= g->nscan);
+}
+
+/* Live leaves, or (outermost) those that no object dominates; spans of objects that are too small
+ * to be among the largest are passed over. */
+static void offer_leaves(const struct heap_graph *g, const struct heap_top_options *o,
+                         struct heap_largest *l)
+{
+    const struct snap *s = g->s;
+    for (uint32_t r = g->scan_spans; r < s->span.n; r++) {
+        if (l->n == l->limit && (!l->limit || s->span.elem_size[r] < l->v[0].retained))
+            continue;
+        for (uint32_t k = 0; k < s->span.elems[r]; k++) {
+            uint32_t slot = s->span.slot[r] + k, owner = g->owner[slot - g->nscan];
+            if (owner && (!o->outermost || is_outside(g, owner - 1, !o->holders)) &&
+                heap_bit(s->slots64.allocated, slot))
+                heap_offer(l, slot, s->span.elem_size[r]);
+        }
+    }
 }
 
 struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limit,
@@ -231,7 +255,7 @@ struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limi
         return NULL;
     for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c])
         heap_offer(&l, heap_node_of_vertex(g, c), g->retained[c]);
-    offer_leaves(g, x, &l);
+    offer_leaves_of(g, x, &l);
     heap_sort_largest(&l);
     *n = l.n;
     *total = l.seen;
@@ -257,13 +281,7 @@ static void offer_vertices(const struct heap_graph *g, const struct heap_top_opt
             heap_offer(l, heap_node_of_vertex(g, v), g->retained[v]);
         v = taken && o->outermost ? g->end[v] : v + 1;
     }
-    if (!o->outermost)
-        offer_leaves(g, SNAP_NONE, l);
-    else if (!o->holders) /* outermost leaves are those that only holders dominate */
-        for (uint32_t h = 0; h <= g->nholders; h++)
-            offer_leaves(g, h < g->nholders ? g->vertex[g->nscan + h] - 1 : 0, l);
-    else
-        offer_leaves(g, 0, l);
+    offer_leaves(g, o, l);
 }
 
 struct err *heap_top(const struct heap_graph *g, const struct heap_top_options *o,
