@@ -18,6 +18,6 @@ struct report_doctor {
 struct err *report_doctor_text(const struct report_doctor *r, const struct report_style *style,
                                struct report_sink out) MUST_USE;
 struct err *report_doctor_json(const struct report_doctor *r,
-                               struct report_sink out) MUST_USE; /* docs/formats/doctor.md */
+                               struct report_sink out) MUST_USE; /* docs/formats/doctor.schema.json */
 
 #endif

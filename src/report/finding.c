@@ -1,4 +1,5 @@
-/* finding.c - findings of diagnoses as text and JSON; see finding.h, docs/formats/findings.md. */
+/* finding.c - findings of diagnoses as text and JSON; see finding.h,
+ * docs/formats/doctor.schema.json. */
 #include "report/finding.h"
 
 #include <string.h>

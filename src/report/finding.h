@@ -11,7 +11,7 @@ void report_findings_text(const struct diag_findings *f, const struct report_sty
                           struct buf *out);
 /* "2 problems, 1 note"; "nothing found" */
 void report_findings_count(const struct diag_findings *f, struct buf *out);
-/* An array of objects (docs/formats/findings.md). */
+/* An array of objects (docs/formats/doctor.schema.json). */
 void report_findings_json(const struct diag_findings *f, struct json *j);
 
 #endif

@@ -1,4 +1,4 @@
-/* heap.h - the heap in text, JSON and as a profile; docs/formats/heap.md.
+/* heap.h - the heap in text, JSON and as a profile; docs/formats/heap.schema.json.
  *
  * What is computed is heap/'s; here it only gets its words.  Bytes are those of slots: what the
  * allocator gave.  Owner: nothing is kept.  Thread: one at a time for each graph. */

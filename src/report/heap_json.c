@@ -1,4 +1,4 @@
-/* heap_json.c - the heap for programs; docs/formats/heap.md, with its schema. */
+/* heap_json.c - the heap for programs; docs/formats/heap.schema.json. */
 #include <stdlib.h>
 
 #include "report/heap_int.h"

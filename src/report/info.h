@@ -8,6 +8,6 @@
 struct err *report_info_text(const struct snap *s, const struct report_style *style,
                              struct report_sink out) MUST_USE;
 struct err *report_info_json(const struct snap *s,
-                             struct report_sink out) MUST_USE; /* docs/formats/info.md */
+                             struct report_sink out) MUST_USE; /* docs/formats/info.schema.json */
 
 #endif

@@ -1,5 +1,5 @@
 /* counters.c - the runtime's counters: the scheduler's (what GODEBUG=schedtrace shows), the GC's,
- * and those of runtime.MemStats.  docs/formats/counters.md lists the names.
+ * and those of runtime.MemStats.  docs/formats/counters.md says what the names mean.
  *
  * Go: runtime/proc.go schedtrace, gcount, mcount; runtime/mgc.go work, gcphase; runtime/mgcpacer.go
  * gcController; runtime/mstats.go (1.18-1.27). */

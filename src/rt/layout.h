@@ -1,8 +1,8 @@
 /* layout.h - where the fields of the Go runtime's structures lie in this target.
  *
  * The list of fields is layout.def.  A layout comes from the target's own DWARF, or from the
- * generated table of its release (gen/layouts.inc); docs/decisions/layouts.md says when.  No code
- * asks for a version: it asks whether a field exists. */
+ * generated table of its release (gen/layouts.inc); docs/decisions/layout-tables.md says when.  No
+ * code asks for a version: it asks whether a field exists. */
 #ifndef GOSPECT_RT_LAYOUT_H
 #define GOSPECT_RT_LAYOUT_H
 

@@ -1,5 +1,5 @@
-/* rt.c - opening the runtime of a target; see rt.h, and docs/decisions/layouts.md for the order in
- * which layouts are tried. */
+/* rt.c - opening the runtime of a target; see rt.h, and docs/decisions/layout-tables.md for the
+ * order in which layouts are tried. */
 #include <stdlib.h>
 
 #include "base/log.h"

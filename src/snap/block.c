@@ -4,7 +4,7 @@
  * on the left), small numbers become bytes (planes of equal significance, or varints), bytes are
  * packed with zstd when that is smaller.  The writer tries the combinations on a sample and keeps
  * the smallest: measured on real snapshots, each wins somewhere
- * (docs/decisions/snapshot-encoding.md). */
+ * (docs/decisions/columnar-snapshot.md). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ enum {
 };
 
 /* The ways that are compared.  Others were tried and gained nothing on any column
- * (docs/decisions/snapshot-encoding.md). */
+ * (docs/decisions/columnar-snapshot.md). */
 static const struct {
     enum block_transform transform;
     enum block_layout layout;

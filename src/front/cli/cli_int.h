@@ -2,7 +2,7 @@
  *
  * Data goes to standard output (c->out), talk to standard error: errors, notes, progress.  With
  * --json the talk is JSON lines, too: {"error":{"code","message","hint"}} and {"note":"..."}
- * (docs/formats/messages.md). */
+ * (docs/formats/message.schema.json). */
 #ifndef GOSPECT_FRONT_CLI_CLI_INT_H
 #define GOSPECT_FRONT_CLI_CLI_INT_H
 
