@@ -1,9 +1,10 @@
 /* semantic.c - two allocation profiles compared by what their stacks mean; see heap/sites.h.
  *
- * Both profiles become one call tree whose nodes are told apart by function, file and line, from
- * the outermost frame inwards; each node knows the bytes of both.  Similarity of a subtree is a
- * weighted Jaccard index over its nodes, so it is added up from the leaves.  Addresses do not
- * matter: a program that was built again, or objects that moved, compare as equal. */
+ * Both profiles become one call tree whose nodes are told apart by function and line, from the
+ * outermost frame inwards; each node knows the bytes of both.  Similarity of a subtree is a
+ * weighted Jaccard index over its nodes, so it is added up from the leaves.  Addresses, names of
+ * types and variables, and where the sources lie do not matter: objects that moved and a program
+ * that was built again compare as equal; where its lines moved, see semantic_lines.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,32 +21,38 @@ enum { DEPTH = 512 }; /* frames of a stack that are looked at, outermost ones */
 struct tree {
     const struct heap_semantic_options *o;
     VEC(struct heap_site_node) v;
-    struct map child; /* hash of parent, function, file, line -> node + 1; collisions are chained */
-    VEC(uint32_t) next; /* by node: the next with the same hash; SNAP_NONE */
+    struct map child;   /* hash of parent, function, line -> node; collisions are chained */
+    VEC(uint32_t) next; /* by node: the next with the same hash; MAP_NONE */
+    VEC(uint32_t) line; /* by node: its line as the earlier build has it */
     double min_weight, decay, threshold;
 };
 
-static uint64_t key_of(uint32_t parent, const char *func, const char *file, uint32_t line)
+/* What a frame is called in the tree. */
+struct site {
+    const char *func, *file;
+    uint32_t line;    /* as its own build has it */
+    uint32_t as_of_a; /* as the earlier one has it */
+};
+
+static uint64_t key_of(uint32_t parent, const struct site *s)
 {
-    uint64_t h = hash_u64((uint64_t)parent << 32 | line) ^ hash_bytes(func, strlen(func));
-    return hash_u64(h) ^ hash_bytes(file, strlen(file));
+    uint64_t h = hash_u64((uint64_t)parent << 32 | s->as_of_a);
+    return hash_u64(h ^ hash_bytes(s->func, strlen(s->func)));
 }
 
-static uint32_t node_at(struct tree *t, uint32_t parent, const char *func, const char *file,
-                        uint32_t line)
+static uint32_t node_at(struct tree *t, uint32_t parent, const struct site *s)
 {
-    uint64_t key = key_of(parent, func, file, line);
+    uint64_t key = key_of(parent, s);
     uint32_t first = map_get(&t->child, key);
-    for (uint32_t n = first; n != MAP_NONE; n = t->next.v[n]) {
-        const struct heap_site_node *v = &t->v.v[n];
-        if (v->parent == parent && v->line == line && strcmp(v->func, func) == 0 &&
-            strcmp(v->file, file) == 0)
+    for (uint32_t n = first; n != MAP_NONE; n = t->next.v[n])
+        if (t->v.v[n].parent == parent && t->line.v[n] == s->as_of_a &&
+            strcmp(t->v.v[n].func, s->func) == 0)
             return n;
-    }
-    struct heap_site_node v = {.parent = parent, .func = func, .file = file, .line = line};
+    struct heap_site_node v = {.parent = parent};
     v.depth = parent == SNAP_NONE ? 0 : t->v.v[parent].depth + 1;
     vec_push(&t->v, v);
     vec_push(&t->next, first);
+    vec_push(&t->line, s->as_of_a);
     map_put(&t->child, key, (uint32_t)t->v.n - 1);
     return (uint32_t)t->v.n - 1;
 }
@@ -68,7 +75,26 @@ static size_t frames_of(const struct snap *s, const struct snap_codes *codes, ui
     return kept;
 }
 
-static void add_profile(struct tree *t, const struct snap *s, bool second)
+/* Adds what is in use at a stack to its nodes; the later profile's names and lines stay. */
+static void add_stack(struct tree *t, const struct snap *s, const uint32_t *frames, size_t n,
+                      const uint32_t *lines, double bytes, double objects)
+{
+    for (size_t k = 0, at = SNAP_NONE; k < n; k++) {
+        uint32_t f = frames[k];
+        struct site site = {snap_str(s, s->frame.func[f]), snap_str(s, s->frame.file[f]),
+                            s->frame.line[f], lines ? lines[f] : s->frame.line[f]};
+        at = node_at(t, (uint32_t)at, &site);
+        struct heap_site_node *v = &t->v.v[at];
+        v->func = site.func;
+        v->file = site.file;
+        v->line = site.line;
+        *(lines ? &v->b : &v->a) += bytes;
+        *(lines ? &v->b_objects : &v->a_objects) += objects;
+    }
+}
+
+/* lines: of the later profile, those that its frames have in the earlier build; else NULL. */
+static void add_profile(struct tree *t, const struct snap *s, const uint32_t *lines)
 {
     struct snap_codes codes;
     int64_t rate = heap_sample_rate(s);
@@ -81,14 +107,7 @@ static void add_profile(struct tree *t, const struct snap *s, bool second)
         if (s->bucket.kind[i] != SNAP_BUCKET_MEM || bytes <= 0)
             continue;
         size_t n = frames_of(s, &codes, s->bucket.stack[i], frames);
-        for (uint32_t k = 0, at = SNAP_NONE; k < n; k++) {
-            uint32_t f = frames[k];
-            at = node_at(t, at, snap_str(s, s->frame.func[f]), snap_str(s, s->frame.file[f]),
-                         s->frame.line[f]);
-            struct heap_site_node *v = &t->v.v[at];
-            *(second ? &v->b : &v->a) += bytes * scale;
-            *(second ? &v->b_objects : &v->a_objects) += fmax(objects, 0) * scale;
-        }
+        add_stack(t, s, frames, n, lines, bytes * scale, fmax(objects, 0) * scale);
     }
     snap_codes_free(&codes);
 }
@@ -177,12 +196,43 @@ static size_t walk(const struct tree *t, struct heap_site_node *out)
     return written;
 }
 
+/* What the runtime allocates before the program can switch sampling off has buckets nevertheless.
+ */
 static bool has_profile(const struct snap *s)
 {
+    int64_t rate;
+    if (snap_counter(s, "prof.mem_rate_bytes", &rate) && rate <= 0)
+        return false;
     for (uint32_t i = 0; i < s->bucket.n; i++)
         if (s->bucket.kind[i] == SNAP_BUCKET_MEM)
             return true;
     return false;
+}
+
+static struct err *no_profile(const struct snap *a, const struct snap *b)
+{
+    bool in_a = has_profile(a), in_b = has_profile(b);
+    if (in_a && in_b)
+        return NULL;
+    return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in %s",
+                            in_a   ? "the later one"
+                            : in_b ? "the earlier one"
+                                   : "both"),
+                    "gospect snapshot TARGET --heap saves it, unless the program keeps none: it "
+                    "sets runtime.MemProfileRate = 0, or is linked without runtime/pprof");
+}
+
+static void sum_up(const struct tree *t, struct heap_semantic *ret)
+{
+    for (size_t i = 0; i < t->v.n; i++) {
+        const struct heap_site_node *v = &t->v.v[i];
+        if (v->parent != SNAP_NONE)
+            continue;
+        ret->a += v->a;
+        ret->b += v->b;
+        ret->a_objects += v->a_objects;
+        ret->b_objects += v->b_objects;
+    }
 }
 
 struct err *heap_semantic_diff(const struct snap *a, const struct snap *b,
@@ -194,19 +244,27 @@ struct err *heap_semantic_diff(const struct snap *a, const struct snap *b,
                      .min_weight = o->min_depth_weight > 0 ? o->min_depth_weight : MIN_DEPTH_WEIGHT,
                      .decay = o->decay > 0 ? o->decay : DECAY,
                      .threshold = o->threshold > 0 ? o->threshold : THRESHOLD};
-    memset(ret, 0, sizeof(*ret));
-    if (!has_profile(a) || !has_profile(b))
-        return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
-                        "programs that set runtime.MemProfileRate = 0 have none");
-    add_profile(&t, a, false);
-    add_profile(&t, b, true);
+    *ret = (struct heap_semantic){
+        .threshold = t.threshold, .min_depth_weight = t.min_weight, .decay = t.decay};
+    uint32_t *lines;
+    TRY(no_profile(a, b));
+    TRY(heap_lines_as_of(a, b, &lines));
+    add_profile(&t, a, NULL);
+    add_profile(&t, b, lines);
+    free(lines);
+    if (!t.v.n)
+        return err_hint(err_new(ERR_NOT_FOUND, "both memory profiles are empty"),
+                        "A small program allocates less than is sampled (one object in 512 kB, "
+                        "unless runtime.MemProfileRate says otherwise)");
     ret->similarity = compare(&t);
     ret->differs = ret->similarity < t.threshold;
+    sum_up(&t, ret);
     struct err *e = heap_array(t.v.n, sizeof(*ret->v), "the allocation sites", &ret->v);
     if (!e)
         ret->n = walk(&t, ret->v);
     vec_free(&t.v);
     vec_free(&t.next);
+    vec_free(&t.line);
     map_free(&t.child);
     return e;
 }

@@ -41,15 +41,16 @@ void heap_site_rows_free(struct heap_site_rows *r);
 
 /* ---- semantic diff ---- */
 
-/* Call trees of the bytes in use, from the outermost frame inwards, by function, file and line:
- * addresses do not matter.  Frames of the runtime are left out.  Similarity of two trees: weighted
- * Jaccard, sum over the nodes of weight * min(a, b) over the sum of weight * max(a, b); the weight
- * of a node at depth d is max(min_depth_weight, decay^d): where a chain of calls begins counts more
- * than its inner steps. */
+/* Call trees of the bytes in use, from the outermost frame inwards, by function and line:
+ * addresses, names of types and variables, and directories of sources do not matter; lines of
+ * another build are aligned with those of the first, function by function.  Frames of the runtime
+ * are left out.  Similarity of two trees: weighted Jaccard, sum over the nodes of weight * min(a,
+ * b) over the sum of weight * max(a, b); the weight of a node at depth d is max(min_depth_weight,
+ * decay^d): where a chain of calls begins counts more than its inner steps. */
 struct heap_site_node {
     uint32_t parent; /* number of its caller's node; SNAP_NONE: outermost.  Smaller than its own */
     uint32_t depth;
-    const char *func, *file; /* of the snapshots */
+    const char *func, *file; /* of the snapshots; as the later one has it, where it has it */
     uint32_t line;
     double a, b; /* bytes in use in both, callees included */
     double a_objects, b_objects;
@@ -60,8 +61,10 @@ struct heap_semantic {
     struct heap_site_node
         *v; /* in the order of a walk: a node, then its children, most growth first */
     size_t n;
-    double similarity; /* of the whole */
-    bool differs;      /* below the threshold */
+    double similarity;                         /* of the whole */
+    bool differs;                              /* below the threshold */
+    double a, b, a_objects, b_objects;         /* of all roots */
+    double threshold, min_depth_weight, decay; /* what was used */
 };
 struct heap_semantic_options {
     double threshold;        /* 0: 0.85 */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 struct parser {
@@ -98,6 +99,35 @@ static struct err *parse_duration(const struct cli_opt *o, struct cli_value *v)
     return NULL;
 }
 
+/* Digits and one point, no exponent or sign: "0.85", ".5", "1"; digits below a millionth are cut.
+ */
+static bool read_fraction(const char *text, int64_t *ret)
+{
+    size_t whole = strspn(text, "0123456789"), part = 0;
+    const char *point = text + whole;
+    int64_t v = 0, unit = CLI_MILLION;
+    if (*point == '.')
+        part = strspn(point + 1, "0123456789");
+    if (whole > 9 || whole + part == 0 || point[*point == '.' ? 1 + part : 0])
+        return false;
+    for (size_t i = 0; i < whole; i++)
+        v = v * 10 + (text[i] - '0') * (int64_t)CLI_MILLION;
+    for (size_t i = 0; i < part; i++)
+        v += (point[1 + i] - '0') * (unit /= 10);
+    *ret = v;
+    return true;
+}
+
+static struct err *parse_fraction(const struct cli_opt *o, struct cli_value *v)
+{
+    if (!read_fraction(v->text, &v->num))
+        return bad_value(o, v->text, "a number such as 0.85");
+    if (v->num < o->lo || v->num > o->hi)
+        return err_new(ERR_USAGE, "--%s: %s is out of range (%g to %g)", o->name, v->text,
+                       (double)o->lo / CLI_MILLION, (double)o->hi / CLI_MILLION);
+    return NULL;
+}
+
 static struct err *parse_choice(const struct cli_opt *o, struct cli_value *v)
 {
     const char *words[16], *at = o->arg, *word;
@@ -129,6 +159,8 @@ static struct err *set_value(struct parser *p, const struct cli_opt *o, const ch
         return parse_number(o, v);
     case CLI_DURATION:
         return parse_duration(o, v);
+    case CLI_FRACTION:
+        return parse_fraction(o, v);
     case CLI_CHOICE:
         return parse_choice(o, v);
     case CLI_LIST:
@@ -189,12 +221,16 @@ static struct err *unknown_option(struct parser *p, const char *name, size_t n)
     if (like)
         return err_hint(e, "Did you mean --%s? gospect help%s%s shows all", like, cmd ? " " : "",
                         cmd ? cmd->name : "");
-    for (size_t i = 0; i < CLI_NOPT; i++)
-        for (size_t c = 0; c < CLI_NCMD; c++)
-            if (cli_opt_applies(&cli_opts[i], &cli_cmds[c]) &&
-                strncmp(cli_opts[i].name, name, n) == 0 && !cli_opts[i].name[n])
-                return err_hint(e, "It is an option of gospect %s", cli_cmds[c].name);
-    return err_hint(e, "gospect help%s%s shows all", cmd ? " " : "", cmd ? cmd->name : "");
+    struct buf owners = {0};
+    for (size_t c = 0; c < CLI_NCMD; c++)
+        if (cli_opt_find(&cli_cmds[c], name, n))
+            buf_printf(&owners, "%s%s", owners.n ? ", gospect " : "", cli_cmds[c].name);
+    if (owners.n)
+        e = err_hint(e, "It is an option of gospect %s", buf_text(&owners));
+    else
+        e = err_hint(e, "gospect help%s%s shows all", cmd ? " " : "", cmd ? cmd->name : "");
+    buf_free(&owners);
+    return e;
 }
 
 static struct err *take_argument(struct parser *p, const struct cli_opt *o, const char *shown)

@@ -14,8 +14,10 @@
 struct cli_value {
     unsigned given;   /* how often it stands on the command line */
     const char *text; /* as written, or the default; NULL: neither.  Points into argv or a table */
-    int64_t num;      /* NUMBER; DURATION in ns; index of the word of a CHOICE */
+    int64_t num; /* NUMBER; DURATION in ns; FRACTION in millionths; index of the word of a CHOICE */
 };
+
+enum { CLI_MILLION = 1000000 };
 
 struct cli_args {
     const struct cli_cmd *cmd; /* NULL: none given */
@@ -42,6 +44,11 @@ static inline const char *cli_text(const struct cli_args *a, enum cli_opt_id id)
 static inline int64_t cli_num(const struct cli_args *a, enum cli_opt_id id)
 {
     return a->opt[id].num;
+}
+
+static inline double cli_fraction(const struct cli_args *a, enum cli_opt_id id)
+{
+    return (double)a->opt[id].num / CLI_MILLION;
 }
 
 /* "1h30m", "200ms", "1.5s", "10" (seconds) as ns. */

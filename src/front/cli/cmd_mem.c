@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "front/cli/heap_look.h"
+#include "front/cli/mem_semantic.h"
 #include "report/heap_diff.h"
 #include "report/memstats.h"
 
@@ -65,8 +66,10 @@ static struct err *compare(struct cli *c, const struct heap_look *a, const struc
     return e;
 }
 
-static struct err *diff(struct cli *c, const char *before, const char *after)
+static struct err *diff(struct cli *c, const char *before, const char *after, int *ret_code)
 {
+    if (cli_flag(&c->args, OPT_semantic))
+        return mem_semantic(c, before, after, ret_code);
     int64_t began = clock_mono_ns();
     struct heap_options earlier = {.keep_edges = true, .mark_only = true},
                         later = {.keep_edges = true};
@@ -92,10 +95,11 @@ struct err *run_mem(struct cli *c, int *ret_code)
 {
     const struct cli_args *a = &c->args;
     const char *before = cli_text(a, OPT_diff_before), *after = cli_text(a, OPT_diff_after);
+    TRY(mem_semantic_check(a));
     if (strcmp(a->pos[0], "diff") == 0) {
         if (!a->pos[2])
             return usage("mem diff needs two snapshots");
-        return diff(c, a->pos[1], a->pos[2]);
+        return diff(c, a->pos[1], a->pos[2], ret_code);
     }
     if (strcmp(a->pos[0], "stats") != 0)
         return usage("mem knows stats and diff");
@@ -104,6 +108,8 @@ struct err *run_mem(struct cli *c, int *ret_code)
     if (!before != !after)
         return usage("--diff-before and --diff-after belong together");
     if (before)
-        return diff(c, before, after);
+        return diff(c, before, after, ret_code);
+    if (cli_flag(a, OPT_semantic))
+        return usage("--semantic belongs to mem diff");
     return stats(c);
 }

@@ -56,6 +56,7 @@ enum cli_opt_kind {
     CLI_FILE,
     CLI_NUMBER,
     CLI_DURATION,
+    CLI_FRACTION,
     CLI_CHOICE,
 };
 

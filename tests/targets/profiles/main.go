@@ -66,6 +66,22 @@ func recurse(depth, size int) {
 
 var held interface{}
 
+//go:noinline
+func leaked(n int) {
+	for i := 0; i < n; i++ {
+		b := make([]byte, 4000)
+		keep = append(keep, b) // a line of its own, which allocates, too
+	}
+}
+
+func leak(args []string) (string, error) {
+	n, err := strconv.Atoi(args[0])
+	if err == nil {
+		leaked(n)
+	}
+	return "", err
+}
+
 func allocate() {
 	kept(50, 3000)
 	dropped(200, 700)
@@ -134,6 +150,7 @@ func main() {
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{
 		"write": write,
+		"leak":  leak,
 		"allocate": func([]string) (string, error) {
 			allocate()
 			return "", nil

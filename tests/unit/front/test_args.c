@@ -163,8 +163,34 @@ static void durations(void **state)
         assert_false(cli_parse_duration(bad[i], &ns));
 }
 
-TEST_MAIN(cmocka_unit_test(options_stand_anywhere), cmocka_unit_test(repeated_options),
-          cmocka_unit_test(same_name_other_command), cmocka_unit_test(every_default_is_right),
-          cmocka_unit_test(slips_are_recognised), cmocka_unit_test(values_are_checked),
-          cmocka_unit_test(arguments_are_counted),
+static void fractions(void **state)
+{
+    static const struct {
+        const char *word;
+        int64_t millionths;
+    } good[] = {{"--threshold=0.85", 850000}, {"--threshold=1", 1000000},
+                {"--threshold=1.", 1000000},  {"--threshold=.5", 500000},
+                {"--threshold=0.01", 10000},  {"--threshold=0.1234567", 123456}};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        check_ok(parse("mem", "diff", "a", "b", good[i].word));
+        assert_int_equal(cli_num(&a, OPT_similarity), good[i].millionths);
+    }
+    check_ok(parse("mem", "diff", "a", "b"));
+    assert_true(cli_fraction(&a, OPT_similarity) == 0.85);
+    assert_true(cli_fraction(&a, OPT_min_depth_weight) == 0.3);
+    says(parse("mem", "diff", "--threshold=1.01"), "1.01 is out of range (0.01 to 1)", NULL);
+    says(parse("mem", "diff", "--threshold=0"), "out of range", NULL);
+    static const char *const bad[] = {"--threshold=",    "--threshold=.",
+                                      "--threshold=-1",  "--threshold=1e-1",
+                                      "--threshold=0,5", "--threshold=0.5.5",
+                                      "--threshold=nan", "--threshold=0x1",
+                                      "--threshold= 1",  "--threshold=99999999999999999999"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        says(parse("mem", "diff", bad[i]), "is not a number such as 0.85", "--threshold=0.85");
+}
+
+TEST_MAIN(cmocka_unit_test(options_stand_anywhere), cmocka_unit_test(fractions),
+          cmocka_unit_test(repeated_options), cmocka_unit_test(same_name_other_command),
+          cmocka_unit_test(every_default_is_right), cmocka_unit_test(slips_are_recognised),
+          cmocka_unit_test(values_are_checked), cmocka_unit_test(arguments_are_counted),
           cmocka_unit_test(json_counts_even_in_a_wrong_line), cmocka_unit_test(durations))

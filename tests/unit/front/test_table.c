@@ -61,6 +61,13 @@ static bool explains(const struct buf *b, const char *text)
     return false;
 }
 
+static char *dashes_escaped(char *to, const char *text)
+{
+    for (const char *p = text; *p; p++)
+        to += sprintf(to, *p == '-' ? "\\-" : "%c", *p);
+    return to;
+}
+
 /* "--depth=N" as help writes it, "\-\-depth" as roff does. */
 static void check_option(const struct cli_opt *o, const struct cli_cmd *cmd, const struct buf *help,
                          const struct buf *page, const struct buf *roff)
@@ -68,9 +75,10 @@ static void check_option(const struct cli_opt *o, const struct cli_cmd *cmd, con
     char plain[128], escaped[160], *to = escaped;
     snprintf(plain, sizeof(plain), "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
     to += sprintf(to, "\\fB\\-\\-");
-    for (const char *p = o->name; *p; p++)
-        to += sprintf(to, *p == '-' ? "\\-" : "%c", *p);
-    sprintf(to, "\\fR%s%s\n", o->arg ? "=" : "", o->arg ? o->arg : "");
+    to = dashes_escaped(to, o->name);
+    to += sprintf(to, "\\fR%s", o->arg ? "=" : "");
+    to = dashes_escaped(to, o->arg ? o->arg : "");
+    sprintf(to, "\n");
     const struct cli_opt *here = cli_opt_find(cmd, o->name, strlen(o->name));
     if (here && here != o)
         return; /* another row of the same name */

@@ -196,7 +196,72 @@ static void the_tree_comes_in_order(void **state)
     snap_free(b);
 }
 
+/* profile(), as another build has it: these lines lie further down, in another directory. */
+static struct snap *rebuilt(uint64_t t, uint64_t v, uint32_t line, uint32_t other)
+{
+    struct snap *s = snap_new();
+    snap_set_meta(s, SNAP_META_build_id, "b");
+    snap_set_counter(s, "prof.mem_rate_bytes", RATE);
+    bucket(s, "main.makeT", line, t, 0x100);
+    if (other)
+        bucket(s, "main.makeT", other, t, 0x100);
+    bucket(s, "main.makeV", 37, v, 0x100);
+    for (uint32_t i = 0; i < s->frame.n; i++)
+        s->frame.file[i] = intern_add(&s->strings, "/other/main.go");
+    return s;
+}
+
+static struct snap *built(uint64_t t, uint64_t v, uint32_t line, uint32_t other)
+{
+    struct snap *s = profile(t, v, line, 0);
+    snap_set_meta(s, SNAP_META_build_id, "a");
+    if (other)
+        bucket(s, "main.makeT", other, t, 0);
+    return s;
+}
+
+static void lines_that_moved_are_aligned(void **state)
+{
+    assert_true(fabs(similarity(built(50, 50, 20, 0), rebuilt(50, 50, 26, 0), NULL) - 1) < 1e-9);
+    assert_true(fabs(similarity(built(50, 50, 20, 24), rebuilt(50, 50, 26, 30), NULL) - 1) < 1e-9);
+    /* a line that is new is new: those that stayed where they were say so */
+    double w = 1.0 / 3, low = 100 + w * 100, high = 150 + w * 150;
+    assert_true(fabs(similarity(built(50, 50, 20, 0), rebuilt(50, 50, 20, 23), NULL) - low / high) <
+                1e-9);
+    struct snap *a = built(50, 50, 20, 0), *b = rebuilt(50, 50, 26, 0);
+    struct heap_semantic r;
+    check_ok(heap_semantic_diff(a, b, NULL, &r));
+    assert_string_equal(r.v[0].file, "/other/main.go");
+    assert_int_equal(r.v[1].line + r.v[2].line, 26 + 37);
+    assert_true(r.a == 100.0 * SIZE && r.b == 100.0 * SIZE && r.b_objects == 100);
+    heap_semantic_free(&r);
+    snap_free(a);
+    snap_free(b);
+}
+
+static void a_profile_that_is_off_or_empty_is_none(void **state)
+{
+    struct snap *a = profile(50, 50, 20, 0), *b = profile(50, 50, 20, 0);
+    struct heap_semantic r;
+    assert_int_equal(b->counter.n, 1);
+    b->counter.value[0] = 0; /* the rate */
+    check_err(heap_semantic_diff(a, b, NULL, &r), ERR_NOT_FOUND, "in the later one");
+    check_err(heap_semantic_diff(b, a, NULL, &r), ERR_NOT_FOUND, "in the earlier one");
+    check_err(heap_semantic_diff(b, b, NULL, &r), ERR_NOT_FOUND, "in both");
+    b->counter.value[0] = RATE;
+    for (uint32_t i = 0; i < b->bucket.n; i++)
+        b->bucket.free_bytes[i] = b->bucket.alloc_bytes[i];
+    check_err(heap_semantic_diff(b, b, NULL, &r), ERR_NOT_FOUND, "both memory profiles are empty");
+    check_ok(heap_semantic_diff(b, a, NULL, &r));
+    assert_true(r.similarity == 0 && r.differs);
+    heap_semantic_free(&r);
+    snap_free(a);
+    snap_free(b);
+}
+
 TEST_MAIN(cmocka_unit_test(growth_is_told_by_both_or_by_one),
+          cmocka_unit_test(lines_that_moved_are_aligned),
+          cmocka_unit_test(a_profile_that_is_off_or_empty_is_none),
           cmocka_unit_test(addresses_do_not_matter),
           cmocka_unit_test(similarity_is_what_the_formula_says),
           cmocka_unit_test(the_tree_comes_in_order))
