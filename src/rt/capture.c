@@ -221,8 +221,6 @@ static struct err *read_all(struct capture *c)
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
-    if (c->o->heap)
-        capture_profiles(c); /* before specials, which name buckets */
     return capture_heap(c);
 }
 

@@ -74,7 +74,7 @@ struct err *capture_heap(struct capture *c)
     TRY(heap_read_edges(h));
     TRY(heap_read_roots(h));
     TRY(heap_read_stacks(h));
-    capture_profiles(c);
+    capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
     types_list(h->types);
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
