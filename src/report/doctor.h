@@ -17,7 +17,8 @@ struct report_doctor {
 
 struct err *report_doctor_text(const struct report_doctor *r, const struct report_style *style,
                                struct report_sink out) MUST_USE;
-struct err *report_doctor_json(const struct report_doctor *r,
-                               struct report_sink out) MUST_USE; /* docs/formats/doctor.schema.json */
+struct err *
+report_doctor_json(const struct report_doctor *r,
+                   struct report_sink out) MUST_USE; /* docs/formats/doctor.schema.json */
 
 #endif
