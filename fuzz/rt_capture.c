@@ -26,8 +26,46 @@ __attribute__((constructor)) static void stay_on_one_core(void)
     sched_setaffinity(0, sizeof(set), &set);
 }
 
+/* A heap of a page of each kind of span, at the end of what holds the stacks; objects point to each
+ * other and to what is around them. */
+static void make_heap(struct make_go *m)
+{
+    enum { PAGE = 8192, LAST = MAKE_STACKS_N / PAGE * PAGE };
+    static const struct {
+        uint16_t class, size;
+    } kinds[] = {{4 << 1, 48}, {30 << 1, 1024}, {0, PAGE}, {5, 16}};
+    taddr list = make_room(m, 8 * ARRAY_LEN(kinds)), bits = make_room(m, PAGE / 16 / 8);
+    taddr mheap = m->global[RT_GLOBAL_mheap];
+    if (!list || !bits || !mheap || !rt_has(&m->l, RT_mheap_allspans))
+        return;
+    memset(make_at(m, bits), 0x5a, PAGE / 16 / 8);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        taddr span = make_struct(m, RT_STRUCT_mspan), addr = MAKE_STACKS + LAST - (i + 1) * PAGE;
+        make_field(m, span, RT_mspan_start_addr, addr);
+        make_field(m, span, RT_mspan_npages, 1);
+        make_field(m, span, RT_mspan_elemsize, kinds[i].size);
+        make_field(m, span, RT_mspan_nelems, PAGE / kinds[i].size);
+        make_field(m, span, RT_mspan_free_index, 3);
+        make_field(m, span, RT_mspan_spanclass, kinds[i].class);
+        make_field(m, span, RT_mspan_state, 1);
+        make_field(m, span, RT_mspan_sweepgen, i);
+        make_field(m, span, RT_mspan_alloc_bits, bits);
+        make_field(m, span, RT_mspan_mark_bits, bits);
+        make_field(m, span, RT_mspan_large_type, MAKE_INFO);
+        make_word(m, list + 8 * i, span);
+        for (taddr at = addr; at < addr + PAGE - 256; at += 8) {
+            taddr v = at % 3 ? MAKE_STACKS + LAST - at % (4 * PAGE) : at % 5 ? MAKE_INFO : at;
+            make_word(m, at, v);
+        }
+    }
+    make_element(m, mheap, RT_mheap_allspans, 0, list);
+    make_element(m, mheap, RT_mheap_allspans, 1, ARRAY_LEN(kinds));
+    make_element(m, mheap, RT_mheap_allspans, 2, ARRAY_LEN(kinds));
+}
+
 static void populate(struct make_go *m)
 {
+    make_heap(m);
     static const char *const parked[] = {"runtime.gopark", "main.work", "runtime.goexit", NULL};
     static const char *const async[] = {"runtime.asyncPreempt", "main.work", "runtime.goexit",
                                         NULL};
@@ -99,7 +137,7 @@ static void change(struct make_go *m, const uint8_t *p)
 static void look(struct rt *rt)
 {
     struct rt_pulse_options statuses = {.statuses = true};
-    struct rt_capture_options o = {.locals = true};
+    struct rt_capture_options o = {.locals = true, .heap = true, .heap_memory = true};
     struct rt_pulse pulse;
     struct snap *s;
     struct err *e = rt_capture(rt, &o, &s);

@@ -11,7 +11,13 @@
 
 #include "rt/heap_int.h"
 
-enum { ARENAS = 1 << 22, IN_USE = 1, TINY_SPANCLASS = 5, MIN_SIZE_FOR_HEADER = 512 };
+enum {
+    ARENAS = 1 << 22,
+    IN_USE = 1,
+    TINY_SPANCLASS = 5,
+    MIN_SIZE_FOR_HEADER = 512,
+    SMALL_PAGES_MAX = 1 << 18
+};
 
 void rt_heap_open(struct rt_heap *h, struct rt *rt, struct target *t)
 {
@@ -66,7 +72,10 @@ static bool is_plausible(const struct heap_span *s, uint64_t pages)
         return false;
     if (!s->elem_size || s->elem_size % 8 || s->elem_size > size || !s->elems)
         return false;
-    return large ? s->elems == 1 : s->elem_size <= UINT16_MAX && s->elems <= size / s->elem_size;
+    if (large)
+        return s->elems == 1;
+    return pages <= SMALL_PAGES_MAX && s->elem_size <= UINT16_MAX &&
+           s->elems <= size / s->elem_size;
 }
 
 enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,

@@ -103,20 +103,32 @@ static int by_addr(const void *a, const void *b)
     return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
+/* How many pages the heap can have: twice what is mapped, for what a core does not mention. */
+static uint64_t pages_limit(const struct capture *c)
+{
+    uint64_t bytes = HEAP_ARENA;
+    for (size_t i = 0; i < c->nmaps && bytes < UINT64_C(1) << 48; i++)
+        bytes += c->maps[i].end - c->maps[i].start;
+    return min_u64(2 * bytes, UINT64_C(1) << 42) / HEAP_PAGE;
+}
+
 /* Those with pointers come first, each kind by address; what overlaps the one before is dropped. */
 static struct err *order_spans(struct reading *r)
 {
     struct heap *h = r->h;
     size_t n = 0, scan = 0;
-    qsort(r->spans.v, r->spans.n, sizeof(*r->spans.v), by_addr);
+    uint64_t pages = 0, limit = pages_limit(h->c);
+    if (r->spans.n)
+        qsort(r->spans.v, r->spans.n, sizeof(*r->spans.v), by_addr);
     taddr end = 0;
     for (size_t i = 0; i < r->spans.n; i++) {
         struct heap_span *s = &r->spans.v[i];
-        if (s->addr < end) {
+        if (s->addr < end || s->pages > limit - pages) {
             r->nonsense++;
             continue;
         }
         end = s->addr + (uint64_t)s->pages * HEAP_PAGE;
+        pages += s->pages;
         scan += !(s->flags & SNAP_SPF_NO_POINTERS);
         r->spans.v[n++] = *s;
     }
@@ -366,7 +378,8 @@ static struct err *read_bits(struct bits *b, struct bits_batch *x, size_t first,
     }
     if (!(x->buf = mem_try_alloc(x->size + 8)))
         return err_new(ERR_NOMEM, "no memory for the allocation bits of %zu spans", n);
-    qsort(x->pieces.v, x->pieces.n, sizeof(*x->pieces.v), by_piece_addr);
+    if (x->pieces.n)
+        qsort(x->pieces.v, x->pieces.n, sizeof(*x->pieces.v), by_piece_addr);
     for (size_t i = 0; i < x->pieces.n; i++)
         rt_batch_add(&x->read, x->pieces.v[i].addr, x->buf + x->pieces.v[i].at, x->pieces.v[i].n);
     TRY(rt_batch_read(&x->read, b->r->t));
