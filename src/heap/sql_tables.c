@@ -219,6 +219,143 @@ static void cell_frames(const struct sql_cursor *c, int column, sqlite3_context 
     }
 }
 
+/* ---- threads, procs, runq, timers, waits: the scheduler ---- */
+
+static struct err *begin_threads(struct sql_cursor *c, int key, int64_t value)
+{
+    return begin_rows(c, c->q->s->thread.n);
+}
+
+static void put_goroutine(sqlite3_context *out, const struct snap *s, uint32_t g)
+{
+    put_known(out, g != SNAP_NONE, g == SNAP_NONE ? 0 : s->goroutine.id[g]);
+}
+
+static void put_proc(sqlite3_context *out, const struct snap *s, uint32_t p)
+{
+    put_known(out, p != SNAP_NONE, p == SNAP_NONE ? 0 : (uint64_t)s->proc.id[p]);
+}
+
+static void cell_threads(const struct sql_cursor *c, int column, sqlite3_context *out)
+{
+    const struct snap *s = c->q->s;
+    uint32_t t = (uint32_t)c->row;
+    switch (column) {
+    case 0:
+        return put_int(out, s->thread.tid[t]);
+    case 1:
+        return put_known(out, s->thread.id[t] >= 0, (uint64_t)s->thread.id[t]);
+    case 2:
+        return put_str(out, s, s->thread.name[t]);
+    case 3:
+        return put_str(out, s, s->thread.kstate[t]);
+    case 4:
+        return put_str(out, s, s->thread.syscall_name[t]);
+    case 5:
+        return put_goroutine(out, s, s->thread.goroutine[t]);
+    case 6:
+        return put_proc(out, s, s->thread.proc[t]);
+    case 7:
+        return put_text(out, snap_where_name((enum snap_where)s->thread.where[t]));
+    case 8:
+        return put_known(out, s->thread.lockedg[t] != 0, s->thread.lockedg[t]);
+    case 9:
+        return put_int(out, (s->thread.flags[t] & SNAP_TF_SPINNING) != 0);
+    default:
+        return put_int(out, (s->thread.flags[t] & SNAP_TF_IDLE) != 0);
+    }
+}
+
+static struct err *begin_procs(struct sql_cursor *c, int key, int64_t value)
+{
+    return begin_rows(c, c->q->s->proc.n);
+}
+
+static void cell_procs(const struct sql_cursor *c, int column, sqlite3_context *out)
+{
+    const struct snap *s = c->q->s;
+    uint32_t p = (uint32_t)c->row, t = s->proc.thread[p];
+    switch (column) {
+    case 0:
+        return put_int(out, (uint64_t)s->proc.id[p]);
+    case 1:
+        return put_text(out, snap_pstatus_name((enum snap_pstatus)s->proc.status[p]));
+    case 2:
+        return put_known(out, t != SNAP_NONE, t == SNAP_NONE ? 0 : s->thread.tid[t]);
+    case 3:
+        return put_int(out, s->proc.runq[p]);
+    case 4:
+        return put_known(out, s->proc.runnext[p] != 0, s->proc.runnext[p]);
+    case 5:
+        return put_int(out, s->proc.timers[p]);
+    case 6:
+        return put_int(out, s->proc.gfree[p]);
+    case 7:
+        return put_int(out, s->proc.schedtick[p]);
+    default:
+        return put_int(out, s->proc.syscalltick[p]);
+    }
+}
+
+static struct err *begin_runq(struct sql_cursor *c, int key, int64_t value)
+{
+    return begin_rows(c, c->q->s->runq.n);
+}
+
+static void cell_runq(const struct sql_cursor *c, int column, sqlite3_context *out)
+{
+    const struct snap *s = c->q->s;
+    if (column == 0)
+        return put_proc(out, s, s->runq.proc[c->row]);
+    put_goroutine(out, s, s->runq.goroutine[c->row]);
+}
+
+static struct err *begin_timers(struct sql_cursor *c, int key, int64_t value)
+{
+    return begin_rows(c, c->q->s->timer.n);
+}
+
+static void cell_timers(const struct sql_cursor *c, int column, sqlite3_context *out)
+{
+    const struct snap *s = c->q->s;
+    uint32_t t = (uint32_t)c->row, f = place_frame(s, s->timer.func[t]);
+    int64_t now = snap_meta_i64(s, SNAP_META_taken_mono_ns, 0);
+    switch (column) {
+    case 0:
+        return put_proc(out, s, s->timer.proc[t]);
+    case 1:
+        return put_int(out, s->timer.addr[t]);
+    case 2:
+        return put_known(out, now > 0, (uint64_t)(s->timer.when[t] - now));
+    case 3:
+        return put_int(out, (uint64_t)s->timer.period[t]);
+    case 4:
+        return put_text(out, f == SNAP_NONE ? NULL : snap_str(s, s->frame.func[f]));
+    default:
+        return put_int(out, s->timer.arg[t]);
+    }
+}
+
+static struct err *begin_waits(struct sql_cursor *c, int key, int64_t value)
+{
+    return begin_rows(c, c->q->s->wait.n);
+}
+
+static void cell_waits(const struct sql_cursor *c, int column, sqlite3_context *out)
+{
+    const struct snap *s = c->q->s;
+    switch (column) {
+    case 0:
+        return put_goroutine(out, s, s->wait.goroutine[c->row]);
+    case 1:
+        return put_text(out, snap_waitkind_name((enum snap_waitkind)s->wait.kind[c->row]));
+    case 2:
+        return put_int(out, s->wait.addr[c->row]);
+    default:
+        return put_known(out, s->wait.elem[c->row] != 0, s->wait.elem[c->row]);
+    }
+}
+
 /* ---- objects ---- */
 
 static struct err *begin_objects(struct sql_cursor *c, int key, int64_t value)
@@ -534,6 +671,25 @@ const struct sql_table sql_tables[] = {
      "CREATE TABLE frames(goroutine INTEGER, depth INTEGER, func TEXT, file TEXT, line INTEGER, "
      "pc INTEGER, inlined INTEGER, wrapper INTEGER)",
      .keys = {0, -1}, .begin = begin_frames, .next = next_frame, .cell = cell_frames},
+    {"threads", "every thread: its M, what it runs, where it is",
+     "CREATE TABLE threads(tid INTEGER, m INTEGER, name TEXT, state TEXT, syscall TEXT, "
+     "goroutine INTEGER, proc INTEGER, at TEXT, locked_goroutine INTEGER, spinning INTEGER, "
+     "idle INTEGER)",
+     .keys = {-1, -1}, .begin = begin_threads, .next = next_row, .cell = cell_threads},
+    {"procs", "every P, with its run queue",
+     "CREATE TABLE procs(id INTEGER, status TEXT, tid INTEGER, runq INTEGER, runnext INTEGER, "
+     "timers INTEGER, free_goroutines INTEGER, schedtick INTEGER, syscalltick INTEGER)",
+     .keys = {-1, -1}, .begin = begin_procs, .next = next_row, .cell = cell_procs},
+    {"runq", "what is in the run queues, in their order; proc NULL: the global one",
+     "CREATE TABLE runq(proc INTEGER, goroutine INTEGER)", .keys = {-1, -1}, .begin = begin_runq,
+     .next = next_row, .cell = cell_runq},
+    {"timers", "timers that will fire",
+     "CREATE TABLE timers(proc INTEGER, addr INTEGER, in_ns INTEGER, period_ns INTEGER, func TEXT, "
+     "arg INTEGER)",
+     .keys = {-1, -1}, .begin = begin_timers, .next = next_row, .cell = cell_timers},
+    {"waits", "what goroutines wait for: channels and semaphores, each case of a select",
+     "CREATE TABLE waits(goroutine INTEGER, kind TEXT, addr INTEGER, elem INTEGER)",
+     .keys = {-1, -1}, .begin = begin_waits, .next = next_row, .cell = cell_waits},
     {"objects", "every object of the heap",
      "CREATE TABLE objects(slot INTEGER, addr INTEGER, type TEXT, size INTEGER, live INTEGER, "
      "retained INTEGER, dominator TEXT, kept_by TEXT, survived INTEGER, span INTEGER)",

@@ -123,3 +123,19 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_program(program, load, gospec
     report = gospect("doctor", program.target.pid, "--json", check=0).json
     assert not [f for f in report["findings"] if f["severity"] == "problem"], report
     assert_unharmed(program.target)
+
+
+def test_heap(program, load, gospect, tmp_path):
+    """The whole heap under load, in one instant: as many bytes as the runtime counts, reached and typed."""
+    gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / "a.gsnap", check=0)
+    seen = gospect("heap", tmp_path / "a.gsnap", "--json", check=0).json
+    counted = gospect("mem", "stats", tmp_path / "a.gsnap", "--json", check=0).json["memstats"]
+    assert seen["bytes"] == pytest.approx(counted["HeapAlloc"], rel=0.05)
+    assert seen["objects"] == pytest.approx(counted["HeapObjects"], rel=0.2)  # tiny ones share a block
+    assert 0 < seen["live_bytes"] <= seen["bytes"]
+    assert seen["untyped"]["bytes"] < seen["live_bytes"] / 3
+    serving = [t for t in seen["types"] if t["count"] >= 100]
+    assert serving and sum(t["bytes"] for t in seen["types"]) == seen["live_bytes"]
+    for args in (("--by", "goroutine"), ("--by", "package"), ("--suspects",)):
+        assert gospect("heap", tmp_path / "a.gsnap", *args, check=0).out
+    assert_unharmed(program.target)

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from lib import procfs
+
 
 @pytest.fixture
 def shop(go_build, run_go):
@@ -34,6 +36,23 @@ def test_goroutines_and_frames(gospect, shop):
     assert [(f["func"], f["line"]) for f in shown] == [(f["func"], f["line"]) for f in holder["stack"]]
     every = ask(gospect, shop.pid, "SELECT count(*) n FROM frames WHERE NOT wrapper")[0]["n"]
     assert every == sum(len(g["stack"]) for g in listed)
+
+
+def test_the_scheduler(gospect, go_build, run_go):
+    """The states target has goroutines that are blocked in system calls, on channels, locks and timers."""
+    target = run_go(go_build("1.26", "default", "states"))
+    threads = ask(gospect, target.pid, "SELECT t.tid, t.goroutine, g.status FROM threads t JOIN goroutines g ON "
+                                       "g.id = t.goroutine WHERE t.syscall IS NOT NULL AND g.status = 'syscall'")
+    assert len(threads) >= 2 and len({t["tid"] for t in threads}) == len(threads)
+    assert {t["tid"] for t in threads} <= {int(tid) for tid in procfs.threads(target.pid)}
+    settings = gospect("info", target.pid, "--json", check=0).json["counters"]
+    assert len(ask(gospect, target.pid, "SELECT id FROM procs")) == settings["sched.gomaxprocs"]
+    hour = ask(gospect, target.pid, "SELECT in_ns FROM timers WHERE in_ns > 1800e9")
+    assert len(hour) >= 3 and all(row["in_ns"] <= 3600e9 for row in hour)
+    kinds = {row["kind"]: row["n"] for row in ask(gospect, target.pid, "SELECT kind, count(*) n FROM waits GROUP BY 1")}
+    assert sum(kinds.values()) > 20 and any("recv" in k or "receive" in k for k in kinds), kinds
+    assert ask(gospect, target.pid, "SELECT count(*) n FROM runq r LEFT JOIN goroutines g ON g.id = r.goroutine "
+                                    "WHERE g.id IS NULL") == [{"n": 0}]
 
 
 def test_objects_are_those_of_heap(gospect, shop, saved):
