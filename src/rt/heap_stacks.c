@@ -532,7 +532,8 @@ static struct err *choose(struct stacks_job *j)
     }
     if (outside)
         snap_note_missing(c->s, outside, "roots of stacks", "where the stack is, is not known");
-    qsort_r(j->order, j->n, sizeof(*j->order), by_sp, c->gs);
+    if (j->n)
+        qsort_r(j->order, j->n, sizeof(*j->order), by_sp, c->gs);
     cut_chunks(j);
     return NULL;
 }
