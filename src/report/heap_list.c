@@ -210,6 +210,8 @@ static void held_by(const struct heap_graph *g, uint32_t node, struct buf *b)
     }
     if (total > n)
         buf_str(b, " ← …");
+    if (!b->n)
+        buf_str(b, "several variables or goroutines");
 }
 
 static struct err *retainers(struct list *l, size_t limit, bool outermost)
