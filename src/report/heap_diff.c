@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "report/report_int.h"
@@ -221,7 +220,7 @@ static void place_of(const struct snap *s, uint32_t bucket, struct buf *b)
         for (uint32_t i = 0; i < s->pc.frames[pc]; i++) {
             uint32_t f = s->pc.frame[pc] + i;
             const char *func = snap_str(s, s->frame.func[f]);
-            if (strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0)
+            if (is_runtime_func(func))
                 continue;
             text_clean(b, func);
             buf_printf(b, ":%u", s->frame.line[f]);

@@ -7,9 +7,9 @@
 #include "report/profile.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "report/pprof_int.h"
+#include "report/report_int.h"
 
 static enum snap_bucketkind kind_of(enum report_profile which)
 {
@@ -51,18 +51,13 @@ struct report_profile_facts report_profile_facts(const struct snap *s, enum repo
 
 /* ---- memory ---- */
 
-static bool is_runtime(const char *func)
-{
-    return strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0;
-}
-
 /* Leaves out the runtime's functions at the inner end. */
 static void hide_runtime(const struct snap *s, struct pprof_sample *sample)
 {
     for (uint32_t node = sample->node; node != SNAP_NONE; node = s->stack.parent[node]) {
         uint32_t pc = s->stack.pc[node];
         for (uint32_t i = 0; i < s->pc.frames[pc]; i++)
-            if (!is_runtime(snap_str(s, s->frame.func[s->pc.frame[pc] + i]))) {
+            if (!is_runtime_func(snap_str(s, s->frame.func[s->pc.frame[pc] + i]))) {
                 sample->node = node;
                 sample->first_frame = i;
                 return;

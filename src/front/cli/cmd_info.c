@@ -6,14 +6,8 @@ struct err *run_info(struct cli *c, int *ret_code)
 {
     struct report_style style = {.width = c->term.width, .color = c->term.color};
     struct report_sink out = {cli_out_write, &c->out};
-    struct cli_subject subject = {0};
     struct snap *s = NULL;
-    struct err *e = cli_subject_find(c, c->args.pos[0], &subject);
-    if (!e)
-        e = cli_subject_open(&subject);
-    if (!e)
-        e = cli_subject_info(&subject, &s);
-    cli_subject_close(&subject);
+    struct err *e = cli_info_of(c, c->args.pos[0], &s);
     if (!e)
         e = c->json ? report_info_json(s, out) : report_info_text(s, &style, out);
     snap_free(s);

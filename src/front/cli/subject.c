@@ -289,6 +289,18 @@ struct err *cli_subject_info(struct cli_subject *s, struct snap **ret)
     return NULL;
 }
 
+struct err *cli_info_of(struct cli *c, const char *text, struct snap **ret)
+{
+    struct cli_subject subject = {0};
+    struct err *e = cli_subject_find(c, text, &subject);
+    if (!e)
+        e = cli_subject_open(&subject);
+    if (!e)
+        e = cli_subject_info(&subject, ret);
+    cli_subject_close(&subject);
+    return e;
+}
+
 struct rt_capture_options cli_capture_options(struct cli *c)
 {
     /* the words of --consistency, in the order of options.def */

@@ -42,6 +42,9 @@ struct err *cli_subject_snap(struct cli_subject *s, const struct rt_capture_opti
 /* The same without goroutines: identity and counters. */
 struct err *cli_subject_info(struct cli_subject *s, struct snap **ret) MUST_USE;
 
+/* The two steps before and after it, too: identity and counters of what the user named. */
+struct err *cli_info_of(struct cli *c, const char *text, struct snap **ret) MUST_USE;
+
 /* What --consistency, --locals ... ask for. */
 struct rt_capture_options cli_capture_options(struct cli *c);
 
