@@ -25,16 +25,6 @@ enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status)
     return SNAP_G_UNKNOWN;
 }
 
-/* g.sched.ctxt: gobuf begins with sp, pc, g and ctxt. */
-static taddr saved_context_register(const struct rt_layout *l, const uint8_t *p)
-{
-    taddr v = 0;
-    int32_t at = l->off[RT_g_sched_pc];
-    if (at >= 0 && at + 24 <= l->size[RT_STRUCT_g])
-        memcpy(&v, p + at + 16, sizeof(v));
-    return v;
-}
-
 void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct rt_g *g)
 {
     uint32_t status = (uint32_t)rt_get(l, p, RT_g_atomicstatus);
@@ -57,7 +47,7 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
     g->bubble = rt_get(l, p, RT_g_bubble);
     g->panic = rt_get(l, p, RT_g_panic);
     g->defer = rt_get(l, p, RT_g_defer);
-    g->sched_ctxt = saved_context_register(l, p);
+    g->sched_ctxt = rt_get(l, p, RT_g_sched_ctxt);
     g->coroarg = rt_get(l, p, RT_g_coroarg);
     g->timer = rt_get(l, p, RT_g_timer);
     g->goid = rt_get(l, p, RT_g_goid);

@@ -299,15 +299,14 @@ static struct err *read_queues(struct specials *s)
     return read_queue(s, &cleanups);
 }
 
-/* mcache.tiny stands two words before tinyAllocs. */
 static void read_tiny_blocks(struct specials *s)
 {
     struct capture *c = s->h->c;
-    if (!rt_has(s->l, RT_p_mcache) || !rt_has(s->l, RT_mcache_tiny_allocs))
+    if (!rt_has(s->l, RT_p_mcache) || !rt_has(s->l, RT_mcache_tiny))
         return;
     for (size_t i = 0; i < c->nps; i++) {
         taddr cache = word_at(s, c->ps[i].addr + (taddr)L(c->rt, p_mcache));
-        taddr at = cache + (taddr)L(c->rt, mcache_tiny_allocs) - 16;
+        taddr at = cache + (taddr)L(c->rt, mcache_tiny);
         if (cache)
             add_root(s->h, SNAP_ROOT_OTHER, at, word_at(s, at));
     }

@@ -14,6 +14,7 @@ def cache_dir():
     return pathlib.Path(base) / "gospect"
 
 
-def build_dir(preset="dev"):
-    """The build directory of a CMake preset (see CMakePresets.json)."""
+def build_dir(preset=None):
+    """The build directory of a CMake preset (see CMakePresets.json); None: that of this run."""
+    preset = preset or os.environ.get("GOSPECT_PRESET", "dev")
     return ROOT / ("build" if preset == "dev" else f"build-{preset}")

@@ -93,12 +93,11 @@ static void check_node(struct slow *w, uint32_t x)
         assert_int_equal(heap_dominator(g, x), SNAP_NONE);
         return;
     }
-    uint64_t retained = slow_size(w, x), allocated = 0;
+    uint64_t retained = slow_size(w, x);
     slow_mark(w, x, w->reached_without);
     for (uint32_t y = 0; y < w->n; y++) {
         bool dominated = w->reached[y] && (y == x || !w->reached_without[y]);
         retained += dominated && y != x ? slow_size(w, y) : 0;
-        allocated += w->reached[y];
         if (w->reached[y] && (y >= heap_slots(g) || heap_allocated(g, y)))
             assert_int_equal(heap_dominates(g, x, y), dominated);
     }
