@@ -28,6 +28,14 @@ void buf_clear(struct buf *b)
         b->p[0] = '\0';
 }
 
+void buf_cut(struct buf *b, size_t n)
+{
+    if (n < b->n) {
+        b->n = n;
+        b->p[n] = 0;
+    }
+}
+
 /* Room for up to n more bytes; answers how many of them fit below the ceiling. */
 static size_t make_room(struct buf *b, size_t n)
 {

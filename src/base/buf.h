@@ -20,7 +20,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max); /* a zeroed struct is as good as max BUF_MAX_DEFAULT */
 void buf_free(struct buf *b);
-void buf_clear(struct buf *b); /* keeps the memory */
+void buf_clear(struct buf *b);         /* keeps the memory */
+void buf_cut(struct buf *b, size_t n); /* keeps the first n bytes, if there are more */
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);

@@ -367,8 +367,21 @@ const char *heap_shape_name(const struct heap_graph *g, uint32_t slot)
     return shape ? snap_str(g->s, g->s->shape.name[shape]) : "";
 }
 
+/* The few words that were asked for. */
+static bool asked_word(const struct snap *s, taddr addr, uint64_t *ret)
+{
+    for (size_t i = 0; i < s->word.n; i++)
+        if (s->word.addr[i] == addr) {
+            *ret = s->word.value[i];
+            return true;
+        }
+    return false;
+}
+
 bool heap_word(const struct heap_graph *g, taddr addr, uint64_t *ret)
 {
+    if (asked_word(g->s, addr, ret))
+        return true;
     uint32_t slot = g->memory_row && addr % 8 == 0 ? heap_find(g, addr, NULL) : SNAP_NONE;
     if (slot == SNAP_NONE)
         return false;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "report/heap_int.h"
+#include "report/heap_values.h"
 
 static void totals_json(struct json *j, const struct heap_graph *g)
 {
@@ -219,6 +220,26 @@ static void pointers_json(struct json *j, const struct heap_graph *g, uint32_t s
     buf_free(&field);
 }
 
+static void value_json(void *arg, const struct heap_value *v)
+{
+    struct json *j = arg;
+    json_begin(j, '{');
+    json_kstr(j, "field", v->field);
+    json_kstr(j, "type", v->type);
+    json_kstr(j, "value", v->value);
+    json_end(j, '}');
+}
+
+static void values_json(struct json *j, const struct heap_graph *g, uint32_t slot, size_t limit)
+{
+    uint64_t left_out;
+    json_key(j, "values");
+    json_begin(j, '[');
+    heap_each_value(g, slot, limit, value_json, j, &left_out);
+    json_end(j, ']');
+    json_ku64(j, "values_left_out", left_out);
+}
+
 static struct err *referrers_json(struct json *j, const struct heap_graph *g, uint32_t slot)
 {
     enum { MOST = 100 };
@@ -263,6 +284,7 @@ struct err *report_heap_object_json(const struct report_heap *r, uint32_t slot,
         heap_node_json(&j, g, heap_kept_by(g, slot));
     else
         json_null(&j);
+    values_json(&j, g, slot, r->limit);
     pointers_json(&j, g, slot, r->limit);
     struct err *e = referrers_json(&j, g, slot);
     return end(&j, r, e);

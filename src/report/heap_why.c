@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "report/heap_int.h"
+#include "report/heap_values.h"
 
 static void wrapped(struct flow *f, const struct buf *text, size_t indent)
 {
@@ -224,6 +225,36 @@ static void pointer_text(struct flow *f, const struct heap_graph *g, uint32_t sl
     buf_free(&b);
 }
 
+struct contents {
+    struct flow *f;
+    bool begun;
+};
+
+static void value_text(void *arg, const struct heap_value *v)
+{
+    struct contents *c = arg;
+    struct buf b = {0};
+    if (!c->begun)
+        buf_str(&c->f->b, "  holds\n");
+    c->begun = true;
+    if (*v->field)
+        buf_printf(&b, "%s ", v->field);
+    look_text(&b, c->f->style, LOOK_DIM, v->type);
+    buf_printf(&b, " = %s", v->value);
+    wrapped(c->f, &b, 4);
+    buf_free(&b);
+}
+
+/* What is in it, where its memory is there. */
+static void contents(struct flow *f, const struct report_heap *r, uint32_t slot)
+{
+    struct contents c = {.f = f};
+    uint64_t left_out;
+    heap_each_value(r->graph, slot, r->limit, value_text, &c, &left_out);
+    if (left_out)
+        buf_printf(&f->b, "    %" PRIu64 " more: --limit 0 shows all\n", left_out);
+}
+
 static void pointers(struct flow *f, const struct report_heap *r, uint32_t slot)
 {
     struct snap_edges it;
@@ -278,6 +309,7 @@ struct err *report_heap_object_text(const struct report_heap *r, uint32_t slot,
     struct flow f = {.style = style, .sink = out};
     struct buf b = {0};
     object_head(&f, r, slot);
+    contents(&f, r, slot);
     pointers(&f, r, slot);
     struct err *e = referrers(&f, r, slot);
     if (!e && heap_live(r->graph, slot)) {

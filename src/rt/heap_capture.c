@@ -77,6 +77,8 @@ struct err *capture_heap(struct capture *c)
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
     types_list(h->types);
+    if (c->o->heap_object)
+        TRY(heap_read_object(h, c->o->heap_object));
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 

@@ -184,8 +184,11 @@ struct err *heap_masks_open(struct heap *h) MUST_USE;
 void heap_masks_free(struct heap *h);
 /* The number of a pattern; 0: it is empty, or there are too many.  Any thread. */
 uint16_t heap_mask_number(struct heap_masks *m, uint64_t bits);
-struct err *heap_read_edges(struct heap *h) MUST_USE;    /* heap_edges.c: edge, scanslot */
-struct err *heap_read_memory(struct heap *h) MUST_USE;   /* heap_memory.c: memory */
+struct err *heap_read_edges(struct heap *h) MUST_USE; /* heap_edges.c: edge, scanslot */
+struct err *heap_read_memory(struct heap *h) MUST_USE;
+/* heap_memory.c: word: the object that addr lies in, and the first bytes of what its words point
+ * to. */
+struct err *heap_read_object(struct heap *h, taddr addr) MUST_USE; /* heap_memory.c: memory */
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */

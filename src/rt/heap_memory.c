@@ -1,11 +1,18 @@
-/* heap_memory.c - what is in the objects: the words of all spans, for --with-memory.
+/* heap_memory.c - what is in the objects: the words of all spans, for --with-memory, or of one
+ * object.
  *
  * They are read right into the column, on all cores, so there is never a second copy.  What cannot
  * be read is zero, and counted. */
+#include <stdlib.h>
+
 #include "base/pool.h"
 #include "rt/heap_int.h"
 
-enum { PIECE_BYTES = 4 << 20 };
+enum {
+    PIECE_BYTES = 4 << 20,
+    OBJECT_WORDS = 4096, /* of one object; a larger one is cut, and that is noted */
+    BEHIND_WORDS = 16,   /* of what a word of it points to: enough for a name */
+};
 
 struct piece {
     taddr addr;
@@ -88,5 +95,61 @@ struct err *heap_read_memory(struct heap *h)
         snap_note_missing(h->c->s, m.unreadable, "pages of the heap",
                           "their memory is not readable");
     vec_free(&m.pieces);
+    return e;
+}
+
+/* ---- one object ---- */
+
+static void add_words(struct snap *s, taddr addr, const uint64_t *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t row = snap_add_word(s);
+        s->word.addr[row] = addr + 8 * i;
+        s->word.value[row] = v[i];
+    }
+}
+
+/* What the words point to, wherever it lies: strings are often in the program. */
+static struct err *read_behind(struct heap *h, const uint64_t *v, size_t n)
+{
+    uint64_t(*behind)[BEHIND_WORDS] = mem_try_alloc(n * sizeof(*behind));
+    struct rt_batch b = {0};
+    if (!behind)
+        return err_new(ERR_NOMEM, "no memory for what an object points to");
+    for (size_t i = 0; i < n; i++)
+        if (v[i] >= HEAP_PAGE && v[i] >> 47 == 0) /* may be an address */
+            rt_batch_add(&b, v[i] & ~UINT64_C(7), behind[i], sizeof(behind[i]));
+    struct err *e = rt_batch_read(&b, h->c->t);
+    for (size_t i = 0; !e && i < b.iov.n; i++)
+        if (b.iov.v[i].ok)
+            add_words(h->c->s, b.iov.v[i].addr, b.iov.v[i].dst, BEHIND_WORDS);
+    rt_batch_free(&b);
+    free(behind);
+    return e;
+}
+
+struct err *heap_read_object(struct heap *h, taddr addr)
+{
+    uint64_t offset;
+    uint32_t slot = heap_slot_at(h, addr, &offset);
+    if (slot == SNAP_NONE)
+        return NULL; /* who asked for it will be told */
+    const struct heap_span *span = heap_span_of(h, slot);
+    taddr start = span->addr + (uint64_t)(slot - span->slot) * span->elem_size;
+    size_t n = (size_t)min_u64(span->elem_size / 8, OBJECT_WORDS);
+    uint64_t *v = mem_alloc(n * 8);
+    struct err *e = target_read(h->c->t, start, v, n * 8);
+    if (e) {
+        snap_note_missing(h->c->s, 1, "what is in the object", err_message(e));
+        err_free(e);
+        free(v);
+        return NULL;
+    }
+    if (n < span->elem_size / 8)
+        snap_note_missing(h->c->s, span->elem_size - 8 * n, "bytes of the object",
+                          "it is larger than what is read of one object");
+    add_words(h->c->s, start, v, n);
+    e = read_behind(h, v, n);
+    free(v);
     return e;
 }

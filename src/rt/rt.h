@@ -41,6 +41,7 @@ struct rt_capture_options {
     bool heap; /* all heap objects and the pointers between them; not with RT_GOROUTINE from a
                   process that runs */
     bool heap_memory;          /* with heap: what is in them, too */
+    taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
     struct progress *progress; /* NULL: none */
 };
 

@@ -79,6 +79,11 @@ def test_suspects_paths_and_one_object(gospect, shop):
     assert seen["type"] == "main.User" and seen["object"]["addr"] == user and seen["live"]
     pointers = {p["field"]: p for p in seen["pointers"]}
     assert pointers[".Home"]["addr"] == home and pointers[".Home"]["type"] == "main.Address"
+    values = {v["field"]: v["value"] for v in seen["values"]}
+    assert (values[".ID"], values[".Name"], values[".Home"]) == ("77", '"user-000077"', home)
+    assert values[".Friends"].startswith("len 1, cap 1 at 0x") and values[".Attrs"] == "nil"
+    inside = {v["field"]: v["value"] for v in heap(gospect, shop.pid, "--object", home)["values"]}
+    assert inside == {".Street": '"Main Street user-000077"', ".Zip": "77"}
     assert seen["referrers_total"] >= 3  # the map, the list, a friend
     to_home = heap(gospect, shop.pid, "--paths", home)["paths"]
     assert to_home[0]["steps"][-1]["addr"] == home

@@ -45,13 +45,9 @@ static struct err *slot_at(const struct request *q, taddr addr, uint32_t *ret)
 
 /* ---- --object ---- */
 
-static struct err *show_object(struct request *q, const char *text)
+static struct err *show_object(struct request *q, taddr addr)
 {
-    taddr addr;
     uint32_t slot;
-    if (!is_address(text, &addr))
-        return err_hint(err_new(ERR_USAGE, "\"%s\" is not an address", text),
-                        "Write it as 0xc000123450");
     TRY(slot_at(q, addr, &slot));
     return q->json ? report_heap_object_json(&q->report, slot, q->out)
                    : report_heap_object_text(&q->report, slot, &q->style, q->out);
@@ -167,10 +163,9 @@ static struct err *write_pprof(struct cli *c, struct request *q, const char *pat
     return NULL;
 }
 
-static struct err *show(struct cli *c, struct request *q)
+static struct err *show(struct cli *c, struct request *q, taddr object)
 {
-    const char *paths = cli_text(&c->args, OPT_paths), *object = cli_text(&c->args, OPT_object),
-               *pprof = cli_text(&c->args, OPT_heap_pprof);
+    const char *paths = cli_text(&c->args, OPT_paths), *pprof = cli_text(&c->args, OPT_heap_pprof);
     if (paths)
         return show_paths(c, q, paths);
     if (object)
@@ -205,7 +200,11 @@ struct err *run_heap(struct cli *c, int *ret_code)
                                            cli_flag(a, OPT_suspects)};
     struct request q = {.json = c->json, .out = {cli_out_write, &c->out}};
     TRY(check(a));
-    struct err *e = heap_look_open(c, a->pos[0], &o, &q.look);
+    taddr object = 0;
+    if (cli_text(a, OPT_object) && !is_address(cli_text(a, OPT_object), &object))
+        return err_hint(err_new(ERR_USAGE, "\"%s\" is not an address", cli_text(a, OPT_object)),
+                        "Write it as 0xc000123450");
+    struct err *e = heap_look_open(c, a->pos[0], &o, object, &q.look);
     if (!e) {
         q.style = (struct report_style){.width = c->term.width, .color = c->term.color};
         q.report = (struct report_heap){.graph = q.look.graph,
@@ -215,7 +214,7 @@ struct err *run_heap(struct cli *c, int *ret_code)
         if (a->opt[OPT_heap_limit].given)
             q.report.limit = (size_t)cli_num(a, OPT_heap_limit);
         cli_progress_clear(c);
-        e = show(c, &q);
+        e = show(c, &q, object);
     }
     heap_look_free(&q.look);
     return e;

@@ -68,9 +68,9 @@ static struct err *diff(struct cli *c, const char *before, const char *after, in
     struct heap_options earlier = {.keep_edges = true, .mark_only = true},
                         later = {.keep_edges = true};
     struct heap_look a = {0}, b = {0};
-    struct err *e = heap_look_open(c, before, &earlier, &a);
+    struct err *e = heap_look_open(c, before, &earlier, 0, &a);
     if (!e)
-        e = heap_look_open(c, after, &later, &b);
+        e = heap_look_open(c, after, &later, 0, &b);
     if (!e)
         e = compare(c, &a, &b, began);
     heap_look_free(&a);

@@ -189,7 +189,7 @@ static struct err *look(struct session *x, struct heap_sql_needs needs)
         return err_hint(err_new(ERR_USAGE, "nothing is open"),
                         ".open TARGET opens a process or a file");
     forget(x);
-    TRY(needs.heap ? heap_look_open(x->c, x->target, &o, &x->look)
+    TRY(needs.heap ? heap_look_open(x->c, x->target, &o, 0, &x->look)
                    : heap_look_without(x->c, x->target, &x->look));
     x->has_heap = needs.heap;
     x->has_edges = needs.edges;

@@ -2,11 +2,13 @@
 #include "front/cli/heap_look.h"
 
 /* The evidence about a target, with its heap: one instant, or nothing. */
-static struct err *evidence(struct cli *c, const char *target, bool heap, struct heap_look *ret)
+static struct err *evidence(struct cli *c, const char *target, bool heap, taddr object,
+                            struct heap_look *ret)
 {
     struct cli_subject subject = {0};
     struct rt_capture_options o = cli_capture_options(c);
     o.heap = heap;
+    o.heap_object = object;
     *ret = (struct heap_look){0};
     struct err *e = cli_subject_find(c, target, &subject);
     if (!e)
@@ -23,17 +25,17 @@ static struct err *evidence(struct cli *c, const char *target, bool heap, struct
 }
 
 struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
-                           struct heap_look *ret)
+                           taddr object, struct heap_look *ret)
 {
     struct heap_options options = *o;
     options.progress = &c->progress.base;
-    TRY(evidence(c, target, true, ret));
+    TRY(evidence(c, target, true, object, ret));
     return heap_open(ret->snap, &options, &ret->graph);
 }
 
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret)
 {
-    return evidence(c, target, false, ret);
+    return evidence(c, target, false, 0, ret);
 }
 
 void heap_look_free(struct heap_look *l)

@@ -12,9 +12,10 @@ struct heap_look {
     struct buf word; /* how the target is written on a command line */
 };
 
-/* target: as the user wrote it.  Free it with heap_look_free(), whatever is returned. */
+/* target: as the user wrote it.  object: whose contents are wanted, too; 0: none.  Free it with
+ * heap_look_free(), whatever is returned. */
 struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
-                           struct heap_look *ret) MUST_USE;
+                           taddr object, struct heap_look *ret) MUST_USE;
 /* The same without the heap: graph stays NULL. */
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret) MUST_USE;
 void heap_look_free(struct heap_look *l);
