@@ -239,6 +239,10 @@ static void sites_text(struct diff_report *x)
             buf_printf(&x->f.b, "no cross-check with the allocation profile: %s\n", x->r->no_sites);
         return;
     }
+    if (!v->n) {
+        buf_str(&x->f.b, "the allocation profile shows no growth above the noise of its samples\n");
+        return;
+    }
     buf_str(&x->f.b, "what the allocation profile says\n");
     table_init(&t, 5);
     table_column(&t, 0, "profile", TABLE_RIGHT | TABLE_BOLD);
