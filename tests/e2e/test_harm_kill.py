@@ -44,13 +44,12 @@ def test_killed_at_every_step_of_a_copy(target, parent, filters):
     if filters:
         target.ask("seccomp 57 58 319 435")
     before = harm.Before(target)
-    lines = harm.freezer(target.pid, parent=parent, steps=1)
-    assert harm.frozen(lines)[0]["kind"] == "copy", lines
+    lines = harm.copied(target.pid, parent=parent, steps=1)
     steps = [line[len("STEP "):] for line in lines if line.startswith("STEP ")]
     assert steps[0] == "lender has other registers" and steps[-1] == "copy is ours"
     assert ("copy is made" in steps) == (parent == "init")
     for step in steps:
         harm.freezer(target.pid, check=-9, parent=parent, die=step)
         before.assert_same()
-    assert harm.frozen(harm.freezer(target.pid, parent=parent))[0]["kind"] == "copy"
+    harm.copied(target.pid, parent=parent)
     before.assert_same()

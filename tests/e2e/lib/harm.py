@@ -43,6 +43,17 @@ def frozen(lines):
     return [dict(re.findall(r"(\w+)=(.*?)(?= \w+=|$)", line)) for line in rounds]
 
 
+def copied(pid, **options):
+    """The lines of a round in which a copy was made.  Where no thread can lend its registers for half a second, as may be
+    on a busy machine, the process is stopped instead: then once more, but not for ever."""
+    for _ in range(5):
+        lines = freezer(pid, **options)
+        if frozen(lines)[0]["kind"] == "copy":
+            return lines
+        assert "none of its threads" in frozen(lines)[0]["why"], lines
+    raise AssertionError(lines)
+
+
 # ---- everything that stops or copies a process ----
 
 def looks(gospect, pid, folder, loops=0, parents=("init", "target")):
