@@ -26,7 +26,8 @@ def peer(name):
         return real.go_install(name, "1.26", "default", package)
     except gobuild.BuildError as problem:
         lines = [line for line in str(problem).splitlines() if "go: " in line or "server" in line]
-        raise Failed("cannot be installed: " + " ".join(" ".join(lines[-2:]).split())) from problem
+        text = re.sub(r"https?://\S+", "the module proxy", " ".join(" ".join(lines[-2:]).split()))
+        raise Failed("cannot be installed: " + text) from problem
 
 
 @functools.lru_cache(maxsize=None)
