@@ -12,7 +12,7 @@
 
 #include "heap/heap_int.h"
 
-enum { KIND_ARRAY = 17, KIND_STRING = 24, KIND_STRUCT = 25, DEPTH = 40, GROUP_SLOTS = 8, WORD = 8 };
+enum { DEPTH = 40, GROUP_SLOTS = 8, WORD = 8 };
 
 static bool field_at(const struct snap *s, uint32_t type, uint64_t offset, uint32_t *ret)
 {
@@ -34,11 +34,11 @@ void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, 
     for (int depth = 0; type != SNAP_NONE && depth < DEPTH; depth++) {
         uint32_t elem = s->type.elem[type];
         uint64_t size = elem == SNAP_NONE ? 0 : s->type.size[elem];
-        if (s->type.kind[type] == KIND_ARRAY && size) {
+        if (s->type.kind[type] == SNAP_KIND_ARRAY && size) {
             buf_printf(b, "[%" PRIu64 "]", offset / size);
             offset %= size;
             type = elem;
-        } else if (s->type.kind[type] == KIND_STRUCT && field_at(s, type, offset, &f)) {
+        } else if (s->type.kind[type] == SNAP_KIND_STRUCT && field_at(s, type, offset, &f)) {
             buf_printf(b, ".%s", snap_str(s, s->field.name[f]));
             offset -= s->field.offset[f];
             type = s->field.type[f];
@@ -71,15 +71,15 @@ static bool key_text(const struct heap_graph *g, uint32_t type, taddr addr, stru
         return false;
     uint8_t kind = g->s->type.kind[type];
     uint64_t size = g->s->type.size[type];
-    if (kind >= 2 && kind <= 12 && size <= 8) {
+    if (kind >= SNAP_KIND_INT && kind <= SNAP_KIND_UINTPTR && size <= 8) {
         v = v >> addr % 8 * 8 << (64 - size * 8);
-        if (kind <= 6)
+        if (kind <= SNAP_KIND_INT64)
             buf_printf(b, "[%" PRId64 "]", (int64_t)v >> (64 - size * 8));
         else
             buf_printf(b, "[%" PRIu64 "]", v >> (64 - size * 8));
         return true;
     }
-    if (kind != KIND_STRING || !heap_word(g, addr + 8, &len) ||
+    if (kind != SNAP_KIND_STRING || !heap_word(g, addr + 8, &len) ||
         !heap_word(g, v & ~UINT64_C(7), &word))
         return false;
     buf_str(b, "[\"");

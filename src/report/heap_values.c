@@ -8,23 +8,6 @@
 
 #include "base/text.h"
 
-enum { /* reflect.Kind; the same in every release */
-       KIND_BOOL = 1,
-       KIND_INT = 2,
-       KIND_INT64 = 6,
-       KIND_UINT = 7,
-       KIND_UINTPTR = 12,
-       KIND_FLOAT32 = 13,
-       KIND_FLOAT64 = 14,
-       KIND_COMPLEX64 = 15,
-       KIND_COMPLEX128 = 16,
-       KIND_ARRAY = 17,
-       KIND_INTERFACE = 20,
-       KIND_SLICE = 23,
-       KIND_STRING = 24,
-       KIND_STRUCT = 25,
-};
-
 enum { DEPTH_MAX = 20, TEXT_MAX = 120, ELEMENTS_MAX = 64 };
 
 struct values {
@@ -115,18 +98,18 @@ static bool word_value(const struct values *x, uint8_t kind, taddr addr, unsigne
     uint64_t v;
     if (!bytes_at(x, addr, size < 8 ? size : 8, &v))
         return false;
-    if (kind == KIND_BOOL)
+    if (kind == SNAP_KIND_BOOL)
         buf_str(b, v ? "true" : "false");
-    else if (kind >= KIND_INT && kind <= KIND_INT64)
+    else if (kind >= SNAP_KIND_INT && kind <= SNAP_KIND_INT64)
         buf_printf(b, "%" PRId64, (int64_t)(v << (64 - 8 * size)) >> (64 - 8 * size));
-    else if (kind >= KIND_UINT && kind < KIND_UINTPTR)
+    else if (kind >= SNAP_KIND_UINT && kind < SNAP_KIND_UINTPTR)
         buf_printf(b, "%" PRIu64, v);
-    else if (kind == KIND_FLOAT32 || kind == KIND_FLOAT64)
+    else if (kind == SNAP_KIND_FLOAT32 || kind == SNAP_KIND_FLOAT64)
         float_value(v, size, b);
     else if (v)
         buf_printf(b, "0x%" PRIx64, v);
     else
-        buf_str(b, kind == KIND_UINTPTR ? "0" : "nil");
+        buf_str(b, kind == SNAP_KIND_UINTPTR ? "0" : "nil");
     return true;
 }
 
@@ -154,10 +137,10 @@ static void put_leaf(struct values *x, uint32_t type, taddr addr)
         x->left_out++;
         return;
     }
-    bool ok = kind == KIND_STRING      ? string_value(x, addr, &b)
-              : kind == KIND_SLICE     ? slice_value(x, addr, &b)
-              : kind == KIND_INTERFACE ? interface_value(x, addr, &b)
-              : kind == KIND_COMPLEX64 || kind == KIND_COMPLEX128
+    bool ok = kind == SNAP_KIND_STRING      ? string_value(x, addr, &b)
+              : kind == SNAP_KIND_SLICE     ? slice_value(x, addr, &b)
+              : kind == SNAP_KIND_INTERFACE ? interface_value(x, addr, &b)
+              : kind == SNAP_KIND_COMPLEX64 || kind == SNAP_KIND_COMPLEX128
                   ? complex_value(x, addr, size, &b)
                   : size && word_value(x, kind, addr, size, &b);
     if (ok) {
@@ -187,11 +170,11 @@ static void put_type(struct values *x, uint32_t type, taddr addr, unsigned depth
     size_t at = x->path.n;
     if (type == SNAP_NONE || depth > DEPTH_MAX)
         return;
-    if (s->type.kind[type] == KIND_ARRAY) {
+    if (s->type.kind[type] == SNAP_KIND_ARRAY) {
         put_elements(x, s->type.elem[type], addr, s->type.count[type], depth + 1);
         return;
     }
-    if (s->type.kind[type] != KIND_STRUCT) {
+    if (s->type.kind[type] != SNAP_KIND_STRUCT) {
         put_leaf(x, type, addr);
         return;
     }

@@ -146,6 +146,29 @@ enum snap_form {
     SNAP_FORM_COUNT,
 };
 
+/* type.kind.  Go: internal/abi/type.go Kind, as reflect.Kind; the same in every release. */
+enum snap_kind {
+    SNAP_KIND_BOOL = 1,
+    SNAP_KIND_INT = 2, /* to INT64 those with a sign */
+    SNAP_KIND_INT64 = 6,
+    SNAP_KIND_UINT = 7, /* to UINTPTR those without */
+    SNAP_KIND_UINTPTR = 12,
+    SNAP_KIND_FLOAT32 = 13,
+    SNAP_KIND_FLOAT64 = 14,
+    SNAP_KIND_COMPLEX64 = 15,
+    SNAP_KIND_COMPLEX128 = 16,
+    SNAP_KIND_ARRAY = 17,
+    SNAP_KIND_CHAN = 18,
+    SNAP_KIND_FUNC = 19,
+    SNAP_KIND_INTERFACE = 20,
+    SNAP_KIND_MAP = 21,
+    SNAP_KIND_POINTER = 22,
+    SNAP_KIND_SLICE = 23,
+    SNAP_KIND_STRING = 24,
+    SNAP_KIND_STRUCT = 25,
+    SNAP_KIND_UNSAFE_POINTER = 26,
+};
+
 /* How the shape of an object is known, best first. */
 enum snap_evidence {
     SNAP_EV_NONE,
