@@ -27,10 +27,12 @@
 #include "target/proc_int.h"
 #include "target/room_int.h"
 
+/* A zombie is asked for, again and again, as long as the process becomes other programs. */
+#define REAP_LIMIT_NS (3 * NSEC_PER_SEC)
+
 enum {
     BURY_TICKS = 16,
     REAP_LOOKS = 200,
-    REAP_TRIES = 50,
     REAP_NAP_NS = 1000 * 1000,
     EXTENDED_MAX = 12 << 10, /* with AMX it is 11 KiB */
     SPARE_THREADS = 64,      /* born between counting and stopping */
@@ -441,7 +443,8 @@ static void await_reaping(pid_t pid, pid_t child)
         nanosleep(&nap, NULL);
     }
     struct err *e = NULL;
-    for (int i = 0; i < REAP_TRIES && is_child_of(child, pid); i++) {
+    for (int64_t start = clock_mono_ns();
+         clock_mono_ns() - start < REAP_LIMIT_NS && is_child_of(child, pid);) {
         err_free(e);
         e = reap(pid, child);
         if (!e)
@@ -474,12 +477,12 @@ static struct err *freeze(struct live_target *l, struct frozen *f,
         l->in.parent = inject_parent_hook ? inject_parent_hook : choose_parent(l->t.pid);
     }
     l->in.borrowed_ns = 0;
-    l->in.dead = 0;
+    l->in.ndead = 0;
     struct err *e = tracer_call(z.m->tracer, freeze_on_tracer, &z);
     if (e && f->copy)
         await_reaping(l->t.pid, f->copy);
-    if (l->in.dead)
-        await_reaping(l->t.pid, l->in.dead);
+    for (unsigned i = 0; i < l->in.ndead; i++)
+        await_reaping(l->t.pid, l->in.dead[i]);
     TRY(e);
     f->t.ops = f->copy ? &copy_ops : &stop_ops;
     f->pause.prepare_ns = l->in.borrowed_ns;

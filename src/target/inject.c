@@ -581,6 +581,12 @@ struct stray {
     pid_t known;
 };
 
+static void note_dead(struct inject *in, pid_t pid)
+{
+    if (in->ndead < INJECT_DEAD_MAX)
+        in->dead[in->ndead++] = pid;
+}
+
 void inject_kill(const struct tracer_token *tok, struct live *m, pid_t pid)
 {
     if (kill(pid, SIGKILL) < 0 && errno == EPERM)
@@ -598,7 +604,7 @@ static struct err *kill_stray(void *arg, pid_t pid)
     struct err *e = proc_status(pid, &st);
     if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known) {
         inject_kill(s->tok, s->m, pid);
-        s->in->dead = pid;
+        note_dead(s->in, pid);
     }
     err_free(e);
     return NULL;
@@ -633,8 +639,10 @@ static struct err *fork_between(const struct tracer_token *tok, struct live *m, 
 {
     struct arch_regs regs = in->helper_regs;
     struct call c = {.tid = between, .ours = true, .stop_cloned = true};
-    if (!await_birth(tok, m, between))
+    if (!await_birth(tok, m, between)) {
+        note_dead(in, between);
         return err_new(ERR_UNSUPPORTED, "the go-between has ended");
+    }
     step("between is born");
     set_options(between, calling_options(m) | PTRACE_O_EXITKILL);
     set_home_call(in, &regs, in->a->nr_clone, COPY_FLAGS);
@@ -649,7 +657,7 @@ static struct err *fork_between(const struct tracer_token *tok, struct live *m, 
             e = fork_failed(tok, m, in, between, end);
     }
     inject_kill(tok, m, between);
-    in->dead = between;
+    note_dead(in, between);
     step("between is gone");
     run_out(tok, m, in->helper); /* collects it */
     forget_helper(m, in);

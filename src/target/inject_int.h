@@ -11,6 +11,8 @@ enum copy_parent {
     COPY_OF_TARGET, /* the process itself; a thread of ours stays in it and collects */
 };
 
+enum { INJECT_DEAD_MAX = 4 }; /* of one freeze: there are a copy and a go-between */
+
 struct inject {
     const struct arch_inject *a;
     struct target *t;
@@ -22,7 +24,9 @@ struct inject {
     bool parked;  /* it stands at the entry of its call */
     struct arch_regs helper_regs;
     enum copy_parent parent;
-    pid_t dead; /* a child of the process that we killed, and that may wait for being collected */
+    /* children of the process that ended in our hands, and that may wait for being collected */
+    pid_t dead[INJECT_DEAD_MAX];
+    unsigned ndead;
     int64_t borrowed_ns; /* how long one thread stood still for the helper to be made */
 };
 

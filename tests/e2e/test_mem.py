@@ -73,7 +73,8 @@ def test_a_map_that_grows_is_modified(gospect, shop, tmp_path):
     shop.ask("cache 7000")
     seen = changed(gospect, "diff", before, saved(gospect, shop, tmp_path / "b.gsnap"))
     grown = [m for m in seen["modified"] if m["delta_bytes"] > 0]
-    assert grown and types(seen)["[]byte"]["new"] == 7000, (seen["modified"], types(seen).keys())
+    # and a few that reading the command took
+    assert grown and 7000 <= types(seen)["[]byte"]["new"] < 7050, (seen["modified"], types(seen).keys())
 
 
 @pytest.mark.releases("1.27")
