@@ -37,7 +37,7 @@ def test_memory_profiles_are_the_targets_own(gospect, go_build, run_go, release,
         assert mine.types == theirs.types and mine.default == theirs.default
         assert (mine.period_type, mine.period) == (theirs.period_type, theirs.period) == ("space bytes", rate)
         assert stable(mine) == stable(theirs)
-        assert len(stable(mine)) >= 6 or rate > 1  # samples are drawn: there may be none
+        assert len(stable(mine)) >= (6 if rate == 1 else 1)
 
 
 @pytest.mark.releases("1.18", "1.27")

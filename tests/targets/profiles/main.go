@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"sync"
@@ -62,6 +63,17 @@ func recurse(depth, size int) {
 		return
 	}
 	recurse(depth-1, size)
+}
+
+// The first sample was drawn before the rate was set: with the default one, so that it may come after
+// everything that allocate does.
+//
+//go:noinline
+func passFirstSample() {
+	for i := 0; i < 64; i++ {
+		sink = make([]byte, 1<<20)
+	}
+	sink = nil
 }
 
 var held interface{}
@@ -143,8 +155,12 @@ func init() {
 }
 
 func main() {
+	// Only the command gc collects: a collection of its own, between the target's profile and ours, would
+	// count more in the second one.
+	debug.SetGCPercent(-1)
 	runtime.SetBlockProfileRate(number("BLOCK_RATE", 1))
 	runtime.SetMutexProfileFraction(number("MUTEX_RATE", 1))
+	passFirstSample()
 	allocate()
 	block()
 	lib.Ready()
