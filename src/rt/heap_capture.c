@@ -62,6 +62,23 @@ struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o)
 
 /* ---- the capture ---- */
 
+void heap_note_unread(struct heap *h, uint64_t count, const char *what, const char *why)
+{
+    if (!count)
+        return;
+    h->unread += count;
+    snap_note_missing(h->c->s, count, what, why);
+}
+
+/* A goroutine that could not be read has a stack that could not. */
+static uint64_t unread_goroutines(const struct capture *c)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < c->ngs; i++)
+        n += c->gs[i].g.status == UINT32_MAX;
+    return n;
+}
+
 struct err *capture_heap(struct capture *c)
 {
     if (!c->o->heap)
@@ -91,6 +108,7 @@ struct err *capture_heap_finish(struct capture *c)
     heap_masks_free(h);
     TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
+    snap_set_counter(c->s, "heap.unread", (int64_t)(h->unread + unread_goroutines(c)));
     return NULL;
 }
 

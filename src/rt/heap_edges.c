@@ -375,12 +375,9 @@ static void close_workers(struct edges *g)
     free(g->workers);
     if (h->closures.n)
         qsort(h->closures.v, h->closures.n, sizeof(*h->closures.v), by_slot);
-    if (unknown)
-        snap_note_missing(h->c->s, unknown, "pointers of heap objects",
-                          "which words are pointers could not be read");
-    if (g->unreadable)
-        snap_note_missing(h->c->s, g->unreadable, "pointers of heap objects",
-                          "their memory is not readable");
+    heap_note_unread(h, unknown, "pointers of heap objects",
+                     "which words are pointers could not be read");
+    heap_note_unread(h, g->unreadable, "pointers of heap objects", "their memory is not readable");
 }
 
 static void free_edges(struct edges *g)

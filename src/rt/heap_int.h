@@ -139,7 +139,12 @@ struct heap {
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
     uint64_t free_targets; /* pointers that lead to slots that hold no object */
+    uint64_t unread;       /* places of pointers that could not be read: heap_note_unread() */
 };
+
+/* heap_capture.c: says that pointers, or places where pointers may be, could not be read.  Unlike
+ * other gaps these make "nothing leads to it" uncertain; the counter heap.unread sums them up. */
+void heap_note_unread(struct heap *h, uint64_t count, const char *what, const char *why);
 
 /* heap_spans.c: fills spans, the tables span and slots64, and makes room in slot and scanslot. */
 struct err *heap_read_spans(struct heap *h) MUST_USE;

@@ -126,9 +126,8 @@ struct err *heap_read_roots(struct heap *h)
     struct err *e = heap_globals_dwarf(d.globals) ? follow_literals(&d) : NULL;
     if (!e)
         e = scan_modules(&d);
-    if (d.unreadable)
-        snap_note_missing(h->c->s, d.unreadable, "words of package-level variables",
-                          "the memory is not readable");
+    heap_note_unread(h, d.unreadable, "words of package-level variables",
+                     "the memory is not readable");
     free(d.words);
     free(d.mask);
     heap_globals_free(d.globals);

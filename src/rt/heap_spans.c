@@ -429,8 +429,7 @@ static struct err *read_all_bits(struct reading *r)
     qsort_r(b.order, h->nspans, sizeof(*b.order), by_alloc_bits, h->spans);
     struct err *e = pool_run((h->nspans + BITS_BATCH - 1) / BITS_BATCH, bits_job, &b);
     free(b.order);
-    if (b.unreadable)
-        snap_note_missing(s, b.unreadable, "allocation bits of spans", "not readable");
+    heap_note_unread(h, b.unreadable, "allocation bits of spans", "not readable");
     return e;
 }
 
@@ -463,10 +462,8 @@ static struct err *add_rows(struct reading *r)
     snap_set_counter(s, "heap.objects", (int64_t)objects);
     snap_set_counter(s, "heap.object_bytes", (int64_t)bytes);
     snap_set_counter(s, "heap.sweepgen", r->sweepgen);
-    if (r->unreadable)
-        snap_note_missing(s, r->unreadable, "spans of the heap", "the structure is not readable");
-    if (r->nonsense)
-        snap_note_missing(s, r->nonsense, "spans of the heap", "what they say makes no sense");
+    heap_note_unread(h, r->unreadable, "spans of the heap", "the structure is not readable");
+    heap_note_unread(h, r->nonsense, "spans of the heap", "what they say makes no sense");
     return NULL;
 }
 

@@ -287,7 +287,7 @@ static struct err *read_queues(struct specials *s)
     if (G(rt, allfin))
         TRY(target_read_u64(s->h->c->t, G(rt, allfin), &finalizers.first));
     else
-        snap_note_missing(s->h->c->s, 1, "queue of finalizers", "the variable was not found");
+        heap_note_unread(s->h, 1, "queue of finalizers", "the variable was not found");
     TRY(read_queue(s, &finalizers));
     if (!rt_has(s->l, RT_cleanupqueue_all))
         return NULL;
@@ -295,7 +295,7 @@ static struct err *read_queues(struct specials *s)
         TRY(target_read_u64(s->h->c->t, G(rt, cleanups) + (taddr)L(rt, cleanupqueue_all),
                             &cleanups.first));
     else
-        snap_note_missing(s->h->c->s, 1, "queue of cleanups", "the variable was not found");
+        heap_note_unread(s->h, 1, "queue of cleanups", "the variable was not found");
     return read_queue(s, &cleanups);
 }
 
@@ -326,9 +326,8 @@ struct err *heap_read_specials(struct heap *h)
         e = read_queues(&s);
     if (!e)
         read_tiny_blocks(&s);
-    if (s.unreadable)
-        snap_note_missing(h->c->s, s.unreadable, "finalizers, cleanups and the like",
-                          "the memory is not readable");
+    heap_note_unread(h, s.unreadable, "finalizers, cleanups and the like",
+                     "the memory is not readable");
     vec_free(&s.v);
     return e;
 }

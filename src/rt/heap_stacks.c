@@ -530,8 +530,7 @@ static struct err *choose(struct stacks_job *j)
         else
             outside++;
     }
-    if (outside)
-        snap_note_missing(c->s, outside, "roots of stacks", "where the stack is, is not known");
+    heap_note_unread(j->h, outside, "roots of stacks", "where the stack is, is not known");
     if (j->n)
         qsort_r(j->order, j->n, sizeof(*j->order), by_sp, c->gs);
     cut_chunks(j);
@@ -608,10 +607,8 @@ static void note_gaps(struct stacks_job *j, unsigned n)
     if (no_map)
         snap_note_missing(s, no_map, "pointer maps of frames",
                           "the function has none: every word was taken for a pointer");
-    if (lost)
-        snap_note_missing(s, lost, "roots of outer frames", "the stack could not be followed");
-    if (shallow)
-        snap_note_missing(s, shallow, "roots of stacks", "the stack is not readable");
+    heap_note_unread(j->h, lost, "roots of outer frames", "the stack could not be followed");
+    heap_note_unread(j->h, shallow, "roots of stacks", "the stack is not readable");
 }
 
 static void free_worker(struct stack_worker *w)

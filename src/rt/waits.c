@@ -313,6 +313,7 @@ static void add_rows(struct waits *w)
         s->wait.kind[row] = (uint8_t)kind_of(w, i);
         s->wait.addr[row] = r->chan ? r->chan : r->elem;
         s->wait.elem[row] = r->chan ? r->elem : 0;
+        s->wait.sudog[row] = r->sudog;
         uint32_t obj = object_row(w, r);
         if (obj != SNAP_NONE) {
             uint32_t ref = snap_add_heapref(s);

@@ -1,0 +1,92 @@
+/* leaks_json.c - leaked goroutines as JSON: docs/formats/leaks.schema.json. */
+#include <inttypes.h>
+
+#include "report/leaks_int.h"
+
+/* "orders/http.go:140 ..." would differ with --full; machines get the whole file. */
+static void place_json(struct json *j, const char *key, const struct snap *s, uint32_t pc)
+{
+    struct buf b = {0};
+    json_key(j, key);
+    if (pc == SNAP_NONE || !s->pc.frames[pc]) {
+        json_null(j);
+        return;
+    }
+    uint32_t frame = s->pc.frame[pc];
+    buf_printf(&b, "%s %s:%u", snap_str(s, s->frame.func[frame]),
+               snap_str(s, s->frame.file[frame]), s->frame.line[frame]);
+    json_str(j, buf_text(&b));
+    buf_free(&b);
+}
+
+static void objects_json(struct json *j, const struct snap *s, const struct wait_leak *l)
+{
+    json_key(j, "objects");
+    json_begin(j, '[');
+    for (uint32_t w = l->wait; w < l->wait + l->nwaits; w++) {
+        json_begin(j, '{');
+        json_kaddr(j, "addr", s->wait.addr[w]);
+        json_kstr(j, "kind", snap_waitkind_name((enum snap_waitkind)s->wait.kind[w]));
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
+static void leak_json(struct json *j, const struct snap *s, const struct wait_leak *l,
+                      size_t cause)
+{
+    struct buf why = {0};
+    uint32_t g = l->goroutine;
+    int64_t ns = snap_wait_ns(s, g);
+    leak_why_text(s, l, &why);
+    json_begin(j, '{');
+    json_ku64(j, "goroutine", s->goroutine.id[g]);
+    json_kstr(j, "class", wait_leak_class_name((enum wait_leak_class)l->class));
+    json_kstr(j, "wait", snap_str(s, s->goroutine.wait_reason[g]));
+    json_key(j, "since_ns");
+    if (ns >= 0)
+        json_i64(j, ns);
+    else
+        json_null(j);
+    place_json(j, "created_by", s, s->goroutine.creator[g]);
+    json_ku64(j, "retained_bytes", l->retained);
+    json_kstr(j, "why", buf_text(&why));
+    json_ku64(j, "cause", cause);
+    objects_json(j, s, l);
+    json_end(j, '}');
+    buf_free(&why);
+}
+
+static void head_json(struct json *j, const struct report_leaks *r, const struct snap *s)
+{
+    json_key(j, "target");
+    target_json(j, s);
+    capture_json(j, s);
+    json_ku64(j, "goroutines", s->goroutine.n);
+    json_ku64(j, "candidates", r->leaks->candidates);
+    json_ku64(j, "unjudged", r->leaks->unjudged);
+    json_ku64(j, "unread", r->leaks->unread);
+    json_ku64(j, "retained_bytes", r->leaks->retained);
+    json_ku64(j, "stack_bytes", r->leaks->stack_bytes);
+    json_ki64(j, "wall_ns", r->wall_ns);
+}
+
+struct err *report_leaks_json(const struct report_leaks *r, struct report_sink out)
+{
+    const struct snap *s = heap_snap(r->graph);
+    struct json j;
+    json_init(&j, out.write, out.arg);
+    json_begin(&j, '{');
+    head_json(&j, r, s);
+    json_key(&j, "leaks");
+    json_begin(&j, '[');
+    for (size_t c = 0; c < r->leaks->ncauses; c++)
+        for (uint32_t i = 0; i < r->leaks->cause[c].count; i++)
+            leak_json(&j, s, &r->leaks->v[r->leaks->cause[c].first + i], c);
+    json_end(&j, ']');
+    json_key(&j, "missing");
+    missing_json(&j, s);
+    json_end(&j, '}');
+    json_newline(&j);
+    return json_finish(&j);
+}

@@ -1,0 +1,74 @@
+/* leak.h - goroutines that nothing live can ever wake.
+ *
+ * Go: runtime/mgc.go findMaybeRunnableGoroutines, isMaybeRunnable, setSyncObjectsUntraceable;
+ * runtime/mgcmark.go allGsSnapshotSortedForGC, internalBlocked (1.26, 1.27): the runtime's own
+ * profile "goroutineleak", here told from a snapshot, for every release, without a collection.
+ *
+ * The definition.  A *candidate* is a goroutine that waits for a channel, a lock, a WaitGroup or a
+ * Cond (or for nothing: a nil channel, a select without cases).  All memory is marked from the
+ * roots, but for the stacks of candidates, and without following what a candidate waits on from its
+ * own sudogs.  A candidate one of whose objects was marked, or is not on the heap, may be woken: its
+ * stack is marked, too, and so on until nothing more is found.  What is left can be reached from
+ * none of the goroutines that may still run: nobody can ever send, receive, close, unlock or signal.
+ *
+ * What makes it proved is that the snapshot has all pointers of one instant; where some could not
+ * be read (counter heap.unread) the same finding is only suspected.
+ *
+ * Owner: the caller (wait_leaks_free()).  Thread: one at a time for each graph. */
+#ifndef GOSPECT_WAIT_LEAK_H
+#define GOSPECT_WAIT_LEAK_H
+
+#include "base/mem.h"
+#include "heap/heap.h"
+
+enum wait_leak_class {
+    WAIT_LEAK_NONE,      /* it may be woken */
+    WAIT_LEAK_PROVED,    /* by the runtime's own definition */
+    WAIT_LEAK_BEYOND,    /* proved, but the runtime's definition misses it */
+    WAIT_LEAK_INFERRED,  /* by what the code ahead of goroutines will release */
+    WAIT_LEAK_SUSPECTED, /* it looks like one: some evidence is missing */
+    WAIT_LEAK_COUNT,
+};
+const char *wait_leak_class_name(enum wait_leak_class c); /* "", proved, proved-beyond, ... */
+
+enum wait_leak_why {
+    WAIT_WHY_NIL_CHAN,    /* a nil channel: by definition */
+    WAIT_WHY_NO_CASES,    /* select {}: by definition */
+    WAIT_WHY_UNREACHABLE, /* nothing that may run leads to what it waits for */
+    WAIT_WHY_COUNT,
+};
+
+struct wait_leak {
+    uint32_t goroutine;    /* row */
+    uint8_t class;         /* enum wait_leak_class */
+    uint8_t why;           /* enum wait_leak_why */
+    uint32_t wait, nwaits; /* rows of table wait; nwaits 0: it waits for no object */
+    uint64_t retained;     /* bytes that its stack alone keeps alive */
+};
+
+/* Leaks with one cause: the same class, reason, visible stack and creator. */
+struct wait_leak_cause {
+    uint32_t first, count; /* in wait_leaks.v; the first has the lowest goroutine id */
+    uint64_t retained;     /* sum over its goroutines */
+};
+
+struct wait_leaks {
+    struct wait_leak *v; /* by cause, most goroutines first; then by goroutine id */
+    size_t n;
+    struct wait_leak_cause *cause;
+    size_t ncauses;
+    uint32_t by_class[WAIT_LEAK_COUNT]; /* goroutines */
+    uint32_t candidates;                /* goroutines that wait for what others must do */
+    uint32_t waiting_main; /* 1: main waits in select {}, which programs do on purpose: not told */
+    uint32_t unjudged;     /* candidates whose object is not known: taken to be awake */
+    uint64_t unread;       /* counter heap.unread; above 0 nothing is proved */
+    /* What would be freed if all of them were gone: objects nothing else leads to, and stacks. */
+    uint64_t retained, stack_bytes;
+};
+
+/* g: with edges (heap_options.keep_edges).  ERR_NOMEM, ERR_CANCELLED. */
+struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p,
+                            struct wait_leaks *ret) MUST_USE;
+void wait_leaks_free(struct wait_leaks *l);
+
+#endif

@@ -1,0 +1,199 @@
+/* leak_mark.c - everything that leads from what may run: the marking of leak.h.
+ *
+ * Go: runtime/mgc.go findMaybeRunnableGoroutines (1.26, 1.27).
+ *
+ * The runtime looks at all candidates again after each round of marking; here each object that a
+ * candidate waits on is watched, and marking it wakes those who wait there at once.  The result is
+ * the same: what is reachable grows only, and the order does not matter.
+ *
+ * A waiting goroutine's own sudogs lead to what it waits on, and are found from its g, which
+ * runtime.allgs leads to: those pointers do not count.  So that an edge need not carry its place,
+ * the edge left out is "from this sudog to the object it waits on": no other word of a sudog
+ * points there but its elem of a channel operation, and that can point into a channel only when the
+ * value sent lies in the channel itself, which no Go code can bring about. */
+#include <stdlib.h>
+
+#include "snap/edges.h"
+#include "wait/wait_int.h"
+
+enum { CHECK_EVERY = 1 << 18 };
+
+struct watch {
+    uint32_t candidate;
+    uint32_t next; /* 1 + index of another one of the same object; 0: none */
+};
+
+struct marking {
+    const struct heap_graph *g;
+    const struct snap *s;
+    const struct leak_candidates *c;
+    bool *woken;
+    uint64_t *marked;  /* bit per slot */
+    uint64_t *special; /* bit per slot: watched, or a sudog */
+    struct map watched; /* slot -> 1 + index into watches */
+    VEC(struct watch) watches;
+    struct map sudogs;   /* slot of a sudog -> slot of what it waits on */
+    VEC(uint32_t) todo;  /* slots that may have pointers */
+    uint32_t *root_first; /* rows of root by goroutine: [root_first[g], root_first[g + 1]) */
+    uint32_t *roots;
+    uint64_t bytes, done;
+};
+
+static bool bit(const uint64_t *v, uint32_t i)
+{
+    return v[i / 64] >> i % 64 & 1;
+}
+
+static void set(uint64_t *v, uint32_t i)
+{
+    v[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static void wake(struct marking *m, uint32_t candidate);
+
+static void mark(struct marking *m, uint32_t slot)
+{
+    if (bit(m->marked, slot))
+        return;
+    set(m->marked, slot);
+    if (slot < m->s->scanslot.n)
+        vec_push(&m->todo, slot);
+    if (!bit(m->special, slot))
+        return;
+    uint32_t w = map_get(&m->watched, slot);
+    for (w = w == MAP_NONE ? 0 : w; w; w = m->watches.v[w - 1].next)
+        wake(m, m->watches.v[w - 1].candidate);
+}
+
+static void mark_stack(struct marking *m, uint32_t goroutine)
+{
+    for (uint32_t i = m->root_first[goroutine]; i < m->root_first[goroutine + 1]; i++)
+        mark(m, m->s->root.slot[m->roots[i]]);
+}
+
+/* Only once each, so the recursion through mark() is as deep as the candidates that wake each
+ * other directly: it goes through todo instead. */
+static void wake(struct marking *m, uint32_t candidate)
+{
+    if (m->woken[candidate])
+        return;
+    m->woken[candidate] = true;
+    vec_push(&m->todo, (uint32_t)m->s->slot.n + candidate);
+}
+
+static struct err *drain(struct marking *m, struct progress *p)
+{
+    while (m->todo.n) {
+        uint32_t slot = m->todo.v[--m->todo.n];
+        if (slot >= m->s->slot.n) {
+            mark_stack(m, m->c->v.v[slot - m->s->slot.n].goroutine);
+            continue;
+        }
+        uint32_t hidden = bit(m->special, slot) ? map_get(&m->sudogs, slot) : MAP_NONE;
+        struct snap_edges it;
+        snap_edges_init(&it, m->s, slot);
+        while (snap_edges_next(&it))
+            if (it.target != hidden)
+                mark(m, it.target);
+        if (++m->done % CHECK_EVERY == 0)
+            TRY(progress_step(p, "looking for goroutines that nothing can wake", m->done, 0));
+    }
+    return NULL;
+}
+
+/* Who waits on what, and which pointers do not count. */
+static void watch(struct marking *m)
+{
+    for (uint32_t i = 0; i < m->c->v.n; i++) {
+        const struct leak_candidate *c = &m->c->v.v[i];
+        for (uint32_t w = c->wait; w < c->wait + c->nwaits; w++) {
+            uint32_t slot = heap_find(m->g, m->s->wait.addr[w], NULL);
+            if (slot == SNAP_NONE) {
+                wake(m, i); /* not on the heap: anybody may lead to it */
+                continue;
+            }
+            bool added;
+            uint32_t first = map_get_or_put(&m->watched, slot, 0, &added);
+            vec_push(&m->watches, ((struct watch){i, first}));
+            map_put(&m->watched, slot, (uint32_t)m->watches.n);
+            set(m->special, slot);
+            uint32_t sudog =
+                m->s->wait.sudog[w] ? heap_find(m->g, m->s->wait.sudog[w], NULL) : SNAP_NONE;
+            if (sudog == SNAP_NONE)
+                continue;
+            map_put(&m->sudogs, sudog, slot);
+            set(m->special, sudog);
+        }
+    }
+}
+
+/* The rows of root that lie on stacks and in registers, by goroutine. */
+static struct err *sort_roots(struct marking *m)
+{
+    const struct snap *s = m->s;
+    size_t n = s->goroutine.n;
+    m->root_first = mem_try_alloc((n + 2) * sizeof(*m->root_first));
+    m->roots = mem_try_alloc((s->root.n + 1) * sizeof(*m->roots));
+    if (!m->root_first || !m->roots)
+        return err_new(ERR_NOMEM, "no memory for the roots of %zu goroutines", n);
+    for (size_t i = 0; i < s->root.n; i++)
+        if (s->root.goroutine[i] != SNAP_NONE)
+            m->root_first[s->root.goroutine[i] + 2]++;
+    for (size_t i = 2; i < n + 2; i++)
+        m->root_first[i] += m->root_first[i - 1];
+    for (size_t i = 0; i < s->root.n; i++)
+        if (s->root.goroutine[i] != SNAP_NONE)
+            m->roots[m->root_first[s->root.goroutine[i] + 1]++] = (uint32_t)i;
+    return NULL;
+}
+
+static void mark_roots(struct marking *m)
+{
+    const struct snap *s = m->s;
+    for (size_t i = 0; i < s->root.n; i++)
+        if (s->root.goroutine[i] == SNAP_NONE)
+            mark(m, s->root.slot[i]);
+    for (uint32_t g = 0; g < s->goroutine.n; g++)
+        if (!m->c->of[g])
+            mark_stack(m, g);
+}
+
+static uint64_t marked_bytes(const struct marking *m)
+{
+    const struct snap *s = m->s;
+    uint64_t bytes = 0;
+    for (size_t r = 0; r < s->span.n; r++)
+        for (uint32_t i = 0; i < s->span.elems[r]; i++)
+            bytes += bit(m->marked, s->span.slot[r] + i) ? s->span.elem_size[r] : 0;
+    return bytes;
+}
+
+static struct err *run(struct marking *m, struct progress *p)
+{
+    size_t words = m->s->slot.n / 64 + 1;
+    m->marked = mem_try_alloc(words * sizeof(*m->marked));
+    m->special = mem_try_alloc(words * sizeof(*m->special));
+    if (!m->marked || !m->special)
+        return err_new(ERR_NOMEM, "no memory to mark %zu objects", m->s->slot.n);
+    TRY(sort_roots(m));
+    watch(m);
+    mark_roots(m);
+    return drain(m, p);
+}
+
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c,
+                      struct progress *p, bool *woken, uint64_t *bytes)
+{
+    struct marking m = {.g = g, .s = heap_snap(g), .c = c, .woken = woken};
+    struct err *e = run(&m, p);
+    *bytes = e ? 0 : marked_bytes(&m);
+    free(m.marked);
+    free(m.special);
+    free(m.root_first);
+    free(m.roots);
+    map_free(&m.watched);
+    map_free(&m.sudogs);
+    vec_free(&m.watches);
+    vec_free(&m.todo);
+    return e;
+}
