@@ -13,8 +13,8 @@ static void place_json(struct json *j, const char *key, const struct snap *s, ui
         return;
     }
     uint32_t frame = s->pc.frame[pc];
-    buf_printf(&b, "%s %s:%u", snap_str(s, s->frame.func[frame]),
-               snap_str(s, s->frame.file[frame]), s->frame.line[frame]);
+    buf_printf(&b, "%s %s:%u", snap_str(s, s->frame.func[frame]), snap_str(s, s->frame.file[frame]),
+               s->frame.line[frame]);
     json_str(j, buf_text(&b));
     buf_free(&b);
 }
@@ -32,8 +32,7 @@ static void objects_json(struct json *j, const struct snap *s, const struct wait
     json_end(j, ']');
 }
 
-static void leak_json(struct json *j, const struct snap *s, const struct wait_leak *l,
-                      size_t cause)
+static void leak_json(struct json *j, const struct snap *s, const struct wait_leak *l, size_t cause)
 {
     struct buf why = {0};
     uint32_t g = l->goroutine;

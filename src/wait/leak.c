@@ -37,7 +37,7 @@ static void add(const struct heap_graph *g, const struct leak_candidate *c, stru
     const struct snap *s = heap_snap(g);
     enum wait_leak_class class = class_of(l, c);
     l->v[l->n++] = (struct wait_leak){.goroutine = c->goroutine,
-                                      .class = (uint8_t)class,
+                                      .class = (uint8_t) class,
                                       .why = c->why,
                                       .wait = c->wait,
                                       .nwaits = c->nwaits,
@@ -95,7 +95,7 @@ static struct err *group(const struct snap *s, struct wait_leaks *l)
     l->v = mem_alloc((n + 1) * sizeof(*l->v));
     l->cause = mem_alloc((n + 1) * sizeof(*l->cause));
     l->n = 0;
-    for (int class = WAIT_LEAK_NONE + 1; !e && class < WAIT_LEAK_COUNT; class++)
+    for (int class = WAIT_LEAK_NONE + 1; !e && class < WAIT_LEAK_COUNT; class ++)
         e = group_class(s, (enum wait_leak_class) class, from, leak_of, l);
     free(leak_of);
     free(from);

@@ -7,9 +7,10 @@
  * The definition.  A *candidate* is a goroutine that waits for a channel, a lock, a WaitGroup or a
  * Cond (or for nothing: a nil channel, a select without cases).  All memory is marked from the
  * roots, but for the stacks of candidates, and without following what a candidate waits on from its
- * own sudogs.  A candidate one of whose objects was marked, or is not on the heap, may be woken: its
- * stack is marked, too, and so on until nothing more is found.  What is left can be reached from
- * none of the goroutines that may still run: nobody can ever send, receive, close, unlock or signal.
+ * own sudogs.  A candidate one of whose objects was marked, or is not on the heap, may be woken:
+ * its stack is marked, too, and so on until nothing more is found.  What is left can be reached
+ * from none of the goroutines that may still run: nobody can ever send, receive, close, unlock or
+ * signal.
  *
  * What makes it proved is that the snapshot has all pointers of one instant; where some could not
  * be read (counter heap.unread) the same finding is only suspected.

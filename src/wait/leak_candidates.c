@@ -51,8 +51,7 @@ static bool waits_in_sync(const struct snap *s, uint32_t g)
     struct snap_stack_iter it;
     snap_stack_iter_init(&it, s, s->goroutine.stack[g]);
     while (snap_stack_next(&it)) {
-        const char *func =
-            it.frame == SNAP_NONE ? "" : snap_str(s, s->frame.func[it.frame]);
+        const char *func = it.frame == SNAP_NONE ? "" : snap_str(s, s->frame.func[it.frame]);
         if (strncmp(func, "sync.", 5) == 0 || strncmp(func, "internal/sync.", 14) == 0)
             return strncmp(func, "sync.runtime_", 13) != 0 || snap_stack_next(&it);
         if (strncmp(func, "runtime.", 8) != 0)

@@ -28,12 +28,12 @@ struct marking {
     const struct snap *s;
     const struct leak_candidates *c;
     bool *woken;
-    uint64_t *marked;  /* bit per slot */
-    uint64_t *special; /* bit per slot: watched, or a sudog */
+    uint64_t *marked;   /* bit per slot */
+    uint64_t *special;  /* bit per slot: watched, or a sudog */
     struct map watched; /* slot -> 1 + index into watches */
     VEC(struct watch) watches;
-    struct map sudogs;   /* slot of a sudog -> slot of what it waits on */
-    VEC(uint32_t) todo;  /* slots that may have pointers */
+    struct map sudogs;    /* slot of a sudog -> slot of what it waits on */
+    VEC(uint32_t) todo;   /* slots that may have pointers */
     uint32_t *root_first; /* rows of root by goroutine: [root_first[g], root_first[g + 1]) */
     uint32_t *roots;
     uint64_t bytes, done;
