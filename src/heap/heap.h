@@ -141,6 +141,12 @@ struct err *heap_referrers(const struct heap_graph *g, uint32_t slot, size_t lim
 void heap_roots_of(const struct heap_graph *g, uint32_t slot, size_t limit, uint32_t *v, size_t *n,
                    uint64_t *total);
 
+/* The static type of what lies at a word of an object, as far as it is known for certain: a row of
+ * type (of a pointer, the pointer's), SNAP_NONE: not known, or the middle of something. */
+uint32_t heap_word_type(const struct heap_graph *g, uint32_t slot, uint64_t word);
+/* The same at an offset of a value of a type; type may be SNAP_NONE. */
+uint32_t heap_type_at(const struct heap_graph *g, uint32_t type, uint64_t offset);
+
 /* ---- in words ---- */
 
 /* What a node is: "orders.User", "global orders.cache", "goroutine 17", "the process". */

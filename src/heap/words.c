@@ -27,25 +27,54 @@ static bool field_at(const struct snap *s, uint32_t type, uint64_t offset, uint3
     return false;
 }
 
+/* One level down to the element or field at an offset of a value; b may be NULL. */
+static bool step_into(const struct snap *s, uint32_t *type, uint64_t *offset, struct buf *b)
+{
+    uint32_t f, elem = s->type.elem[*type];
+    uint64_t size = elem == SNAP_NONE ? 0 : s->type.size[elem];
+    if (s->type.kind[*type] == SNAP_KIND_ARRAY && size) {
+        if (b)
+            buf_printf(b, "[%" PRIu64 "]", *offset / size);
+        *offset %= size;
+        *type = elem;
+        return true;
+    }
+    if (s->type.kind[*type] != SNAP_KIND_STRUCT || !field_at(s, *type, *offset, &f))
+        return false;
+    if (b)
+        buf_printf(b, ".%s", snap_str(s, s->field.name[f]));
+    *offset -= s->field.offset[f];
+    *type = s->field.type[f];
+    return true;
+}
+
 void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, struct buf *b)
 {
-    const struct snap *s = g->s;
-    uint32_t f;
-    for (int depth = 0; type != SNAP_NONE && depth < DEPTH; depth++) {
-        uint32_t elem = s->type.elem[type];
-        uint64_t size = elem == SNAP_NONE ? 0 : s->type.size[elem];
-        if (s->type.kind[type] == SNAP_KIND_ARRAY && size) {
-            buf_printf(b, "[%" PRIu64 "]", offset / size);
-            offset %= size;
-            type = elem;
-        } else if (s->type.kind[type] == SNAP_KIND_STRUCT && field_at(s, type, offset, &f)) {
-            buf_printf(b, ".%s", snap_str(s, s->field.name[f]));
-            offset -= s->field.offset[f];
-            type = s->field.type[f];
-        } else {
+    for (int depth = 0; type != SNAP_NONE && depth < DEPTH; depth++)
+        if (!step_into(g->s, &type, &offset, b))
             return;
-        }
-    }
+}
+
+uint32_t heap_type_at(const struct heap_graph *g, uint32_t type, uint64_t offset)
+{
+    for (int depth = 0; type != SNAP_NONE && depth < DEPTH; depth++)
+        if (!step_into(g->s, &type, &offset, NULL))
+            return offset == 0 ? type : SNAP_NONE;
+    return SNAP_NONE;
+}
+
+uint32_t heap_word_type(const struct heap_graph *g, uint32_t slot, uint64_t word)
+{
+    const struct snap *s = g->s;
+    uint32_t shape = heap_shape(g, slot);
+    uint32_t type = shape && shape < s->shape.n ? s->shape.type[shape] : SNAP_NONE;
+    uint8_t form = type == SNAP_NONE ? SNAP_FORM_UNKNOWN : s->shape.form[shape];
+    uint64_t size = type == SNAP_NONE ? 0 : s->type.size[type];
+    if (!size || (form != SNAP_FORM_VALUE && form != SNAP_FORM_ARRAY && form != SNAP_FORM_CHAN_BUF))
+        return SNAP_NONE;
+    if (s->shape.evidence[shape] == SNAP_EV_GUESS)
+        return SNAP_NONE;
+    return heap_type_at(g, type, word * WORD % size);
 }
 
 /* An offset in a run of values of one type. */

@@ -41,7 +41,10 @@ void leak_why_text(const struct snap *s, const struct wait_leak *l, struct buf *
     else if (l->why == WAIT_WHY_NO_CASES)
         buf_str(b, "a select without cases never ends");
     else
-        buf_printf(b, "nothing that may still run leads to the %s", leak_object_word(s, l));
+        buf_printf(b, "nothing that may still run leads to the %s%s", leak_object_word(s, l),
+                   l->why == WAIT_WHY_NEIGHBOUR
+                       ? ", only to small values that share its 16 bytes of memory"
+                       : "");
 }
 
 static void wrapped(struct show *sh, struct buf *text, size_t indent)
@@ -82,8 +85,8 @@ static uint32_t place_of(const struct show *sh, uint32_t g)
 
 static void title(struct show *sh, const struct wait_leak_cause *c)
 {
-    static const char *const words[] = {"", "PROVED", "PROVED, beyond the runtime's own profile",
-                                        "INFERRED", "SUSPECTED"};
+    static const char *const words[] = {
+        "", "PROVED", "PROVED (missed by the runtime's own profile)", "INFERRED", "SUSPECTED"};
     const struct wait_leak *l = &sh->r->leaks->v[c->first];
     struct buf b = {0};
     buf_str(&b, look(sh->f.style, LOOK_BOLD));

@@ -93,6 +93,7 @@ struct err *capture_heap(struct capture *c)
     TRY(heap_read_stacks(h));
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
+    TRY(heap_read_tiny(h));
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));

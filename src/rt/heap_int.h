@@ -190,6 +190,7 @@ void heap_masks_free(struct heap *h);
 /* The number of a pattern; 0: it is empty, or there are too many.  Any thread. */
 uint16_t heap_mask_number(struct heap_masks *m, uint64_t bits);
 struct err *heap_read_edges(struct heap *h) MUST_USE; /* heap_edges.c: edge, scanslot */
+struct err *heap_read_tiny(struct heap *h) MUST_USE;  /* heap_tiny.c: after edges and roots; word */
 struct err *heap_read_memory(struct heap *h) MUST_USE;
 /* heap_memory.c: word: the object that addr lies in, and the first bytes of what its words point
  * to. */

@@ -25,20 +25,17 @@ static bool is_waiting_main(const struct snap *s, const struct leak_candidate *c
     return c->why == WAIT_WHY_NO_CASES && s->goroutine.id[c->goroutine] == 1;
 }
 
-static enum wait_leak_class class_of(const struct wait_leaks *l, const struct leak_candidate *c)
-{
-    if (l->unread && c->why == WAIT_WHY_UNREACHABLE)
-        return WAIT_LEAK_SUSPECTED;
-    return c->beyond ? WAIT_LEAK_BEYOND : WAIT_LEAK_PROVED;
-}
-
-static void add(const struct heap_graph *g, const struct leak_candidate *c, struct wait_leaks *l)
+/* neighbour: something that may run leads to the tiny block, though not to the lock in it. */
+static void add(const struct heap_graph *g, const struct leak_candidate *c, bool neighbour,
+                struct wait_leaks *l)
 {
     const struct snap *s = heap_snap(g);
-    enum wait_leak_class class = class_of(l, c);
+    enum wait_leak_class class = neighbour || c->beyond ? WAIT_LEAK_BEYOND : WAIT_LEAK_PROVED;
+    if (l->unread && c->why == WAIT_WHY_UNREACHABLE)
+        class = WAIT_LEAK_SUSPECTED;
     l->v[l->n++] = (struct wait_leak){.goroutine = c->goroutine,
                                       .class = (uint8_t) class,
-                                      .why = c->why,
+                                      .why = neighbour ? WAIT_WHY_NEIGHBOUR : c->why,
                                       .wait = c->wait,
                                       .nwaits = c->nwaits,
                                       .retained = retained_by(g, c->goroutine)};
@@ -102,26 +99,40 @@ static struct err *group(const struct snap *s, struct wait_leaks *l)
     return e;
 }
 
+/* Twice where locks share tiny blocks with other values: what only the second time stays asleep is
+ * beyond what the runtime proves. */
+static struct err *mark(const struct heap_graph *g, const struct leak_candidates *c,
+                        struct progress *p, struct leak_marking *whole,
+                        struct leak_marking *bytewise)
+{
+    TRY(leak_mark(g, c, false, p, whole));
+    if (whole->has_tiny)
+        return leak_mark(g, c, true, p, bytewise);
+    memcpy(bytewise->woken, whole->woken, c->v.n);
+    return NULL;
+}
+
 static struct err *find(const struct heap_graph *g, const struct leak_candidates *c,
                         struct progress *p, struct wait_leaks *l)
 {
-    struct snap *s = (struct snap *)heap_snap(g);
-    bool *woken = mem_alloc(c->v.n + 1);
+    const struct snap *s = heap_snap(g);
+    struct leak_marking whole = {.woken = mem_alloc(c->v.n + 1)};
+    struct leak_marking bytewise = {.woken = mem_alloc(c->v.n + 1)};
     struct heap_totals totals;
-    uint64_t bytes = 0;
-    struct err *e = leak_mark(g, c, p, woken, &bytes);
+    struct err *e = mark(g, c, p, &whole, &bytewise);
     l->v = mem_alloc((c->v.n + 1) * sizeof(*l->v));
     for (size_t i = 0; !e && i < c->v.n; i++) {
-        if (woken[i])
+        if (bytewise.woken[i])
             continue;
         if (is_waiting_main(s, &c->v.v[i]))
             l->waiting_main = 1;
         else
-            add(g, &c->v.v[i], l);
+            add(g, &c->v.v[i], whole.woken[i], l);
     }
-    free(woken);
+    free(whole.woken);
+    free(bytewise.woken);
     heap_totals(g, &totals);
-    l->retained = totals.live_bytes > bytes ? totals.live_bytes - bytes : 0;
+    l->retained = totals.live_bytes > whole.bytes ? totals.live_bytes - whole.bytes : 0;
     return e ? e : group(s, l);
 }
 

@@ -36,6 +36,7 @@ enum wait_leak_why {
     WAIT_WHY_NIL_CHAN,    /* a nil channel: by definition */
     WAIT_WHY_NO_CASES,    /* select {}: by definition */
     WAIT_WHY_UNREACHABLE, /* nothing that may run leads to what it waits for */
+    WAIT_WHY_NEIGHBOUR,   /* nor to that, but to other values of the same tiny block */
     WAIT_WHY_COUNT,
 };
 

@@ -19,6 +19,7 @@
 enum { CHECK_EVERY = 1 << 18 };
 
 struct watch {
+    taddr addr; /* of the channel or semaphore */
     uint32_t candidate;
     uint32_t next; /* 1 + index of another one of the same object; 0: none */
 };
@@ -27,9 +28,12 @@ struct marking {
     const struct heap_graph *g;
     const struct snap *s;
     const struct leak_candidates *c;
-    bool *woken;
+    struct leak_marking *out;
+    bool bytewise;
+    struct leak_words words;
     uint64_t *marked;   /* bit per slot */
     uint64_t *special;  /* bit per slot: watched, or a sudog */
+    uint64_t *tiny;     /* bit per slot: watched, and a tiny block */
     struct map watched; /* slot -> 1 + index into watches */
     VEC(struct watch) watches;
     struct map sudogs;    /* slot of a sudog -> slot of what it waits on */
@@ -65,19 +69,59 @@ static void mark(struct marking *m, uint32_t slot)
         wake(m, m->watches.v[w - 1].candidate);
 }
 
+/* Bytewise: a pointer into a tiny block that somebody waits in wakes whom it leads to. */
+static void touch(struct marking *m, uint32_t slot, const struct leak_pointer *p)
+{
+    for (uint32_t w = map_get(&m->watched, slot); w; w = m->watches.v[w - 1].next)
+        if (leak_pointer_reaches(&m->words, p, m->watches.v[w - 1].addr))
+            wake(m, m->watches.v[w - 1].candidate);
+}
+
+static bool is_watched_tiny(const struct marking *m, uint32_t slot)
+{
+    return m->bytewise && bit(m->tiny, slot);
+}
+
+/* What lies on a stack is taken to lead everywhere: variables share places there. */
+static void mark_root(struct marking *m, uint32_t root)
+{
+    const struct snap *s = m->s;
+    uint32_t slot = s->root.slot[root], global = s->root.global[root];
+    struct leak_pointer p = {s->root.addr[root], SNAP_NONE, SNAP_NONE};
+    if (!is_watched_tiny(m, slot)) {
+        mark(m, slot);
+        return;
+    }
+    if (global != SNAP_NONE && p.place >= s->global.addr[global])
+        p.type = heap_type_at(m->g, s->global.type[global], p.place - s->global.addr[global]);
+    touch(m, slot, &p);
+}
+
+static void mark_edge(struct marking *m, uint32_t from, const struct snap_edges *it)
+{
+    if (!is_watched_tiny(m, it->target)) {
+        mark(m, it->target);
+        return;
+    }
+    uint32_t span = heap_span(m->g, from);
+    taddr data = heap_address(m->g, from) + (m->s->span.flags[span] & SNAP_SPF_HEADER ? 8 : 0);
+    struct leak_pointer p = {data + 8 * it->word, heap_word_type(m->g, from, it->word), it->type};
+    touch(m, it->target, &p);
+}
+
 static void mark_stack(struct marking *m, uint32_t goroutine)
 {
     for (uint32_t i = m->root_first[goroutine]; i < m->root_first[goroutine + 1]; i++)
-        mark(m, m->s->root.slot[m->roots[i]]);
+        mark_root(m, m->roots[i]);
 }
 
 /* Only once each, so the recursion through mark() is as deep as the candidates that wake each
  * other directly: it goes through todo instead. */
 static void wake(struct marking *m, uint32_t candidate)
 {
-    if (m->woken[candidate])
+    if (m->out->woken[candidate])
         return;
-    m->woken[candidate] = true;
+    m->out->woken[candidate] = true;
     vec_push(&m->todo, (uint32_t)m->s->slot.n + candidate);
 }
 
@@ -94,7 +138,7 @@ static struct err *drain(struct marking *m, struct progress *p)
         snap_edges_init(&it, m->s, slot);
         while (snap_edges_next(&it))
             if (it.target != hidden)
-                mark(m, it.target);
+                mark_edge(m, slot, &it);
         if (++m->done % CHECK_EVERY == 0)
             TRY(progress_step(p, "looking for goroutines that nothing can wake", m->done, 0));
     }
@@ -114,9 +158,13 @@ static void watch(struct marking *m)
             }
             bool added;
             uint32_t first = map_get_or_put(&m->watched, slot, 0, &added);
-            vec_push(&m->watches, ((struct watch){i, first}));
+            vec_push(&m->watches, ((struct watch){m->s->wait.addr[w], i, first}));
             map_put(&m->watched, slot, (uint32_t)m->watches.n);
             set(m->special, slot);
+            if (m->s->span.flags[heap_span(m->g, slot)] & SNAP_SPF_TINY) {
+                set(m->tiny, slot);
+                m->out->has_tiny = true;
+            }
             uint32_t sudog =
                 m->s->wait.sudog[w] ? heap_find(m->g, m->s->wait.sudog[w], NULL) : SNAP_NONE;
             if (sudog == SNAP_NONE)
@@ -152,7 +200,7 @@ static void mark_roots(struct marking *m)
     const struct snap *s = m->s;
     for (size_t i = 0; i < s->root.n; i++)
         if (s->root.goroutine[i] == SNAP_NONE)
-            mark(m, s->root.slot[i]);
+            mark_root(m, (uint32_t)i);
     for (uint32_t g = 0; g < s->goroutine.n; g++)
         if (!m->c->of[g])
             mark_stack(m, g);
@@ -173,7 +221,8 @@ static struct err *run(struct marking *m, struct progress *p)
     size_t words = m->s->slot.n / 64 + 1;
     m->marked = mem_try_alloc(words * sizeof(*m->marked));
     m->special = mem_try_alloc(words * sizeof(*m->special));
-    if (!m->marked || !m->special)
+    m->tiny = mem_try_alloc(words * sizeof(*m->tiny));
+    if (!m->marked || !m->special || !m->tiny)
         return err_new(ERR_NOMEM, "no memory to mark %zu objects", m->s->slot.n);
     TRY(sort_roots(m));
     watch(m);
@@ -181,19 +230,23 @@ static struct err *run(struct marking *m, struct progress *p)
     return drain(m, p);
 }
 
-struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c,
-                      struct progress *p, bool *woken, uint64_t *bytes)
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
+                      struct progress *p, struct leak_marking *ret)
 {
-    struct marking m = {.g = g, .s = heap_snap(g), .c = c, .woken = woken};
+    struct marking m = {.g = g, .s = heap_snap(g), .c = c, .out = ret, .bytewise = bytewise};
+    if (bytewise)
+        leak_words_init(&m.words, m.s);
     struct err *e = run(&m, p);
-    *bytes = e ? 0 : marked_bytes(&m);
+    ret->bytes = e || bytewise ? 0 : marked_bytes(&m);
     free(m.marked);
     free(m.special);
+    free(m.tiny);
     free(m.root_first);
     free(m.roots);
     map_free(&m.watched);
     map_free(&m.sudogs);
     vec_free(&m.watches);
     vec_free(&m.todo);
+    leak_words_free(&m.words);
     return e;
 }

@@ -24,10 +24,33 @@ struct leak_candidates {
 void leak_candidates_find(const struct snap *s, struct leak_candidates *ret);
 void leak_candidates_free(struct leak_candidates *c);
 
+/* ---- leak_tiny.c: what a pointer into a tiny block means ---- */
+
+struct leak_words {
+    const struct snap *s;
+    struct map at; /* address -> row of word */
+};
+void leak_words_init(struct leak_words *w, const struct snap *s);
+void leak_words_free(struct leak_words *w);
+
+struct leak_pointer {
+    taddr place;    /* where it is; 0: in a register */
+    uint32_t type;  /* static type of what lies there, row of type; SNAP_NONE: not known */
+    uint32_t boxed; /* it belongs to an interface that names this type; SNAP_NONE: it does not */
+};
+/* Whether a program that has the pointer can get at the byte at addr.  In doubt: yes. */
+bool leak_pointer_reaches(const struct leak_words *w, const struct leak_pointer *p, taddr addr);
+
 /* ---- leak_mark.c: what may run leads to ---- */
 
-/* woken[i]: candidate i may be woken.  *bytes: of all objects marked. */
-struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c,
-                      struct progress *p, bool *woken, uint64_t *bytes) MUST_USE;
+struct leak_marking {
+    bool *woken;    /* the caller's; [i]: candidate i may be woken */
+    uint64_t bytes; /* of all objects marked; 0 when bytewise */
+    bool has_tiny;  /* some candidates wait in blocks of the tiny allocator */
+};
+/* bytewise: a pointer into a tiny block leads only to what its type covers, where the runtime says
+ * that it leads to all of the block. */
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
+                      struct progress *p, struct leak_marking *ret) MUST_USE;
 
 #endif

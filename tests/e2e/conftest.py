@@ -22,9 +22,10 @@ from lib.terminal import Terminal
 
 
 def pytest_configure():
-    """A run in the background of a shell ignores Ctrl-C, and its children would, too."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A run in the background of a shell ignores Ctrl-C, one under nohup SIGHUP, and its children would, too."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def preset_of_run(config, metafunc):
