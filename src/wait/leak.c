@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snap/group.h"
+#include "snap/code.h"
 #include "wait/wait_int.h"
 
 const char *wait_leak_class_name(enum wait_leak_class c)
@@ -43,6 +43,50 @@ static void add(const struct heap_graph *g, const struct leak_candidate *c, bool
     l->stack_bytes += s->goroutine.stack_hi[c->goroutine] - s->goroutine.stack_lo[c->goroutine];
 }
 
+/* ---- causes ---- */
+
+struct causes {
+    const struct snap *s;
+    struct snap_tops tops;
+    struct map by_key;
+    uint32_t *of; /* of each leak: its cause */
+};
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    return hash_u64(h ^ v) * 31 + 7;
+}
+
+static uint64_t mix_place(uint64_t h, const struct snap *s, uint32_t frame)
+{
+    if (frame == SNAP_NONE)
+        return mix(h, 0);
+    return mix(mix(mix(h, s->frame.func[frame]), s->frame.file[frame]), s->frame.line[frame]);
+}
+
+/* Where the program itself waits, for what, and where it was created. */
+static uint64_t key_of(const struct causes *c, const struct wait_leak *l)
+{
+    const struct snap *s = c->s;
+    uint32_t g = l->goroutine, node = s->goroutine.stack[g], creator = s->goroutine.creator[g];
+    uint32_t place = node == SNAP_NONE ? SNAP_NONE : c->tops.user[node];
+    if (place == SNAP_NONE && node != SNAP_NONE)
+        place = c->tops.top[node];
+    uint64_t h = mix(mix(l->class, l->why), s->goroutine.wait_reason[g]);
+    h = mix_place(h, s, place);
+    return mix_place(h, s, creator == SNAP_NONE ? SNAP_NONE : s->pc.frame[creator]);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct wait_leak_cause *x = a, *y = b;
+    if (x->class != y->class)
+        return x->class < y->class ? -1 : 1;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return x->first < y->first ? -1 : 1;
+}
+
 static int by_id(const void *a, const void *b, void *snap)
 {
     const struct snap *s = snap;
@@ -51,52 +95,52 @@ static int by_id(const void *a, const void *b, void *snap)
     return (x > y) - (x < y);
 }
 
-/* The leaks of one class, those of equal stacks side by side. */
-static struct err *group_class(const struct snap *s, enum wait_leak_class class,
-                               const struct wait_leak *from, const uint32_t *leak_of,
-                               struct wait_leaks *l)
+static void find_causes(struct causes *c, struct wait_leaks *l)
 {
-    struct snap_rows rows = {.v = mem_alloc((l->by_class[class] + 1) * sizeof(*rows.v))};
-    struct snap_groups *groups = NULL;
-    const struct snap_group_options o = {.by = SNAP_BY_STACK, .sort = SNAP_SORT_COUNT};
-    size_t total = 0;
-    for (size_t c = 0; c < WAIT_LEAK_COUNT; c++)
-        total += l->by_class[c];
-    for (size_t i = 0; i < total; i++)
-        if (from[i].class == class)
-            rows.v[rows.n++] = from[i].goroutine;
-    struct err *e = rows.n ? snap_group(s, &rows, &o, &groups) : NULL;
-    for (size_t i = 0; !e && groups && i < groups->n; i++) {
-        struct wait_leak_cause *cause = &l->cause[l->ncauses++];
-        *cause = (struct wait_leak_cause){.first = (uint32_t)l->n, .count = groups->v[i].count};
-        for (uint32_t k = 0; k < cause->count; k++)
-            l->v[l->n++] = from[leak_of[groups->v[i].rows[k]]];
-        qsort_r(l->v + cause->first, cause->count, sizeof(*l->v), by_id, (void *)s);
-        for (uint32_t k = 0; k < cause->count; k++)
-            cause->retained += l->v[cause->first + k].retained;
+    for (size_t i = 0; i < l->n; i++) {
+        bool added;
+        uint32_t k = map_get_or_put(&c->by_key, key_of(c, &l->v[i]), (uint32_t)l->ncauses, &added);
+        if (added)
+            l->cause[l->ncauses++] = (struct wait_leak_cause){.first = k, .class = l->v[i].class};
+        l->cause[k].count++;
+        l->cause[k].retained += l->v[i].retained;
+        c->of[i] = k;
     }
-    if (groups)
-        snap_groups_free(groups);
-    free(rows.v);
-    return e;
 }
 
-static struct err *group(const struct snap *s, struct wait_leaks *l)
+/* Puts the leaks of each cause side by side. */
+static void arrange(struct causes *c, struct wait_leaks *l)
 {
     struct wait_leak *from = l->v;
-    size_t n = l->n;
-    uint32_t *leak_of = mem_alloc((s->goroutine.n + 1) * sizeof(*leak_of));
-    struct err *e = NULL;
-    for (size_t i = 0; i < n; i++)
-        leak_of[from[i].goroutine] = (uint32_t)i;
-    l->v = mem_alloc((n + 1) * sizeof(*l->v));
-    l->cause = mem_alloc((n + 1) * sizeof(*l->cause));
-    l->n = 0;
-    for (int class = WAIT_LEAK_NONE + 1; !e && class < WAIT_LEAK_COUNT; class ++)
-        e = group_class(s, (enum wait_leak_class) class, from, leak_of, l);
-    free(leak_of);
+    uint32_t *at = mem_alloc((l->ncauses + 1) * sizeof(*at)), n = 0;
+    l->v = mem_alloc((l->n + 1) * sizeof(*l->v));
+    qsort(l->cause, l->ncauses, sizeof(*l->cause), by_size);
+    for (size_t i = 0; i < l->ncauses; i++) {
+        at[l->cause[i].first] = n; /* by its number until now */
+        l->cause[i].first = n;
+        n += l->cause[i].count;
+    }
+    for (size_t i = 0; i < l->n; i++)
+        l->v[at[c->of[i]]++] = from[i];
+    for (size_t i = 0; i < l->ncauses; i++)
+        qsort_r(l->v + l->cause[i].first, l->cause[i].count, sizeof(*l->v), by_id, (void *)c->s);
+    free(at);
     free(from);
-    return e;
+}
+
+static void group(const struct snap *s, struct wait_leaks *l)
+{
+    struct causes c = {.s = s, .of = mem_alloc((l->n + 1) * sizeof(*c.of))};
+    struct snap_codes codes;
+    snap_codes_init(&codes, s);
+    snap_tops_init(&c.tops, s, &codes);
+    l->cause = mem_alloc((l->n + 1) * sizeof(*l->cause));
+    find_causes(&c, l);
+    arrange(&c, l);
+    snap_tops_free(&c.tops);
+    snap_codes_free(&codes);
+    map_free(&c.by_key);
+    free(c.of);
 }
 
 /* Twice where locks share tiny blocks with other values: what only the second time stays asleep is
@@ -133,7 +177,9 @@ static struct err *find(const struct heap_graph *g, const struct leak_candidates
     free(bytewise.woken);
     heap_totals(g, &totals);
     l->retained = totals.live_bytes > whole.bytes ? totals.live_bytes - whole.bytes : 0;
-    return e ? e : group(s, l);
+    if (!e)
+        group(s, l);
+    return e;
 }
 
 struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p, struct wait_leaks *ret)

@@ -48,8 +48,10 @@ struct wait_leak {
     uint64_t retained;     /* bytes that its stack alone keeps alive */
 };
 
-/* Leaks with one cause: the same class, reason, visible stack and creator. */
+/* Leaks with one cause: the same class and reason, waiting at one place of the program, created at
+ * one place. */
 struct wait_leak_cause {
+    uint8_t class;
     uint32_t first, count; /* in wait_leaks.v; the first has the lowest goroutine id */
     uint64_t retained;     /* sum over its goroutines */
 };
