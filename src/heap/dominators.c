@@ -261,7 +261,7 @@ struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared)
             uint32_t *o = &g->owner[shared->top->v[k].a], also = g->vertex[shared->top->v[k].b];
             if (!also)
                 continue;
-            if (!*o || g->mark_only) {
+            if (!*o) {
                 *o = also;
                 continue;
             }

@@ -97,7 +97,7 @@ static struct err *each_edge(struct heap_graph *g, struct progress *p,
         uint32_t before = from;
         if (from % (1 << 20) == 0)
             TRY(progress_step(p, "turning pointers round", from, g->nscan));
-        if (!g->vertex[from])
+        if (!heap_reached(g, from))
             continue;
         snap_edges_init(&it, g->s, from);
         while (snap_edges_next(&it))

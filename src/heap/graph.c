@@ -35,10 +35,10 @@ uint64_t heap_memory_needed(const struct snap *s, const struct heap_options *o)
     uint64_t cross = max_u64(edges > tree ? edges - tree : 0, edges / 4);
     uint64_t slots = s->slot.n, scan_slots = s->scanslot.n;
     uint64_t stays = 4 * scan_slots + 4 * (slots - scan_slots) + slots / 16 + 4 * s->root.n;
-    bool mark_only = o && o->mark_only, keep = o && o->keep_edges;
+    bool keep = o && o->keep_edges;
+    if (o && o->mark_only) /* a bit for each slot, and the stack of what is to be looked at */
+        return slots / 8 + slots / 16 + 4 * scan + 4 * s->root.n + FIXED_BYTES;
     uint64_t marking = stays + 8 * scan + 8 * cross + FIXED_BYTES;
-    if (mark_only)
-        return marking;
     uint64_t dominating = stays + VERTEX_BYTES * scan + CROSS_BYTES * cross + FIXED_BYTES;
     uint64_t freed = keep ? 0 : min_u64(s->edge.n + 4 * scan_slots, dominating);
     return max_u64(marking, dominating - freed);
@@ -65,9 +65,11 @@ uint64_t heap_memory(const struct heap_graph *g)
 {
     uint64_t index = (uint64_t)g->nscan + g->nholders, n = sizeof(*g);
     n += g->nslots / 16 + 4 * (uint64_t)g->s->root.n + g->nholders * (sizeof(*g->holders) + 4);
-    n += 4 * index + 4 * (uint64_t)g->nleaves;
-    if (!g->mark_only)
-        n += (uint64_t)g->nvert * (3 * sizeof(uint32_t) + sizeof(uint64_t));
+    if (g->mark_only)
+        n += g->nslots / 8;
+    else
+        n += 4 * index + 4 * (uint64_t)g->nleaves +
+             (uint64_t)g->nvert * (3 * sizeof(uint32_t) + sizeof(uint64_t));
     if (g->reverse_first)
         n += 4 * ((uint64_t)g->nscan + 1 + g->reverse_first[g->nscan]);
     return n;
@@ -125,8 +127,7 @@ static void sum_span(const struct heap_graph *g, uint32_t r, struct heap_totals 
             continue;
         t->objects++;
         t->bytes += size;
-        uint32_t v = slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan];
-        if (!v)
+        if (!heap_reached(g, slot))
             continue;
         t->live_objects++;
         t->live_bytes += size;
@@ -191,15 +192,10 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
     struct progress *p = o->progress;
     TRY(index_spans(g));
     TRY(heap_find_holders(g));
-    TRY(heap_mark(g, cross, shared, p));
+    TRY(g->mark_only ? heap_mark_live(g, p) : heap_mark(g, cross, shared, p));
     if (!o->keep_edges)
         drop_edges(g);
-    if (g->mark_only) {
-        free(g->index);
-        free(g->idom);
-        g->index = g->idom = NULL;
-        TRY(heap_own_leaves(g, shared));
-    } else {
+    if (!g->mark_only) {
         TRY(heap_dominators(g, cross, p));
         TRY(heap_own_leaves(g, shared));
         TRY(heap_retain(g));
@@ -253,7 +249,8 @@ void heap_close(struct heap_graph *g)
     void *const all[] = {
         g->span_of,    g->memory_row, g->holders, g->holder_global, g->holder_goroutine,
         g->root_first, g->root_rows,  g->vertex,  g->index,         g->idom,
-        g->end,        g->retained,   g->owner,   g->reverse_first, g->reverse_from};
+        g->end,        g->retained,   g->owner,   g->reached,       g->reverse_first,
+        g->reverse_from};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);
     free(g);

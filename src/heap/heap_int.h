@@ -5,8 +5,8 @@
  * are the vertices v .. end[v]-1.  Pointer-free objects (leaves) are no vertices: owner[] says
  * which vertex dominates them immediately.
  *
- * While marking, vertices are numbered in the order of the depth-first search instead (mark_only:
- * they stay so); dominators.c renumbers them. */
+ * While marking, vertices are numbered in the order of the depth-first search instead; dominators.c
+ * renumbers them.  With mark_only there are no vertices: a bit for each slot says what is reached. */
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 
@@ -35,7 +35,8 @@ struct heap_graph {
     uint32_t *idom;     /* by vertex: of its dominator; of 0: 0 */
     uint32_t *end;      /* by vertex */
     uint64_t *retained; /* by vertex */
-    uint32_t *owner;    /* by slot - nscan: 1 + vertex; 0: not live.  mark_only: 1 + any */
+    uint32_t *owner;    /* by slot - nscan: 1 + vertex; 0: not live */
+    uint64_t *reached;  /* mark_only: by slot, a bit; then the six above are NULL */
 
     uint32_t *reverse_first, *reverse_from; /* edges.c: who points to scan slots; NULL: not built */
     struct heap_totals totals;
@@ -96,17 +97,24 @@ static inline bool heap_inside(const struct heap_graph *g, uint32_t v, uint32_t 
 {
     return other >= v && other < g->end[v];
 }
+/* Whether a path of pointers leads to a slot, be there an object in it or not. */
+static inline bool heap_reached(const struct heap_graph *g, uint32_t slot)
+{
+    if (g->reached)
+        return heap_bit(g->reached, slot);
+    return (slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan]) != 0;
+}
 /* Whether an object is live; slot must be one. */
 static inline bool heap_slot_live(const struct heap_graph *g, uint32_t slot)
 {
-    return (slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan]) != 0 &&
-           heap_bit(g->s->slots64.allocated, slot);
+    return heap_reached(g, slot) && heap_bit(g->s->slots64.allocated, slot);
 }
 
 struct err *heap_no_memory(size_t n, const char *what) MUST_USE;
 /* Memory for n things of `size` bytes, zeroed; the error says what for. */
 struct err *heap_array(size_t n, size_t size, const char *what, void *ret) MUST_USE;
 
+struct err *heap_mark_live(struct heap_graph *g, struct progress *p) MUST_USE; /* reached alone */
 struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
                       struct progress *p) MUST_USE;
 /* cross: edges of the search that are not of its tree, as vertices (a: to, b: from); emptied.

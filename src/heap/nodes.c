@@ -112,15 +112,14 @@ static uint32_t vertex_of(const struct heap_graph *g, uint32_t node, bool *leaf)
 
 bool heap_live(const struct heap_graph *g, uint32_t node)
 {
-    bool leaf;
-    return vertex_of(g, node, &leaf) != SNAP_NONE;
+    return node >= g->nslots || heap_slot_live(g, node);
 }
 
 uint64_t heap_retained(const struct heap_graph *g, uint32_t node)
 {
     bool leaf;
-    uint32_t v = vertex_of(g, node, &leaf);
-    if (v == SNAP_NONE || g->mark_only)
+    uint32_t v = g->mark_only ? SNAP_NONE : vertex_of(g, node, &leaf);
+    if (v == SNAP_NONE)
         return 0;
     return leaf ? heap_size(g, node) : g->retained[v];
 }
@@ -128,8 +127,8 @@ uint64_t heap_retained(const struct heap_graph *g, uint32_t node)
 uint32_t heap_dominator(const struct heap_graph *g, uint32_t node)
 {
     bool leaf;
-    uint32_t v = vertex_of(g, node, &leaf);
-    if (v == SNAP_NONE || node == HEAP_ALL || g->mark_only)
+    uint32_t v = g->mark_only ? SNAP_NONE : vertex_of(g, node, &leaf);
+    if (v == SNAP_NONE || node == HEAP_ALL)
         return SNAP_NONE;
     return heap_node_of_vertex(g, leaf ? v : g->idom[v]);
 }
@@ -137,8 +136,10 @@ uint32_t heap_dominator(const struct heap_graph *g, uint32_t node)
 bool heap_dominates(const struct heap_graph *g, uint32_t node, uint32_t other)
 {
     bool leaf, other_leaf;
+    if (g->mark_only)
+        return false;
     uint32_t v = vertex_of(g, node, &leaf), o = vertex_of(g, other, &other_leaf);
-    if (v == SNAP_NONE || o == SNAP_NONE || g->mark_only)
+    if (v == SNAP_NONE || o == SNAP_NONE)
         return false;
     return leaf ? node == other : heap_inside(g, v, o);
 }
@@ -146,8 +147,8 @@ bool heap_dominates(const struct heap_graph *g, uint32_t node, uint32_t other)
 uint32_t heap_kept_by(const struct heap_graph *g, uint32_t node)
 {
     bool leaf;
-    uint32_t v = vertex_of(g, node, &leaf);
-    if (v == SNAP_NONE || g->mark_only)
+    uint32_t v = g->mark_only ? SNAP_NONE : vertex_of(g, node, &leaf);
+    if (v == SNAP_NONE)
         return SNAP_NONE;
     if (node == HEAP_ALL)
         return HEAP_ALL;
