@@ -24,6 +24,15 @@ struct worker {
     pthread_t thread;
 };
 
+static _Thread_local unsigned limit; /* 0: none */
+
+unsigned pool_limit(unsigned workers)
+{
+    unsigned before = limit;
+    limit = workers;
+    return before;
+}
+
 unsigned pool_width(void)
 {
     static _Atomic unsigned cached;
@@ -34,7 +43,7 @@ unsigned pool_width(void)
         width = (unsigned)(n < 1 ? 1 : n > POOL_MAX ? POOL_MAX : n);
         atomic_store(&cached, width);
     }
-    return width;
+    return limit && limit < width ? limit : width;
 }
 
 static void *work(void *arg)

@@ -10,6 +10,10 @@
 #include "base/err.h"
 
 unsigned pool_width(void); /* how many workers at most; >= 1 */
+/* From now on the calling thread's pool_run() take no more than this many workers; 0: as many as
+ * there are cores.  For work that goes on beside other work that is waited for longer.  Returns
+ * what held before. */
+unsigned pool_limit(unsigned workers);
 struct err *pool_run(size_t n, struct err *(*job)(void *arg, size_t i, unsigned worker),
                      void *arg) MUST_USE;
 

@@ -62,13 +62,19 @@ struct living {
 static struct err *living_block(void *arg, size_t i, unsigned worker)
 {
     struct living *l = arg;
+    const uint64_t *allocated = l->g->s->slots64.allocated;
     size_t end = min_u64((i + 1) * ROWS_AT_ONCE, l->g->s->slots64.n);
-    for (size_t row = i * ROWS_AT_ONCE; row < end; row++)
-        for (uint64_t left = l->g->s->slots64.allocated[row]; left; left &= left - 1) {
+    for (size_t row = i * ROWS_AT_ONCE; row < end; row++) {
+        if (l->g->reached) {
+            l->bits[row] = l->g->reached[row] & allocated[row];
+            continue;
+        }
+        for (uint64_t left = allocated[row]; left; left &= left - 1) {
             uint64_t slot = row * 64 + (unsigned)__builtin_ctzll(left);
-            if (slot < l->g->nslots && heap_slot_live(l->g, (uint32_t)slot))
+            if (slot < l->g->nslots && heap_reached(l->g, (uint32_t)slot))
                 l->bits[row] |= left & -left;
         }
+    }
     return NULL;
 }
 
@@ -199,7 +205,12 @@ static struct err *compare(struct heap_differ *f)
 
 /* ---- the whole ---- */
 
-enum { START_TOLERANCE_S = 2 };
+enum { START_TOLERANCE_S = 2, HOLDERS = 50 };
+
+static size_t most_holders(const struct heap_diff_options *o)
+{
+    return o && o->holders ? o->holders : HOLDERS;
+}
 
 /* Whether a fact agrees, as far as both know it. */
 static bool agrees(const struct snap *a, const struct snap *b, enum snap_meta_key key)
@@ -258,9 +269,10 @@ struct err *heap_diff(const struct heap_graph *a, const struct heap_graph *b,
     struct heap_differ f = {.a = a, .b = b, .d = d, .progress = o ? o->progress : NULL};
     d->a = a;
     d->b = b;
-    d->nholders = o && o->holders ? o->holders : 50;
     set_times(d, a->s, b->s);
     struct err *e = diff_all(&f);
+    if (!e && !b->mark_only)
+        e = heap_diff_holders(d, most_holders(o));
     void *const all[] = {f.span_a, f.live_a, f.live_b, f.kept_a, f.key_a, f.key_b};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);
@@ -270,6 +282,13 @@ struct err *heap_diff(const struct heap_graph *a, const struct heap_graph *b,
     }
     *ret = d;
     return NULL;
+}
+
+struct err *heap_diff_hang(struct heap_diff *d, const struct heap_graph *b,
+                           const struct heap_diff_options *o)
+{
+    d->b = b;
+    return b->mark_only ? NULL : heap_diff_holders(d, most_holders(o));
 }
 
 void heap_diff_free(struct heap_diff *d)

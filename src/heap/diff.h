@@ -80,10 +80,16 @@ struct heap_diff_options {
     size_t holders; /* at most this many; 0: 50 */
     struct progress *progress;
 };
-/* ERR_USAGE: they are not of one process, or B is the earlier one. */
+/* ERR_USAGE: they are not of one process, or B is the earlier one.  A is best mark_only.  When B is
+ * mark_only, too, heap_diff_hang() tells later where new objects hang. */
 struct err *heap_diff(const struct heap_graph *a, const struct heap_graph *b,
                       const struct heap_diff_options *o, struct heap_diff **ret) MUST_USE;
 void heap_diff_free(struct heap_diff *d);
+/* Fills the holders of a diff whose B was mark_only from the whole graph of the same snapshot,
+ * which takes the place of d->b.  So liveness can be compared while another core looks for
+ * dominators. */
+struct err *heap_diff_hang(struct heap_diff *d, const struct heap_graph *b,
+                           const struct heap_diff_options *o) MUST_USE;
 
 /* The largest NEW (FREED: freed) objects, by bytes retained in their graph where known, else by
  * size; at most `limit` slots. */

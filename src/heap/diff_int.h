@@ -30,6 +30,8 @@ static inline void heap_clear_bit(uint64_t *bits, uint64_t i)
 }
 
 struct err *heap_diff_grown(struct heap_differ *f) MUST_USE; /* diff_grown.c: modified */
-struct err *heap_diff_sums(struct heap_differ *f) MUST_USE;  /* diff_sums.c: types, holders, ages */
+struct err *heap_diff_sums(struct heap_differ *f) MUST_USE;  /* diff_sums.c: types, ages */
+/* diff_hang.c: holders, at most `limit` */
+struct err *heap_diff_holders(struct heap_diff *d, size_t limit) MUST_USE;
 
 #endif

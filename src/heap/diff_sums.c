@@ -1,4 +1,4 @@
-/* diff_sums.c - a diff in sums: by type, by holder, by age. */
+/* diff_sums.c - a diff in sums: by type, by age. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,89 +131,8 @@ static void set_ages(struct heap_diff *d)
     d->ages[3].max = UINT32_MAX;
 }
 
-/* ---- by holder ---- */
-
-struct attach {
-    const struct heap_differ *f;
-    uint32_t *up;    /* by vertex of B: the nearest dominator that was there before */
-    uint32_t *count; /* by vertex: new objects */
-    uint64_t *bytes;
-};
-
-static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
-{
-    uint32_t slot = f->b->index[v];
-    return v && slot < f->b->nscan && heap_bit(f->d->fresh_bits, slot);
-}
-
-static void attach_all(struct attach *w)
-{
-    const struct heap_graph *g = w->f->b;
-    const struct snap *s = g->s;
-    for (uint32_t v = 0; v < g->nvert; v++) {
-        bool fresh = is_fresh_vertex(w->f, v);
-        w->up[v] = fresh ? w->up[g->idom[v]] : v;
-        if (fresh) {
-            w->count[w->up[v]]++;
-            w->bytes[w->up[v]] += heap_size(g, g->index[v]);
-        }
-    }
-    for (uint32_t r = g->scan_spans; r < s->span.n; r++)
-        for (uint32_t i = 0; i < s->span.elems[r]; i++) {
-            uint32_t slot = s->span.slot[r] + i;
-            if (!heap_bit(w->f->d->fresh_bits, slot))
-                continue;
-            uint32_t v = w->up[g->owner[slot - g->nscan] - 1];
-            w->count[v]++;
-            w->bytes[v] += s->span.elem_size[r];
-        }
-}
-
-static struct err *take_holders(struct attach *w, struct heap_diff *d, size_t limit)
-{
-    const struct heap_graph *g = w->f->b;
-    struct heap_largest l = {.limit = limit};
-    TRY(heap_array(limit, sizeof(*l.v), "a diff of the heap", &l.v));
-    for (uint32_t v = 0; v < g->nvert; v++)
-        if (w->count[v])
-            heap_offer(&l, v, w->bytes[v]);
-    heap_sort_largest(&l);
-    struct err *e = heap_array(l.n, sizeof(*d->holders), "a diff of the heap", &d->holders);
-    for (size_t i = 0; !e && i < l.n; i++) {
-        uint32_t node = heap_node_of_vertex(g, l.v[i].node);
-        d->holders[d->nholders++] = (struct heap_diff_holder){
-            node, heap_kept_by(g, node), {w->count[l.v[i].node], l.v[i].retained}};
-    }
-    free(l.v);
-    return e;
-}
-
-static struct err *sum_holders(struct heap_differ *f)
-{
-    static const char what[] = "a diff of the heap";
-    struct attach w = {.f = f};
-    size_t limit = f->d->nholders;
-    f->d->nholders = 0;
-    if (f->b->mark_only)
-        return NULL;
-    struct err *e = heap_array(f->b->nvert, sizeof(*w.up), what, &w.up);
-    if (!e)
-        e = heap_array(f->b->nvert, sizeof(*w.count), what, &w.count);
-    if (!e)
-        e = heap_array(f->b->nvert, sizeof(*w.bytes), what, &w.bytes);
-    if (!e) {
-        attach_all(&w);
-        e = take_holders(&w, f->d, limit);
-    }
-    free(w.up);
-    free(w.count);
-    free(w.bytes);
-    return e;
-}
-
 struct err *heap_diff_sums(struct heap_differ *f)
 {
     set_ages(f->d);
-    TRY(sum_types(f));
-    return sum_holders(f);
+    return sum_types(f);
 }

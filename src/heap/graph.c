@@ -200,7 +200,7 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
         TRY(heap_own_leaves(g, shared));
         TRY(heap_retain(g));
     }
-    return sum_totals(g);
+    return o->no_totals ? NULL : sum_totals(g);
 }
 
 static uint32_t count_scan_slots(const struct snap *s, uint32_t *spans)
@@ -247,9 +247,9 @@ void heap_close(struct heap_graph *g)
     if (!g)
         return;
     void *const all[] = {
-        g->span_of,    g->memory_row, g->holders, g->holder_global, g->holder_goroutine,
-        g->root_first, g->root_rows,  g->vertex,  g->index,         g->idom,
-        g->end,        g->retained,   g->owner,   g->reached,       g->reverse_first,
+        g->span_of,     g->memory_row, g->holders, g->holder_global, g->holder_goroutine,
+        g->root_first,  g->root_rows,  g->vertex,  g->index,         g->idom,
+        g->end,         g->retained,   g->owner,   g->reached,       g->reverse_first,
         g->reverse_from};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);

@@ -31,7 +31,8 @@ struct heap_options {
     bool keep_edges; /* paths, referrers, suspects with paths and diffs of grown maps and slices
                         need the pointers; else the columns edge.byte and scanslot.edges of the
                         snapshot are emptied as soon as they were read, to save memory */
-    bool mark_only;  /* liveness only: no dominators, no retained sizes (a third of the time) */
+    bool mark_only;  /* liveness only: no dominators, no retained sizes (a fifth of the time) */
+    bool no_totals;  /* heap_totals() will not be asked: all of them stay 0 */
     struct progress *progress; /* may be NULL */
     uint64_t
         memory; /* refuse to use more bytes than this; 0: than the machine and our cgroup have */

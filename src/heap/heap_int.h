@@ -6,7 +6,8 @@
  * which vertex dominates them immediately.
  *
  * While marking, vertices are numbered in the order of the depth-first search instead; dominators.c
- * renumbers them.  With mark_only there are no vertices: a bit for each slot says what is reached. */
+ * renumbers them.  With mark_only there are no vertices: a bit for each slot says what is reached.
+ */
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 

@@ -1,13 +1,10 @@
 /* cmd_mem.c - gospect mem: the runtime's memory figures, and what changed between two moments. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "front/cli/heap_look.h"
+#include "front/cli/mem_diff.h"
 #include "front/cli/mem_semantic.h"
-#include "report/heap_diff.h"
+#include "front/cli/subject.h"
 #include "report/memstats.h"
-
-enum { LIMIT_DEFAULT = 15 };
 
 static struct err *stats(struct cli *c)
 {
@@ -21,61 +18,11 @@ static struct err *stats(struct cli *c)
     return e;
 }
 
-/* ---- diff ---- */
-
-static struct err *show_diff(struct cli *c, struct report_heap_diff *r)
-{
-    struct report_style style = {.width = c->term.width, .color = c->term.color};
-    struct report_sink out = {cli_out_write, &c->out};
-    struct heap_site_options so = {0};
-    struct heap_site_rows sites;
-    struct err *none = heap_cross_check(r->diff, &so, &sites);
-    if (none) {
-        r->no_sites = err_message(none);
-    } else {
-        r->sites = &sites;
-    }
-    cli_progress_clear(c);
-    struct err *e = c->json ? report_heap_diff_json(r, out) : report_heap_diff_text(r, &style, out);
-    if (!none)
-        heap_site_rows_free(&sites);
-    err_free(none);
-    return e;
-}
-
-static struct err *compare(struct cli *c, const struct heap_look *a, const struct heap_look *b,
-                           int64_t began)
-{
-    struct heap_diff_options o = {.progress = &c->progress.base};
-    struct heap_diff *d;
-    TRY(heap_diff(a->graph, b->graph, &o, &d));
-    struct report_heap_diff r = {.diff = d,
-                                 .limit = c->json ? 0 : LIMIT_DEFAULT,
-                                 .wall_ns = clock_mono_ns() - began,
-                                 .later = buf_text((struct buf *)&b->word)};
-    if (c->args.opt[OPT_heap_limit].given)
-        r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);
-    struct err *e = show_diff(c, &r);
-    heap_diff_free(d);
-    return e;
-}
-
 static struct err *diff(struct cli *c, const char *before, const char *after, int *ret_code)
 {
     if (cli_flag(&c->args, OPT_semantic))
         return mem_semantic(c, before, after, ret_code);
-    int64_t began = clock_mono_ns();
-    struct heap_options earlier = {.keep_edges = true, .mark_only = true},
-                        later = {.keep_edges = true};
-    struct heap_look a = {0}, b = {0};
-    struct err *e = heap_look_open(c, before, &earlier, 0, &a);
-    if (!e)
-        e = heap_look_open(c, after, &later, 0, &b);
-    if (!e)
-        e = compare(c, &a, &b, began);
-    heap_look_free(&a);
-    heap_look_free(&b);
-    return e;
+    return mem_diff(c, before, after);
 }
 
 static struct err *usage(const char *what)

@@ -1,6 +1,14 @@
 /* heap_look.c - the heap of a TARGET; see heap_look.h. */
 #include "front/cli/heap_look.h"
 
+static struct err *check_heap(const struct heap_look *l, const struct cli_subject *subject)
+{
+    if (l->snap->span.n || subject->kind != CLI_SNAP)
+        return NULL;
+    return err_hint(err_new(ERR_NOT_FOUND, "%s has no heap in it", subject->text),
+                    "gospect snapshot TARGET --heap saves one with its heap");
+}
+
 /* The evidence about a target, with its heap: one instant, or nothing. */
 static struct err *evidence(struct cli *c, const char *target, bool heap, taddr object,
                             struct heap_look *ret)
@@ -15,9 +23,8 @@ static struct err *evidence(struct cli *c, const char *target, bool heap, taddr 
         e = cli_subject_open(&subject);
     if (!e)
         e = cli_subject_snap(&subject, &o, &ret->snap);
-    if (!e && heap && !ret->snap->span.n && subject.kind == CLI_SNAP)
-        e = err_hint(err_new(ERR_NOT_FOUND, "%s has no heap in it", subject.text),
-                     "gospect snapshot TARGET --heap saves one with its heap");
+    if (!e && heap)
+        e = check_heap(ret, &subject);
     if (!e)
         cli_subject_word(&subject, &ret->word);
     cli_subject_close(&subject);
@@ -36,6 +43,14 @@ struct err *heap_look_open(struct cli *c, const char *target, const struct heap_
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret)
 {
     return evidence(c, target, false, 0, ret);
+}
+
+struct err *heap_look_file(const struct cli_subject *subject, struct heap_look *ret)
+{
+    *ret = (struct heap_look){0};
+    TRY(cli_subject_read(subject, &ret->snap));
+    cli_subject_word(subject, &ret->word);
+    return check_heap(ret, subject);
 }
 
 void heap_look_free(struct heap_look *l)

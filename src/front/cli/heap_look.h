@@ -18,6 +18,9 @@ struct err *heap_look_open(struct cli *c, const char *target, const struct heap_
                            taddr object, struct heap_look *ret) MUST_USE;
 /* The same without the heap: graph stays NULL. */
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret) MUST_USE;
+/* The heap tables of a snapshot (kind CLI_SNAP), without a graph and without a word to the user:
+ * may run in any thread. */
+struct err *heap_look_file(const struct cli_subject *subject, struct heap_look *ret) MUST_USE;
 void heap_look_free(struct heap_look *l);
 
 #endif

@@ -272,13 +272,23 @@ static void say_guessed(struct cli_subject *s, const struct snap *snap)
             snap_meta(snap, SNAP_META_go_version), layouts);
 }
 
-struct err *cli_subject_snap(struct cli_subject *s, const struct rt_capture_options *o,
-                             struct snap **ret)
+void cli_subject_remarks(struct cli_subject *s, const struct snap *snap)
 {
     if (s->kind != CLI_LIVE && s->cli->args.opt[OPT_consistency].given)
         cli_note(s->cli, "--consistency has no meaning here: a file is what it is");
-    TRY(s->kind == CLI_SNAP ? snap_read_file(s->path, ret) : rt_capture(s->rt, o, ret));
-    say_guessed(s, *ret);
+    say_guessed(s, snap);
+}
+
+struct err *cli_subject_read(const struct cli_subject *s, struct snap **ret)
+{
+    return snap_read_file(s->path, ret);
+}
+
+struct err *cli_subject_snap(struct cli_subject *s, const struct rt_capture_options *o,
+                             struct snap **ret)
+{
+    TRY(s->kind == CLI_SNAP ? cli_subject_read(s, ret) : rt_capture(s->rt, o, ret));
+    cli_subject_remarks(s, *ret);
     return NULL;
 }
 

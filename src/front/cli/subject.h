@@ -39,6 +39,10 @@ void cli_subject_close(struct cli_subject *s);
 /* The evidence: captured (the options of the command line are in o), or read from the file. */
 struct err *cli_subject_snap(struct cli_subject *s, const struct rt_capture_options *o,
                              struct snap **ret) MUST_USE;
+/* SNAP: the same in two steps.  The first may run in any thread; the second says what is to be said
+ * about it. */
+struct err *cli_subject_read(const struct cli_subject *s, struct snap **ret) MUST_USE;
+void cli_subject_remarks(struct cli_subject *s, const struct snap *snap);
 /* The same without goroutines: identity and counters. */
 struct err *cli_subject_info(struct cli_subject *s, struct snap **ret) MUST_USE;
 
