@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { ARENA_CHUNK = 64 * 1024, ARENA_ALIGN = 16 };
 
@@ -30,6 +32,15 @@ void mem_oom(size_t n)
 void *mem_try_alloc(size_t n)
 {
     return calloc(1, n ? n : 1);
+}
+
+void mem_scattered(void *p, size_t n)
+{
+    static const size_t least = 4 << 20; /* below it nothing is gained */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
+    uintptr_t from = (at + page - 1) / page * page, end = (at + n) / page * page;
+    if (p && n >= least)
+        (void)madvise((void *)from, end - from, MADV_HUGEPAGE); /* it may be switched off */
 }
 
 void *mem_alloc(size_t n)

@@ -91,7 +91,9 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
         void *grown = fresh ? calloc(cap, size) : realloc(*col, cap * size);
         if (!grown)
             return false;
-        if (!fresh)
+        if (fresh)
+            mem_scattered(grown, cap * size);
+        else
             memset((char *)grown + table->cap * size, none ? 0xff : 0, (cap - table->cap) * size);
         *col = grown;
     }
