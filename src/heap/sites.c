@@ -38,6 +38,53 @@ static uint64_t bucket_hash(const struct snap *s, uint32_t bucket)
     return h;
 }
 
+/* ---- stacks by what they say ---- */
+
+static bool is_runtime(const char *func)
+{
+    return strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0;
+}
+
+struct said {
+    uint64_t all,
+        own;  /* hashes of every frame, and of those from the first that is not the runtime's */
+    bool any; /* there is such a frame */
+    bool after_panic;
+};
+
+static void say_frame(struct said *h, const struct snap *s, uint32_t f)
+{
+    const char *func = snap_str(s, s->frame.func[f]);
+    bool wrapper = s->frame.func_id[f] == SNAP_FN_WRAPPER && !h->after_panic;
+    h->after_panic = snap_is_panic(s->frame.func_id[f]);
+    if (wrapper || strcmp(func, "runtime.goexit") == 0)
+        return;
+    uint64_t one = hash_u64(hash_bytes(func, strlen(func)) ^ s->frame.line[f]);
+    h->any |= !is_runtime(func);
+    h->all = hash_u64(h->all ^ one);
+    if (h->any)
+        h->own = hash_u64(h->own ^ one);
+}
+
+/* A stack as runtime/pprof would write it: without the runtime's functions at the inner end, unless
+ * there are no others, without wrappers and runtime.goexit. */
+static uint64_t stack_hash(const struct snap *s, uint32_t node)
+{
+    struct said h = {.all = 1, .own = 1};
+    for (; node != SNAP_NONE; node = s->stack.parent[node]) {
+        uint32_t pc = s->stack.pc[node];
+        for (uint32_t i = 0; i < s->pc.frames[pc]; i++)
+            say_frame(&h, s, s->pc.frame[pc] + i);
+    }
+    return h.any ? h.own : h.all;
+}
+
+/* The key of a bucket in everything that was read from processes of one program. */
+static uint64_t said_hash(const struct snap *s, uint32_t bucket, uint64_t size)
+{
+    return hash_u64(stack_hash(s, s->bucket.stack[bucket]) ^ hash_u64(size));
+}
+
 /* ---- growth by bucket ---- */
 
 struct use {
@@ -60,12 +107,14 @@ struct pair_of {
 
 struct check {
     const struct heap_diff *d;
-    const struct snap *a, *b;
-    struct use *growth;    /* by bucket of B */
-    struct heap_keys keys; /* of B */
-    uint32_t *type_row;    /* by key of B: row of d->types; SNAP_NONE */
-    uint32_t *sampled;     /* by key: live sampled objects */
-    struct map pairs;      /* key << 32 | bucket -> row of found */
+    const struct snap *b;
+    const struct snap *before, *after; /* profiles; before NULL: after is what changed */
+    uint32_t *bucket_of;               /* by bucket of B: of after; NULL: the same */
+    struct use *growth;                /* by bucket of after */
+    struct heap_keys keys;             /* of B */
+    uint32_t *type_row;                /* by key of B: row of d->types; SNAP_NONE */
+    uint32_t *sampled;                 /* by key: live sampled objects */
+    struct map pairs;                  /* key << 32 | bucket -> row of found */
     VEC(struct pair_of) found;
     VEC(struct heap_site_row) rows;
     double min_bytes, seconds;
@@ -79,21 +128,43 @@ static bool has_profile(const struct snap *s)
     return false;
 }
 
+static uint64_t key_of(const struct check *c, const struct snap *s, uint32_t bucket)
+{
+    return c->bucket_of ? said_hash(s, bucket, s->bucket.size[bucket]) : bucket_hash(s, bucket);
+}
+
+/* Which bucket of the profile is which of B: of one stack, and of one size where it knows sizes. */
+static struct err *find_buckets(struct check *c)
+{
+    struct map said = {0};
+    const struct snap *s = c->after;
+    TRY(heap_array(c->b->bucket.n, sizeof(uint32_t), "the allocation profile", &c->bucket_of));
+    for (uint32_t i = 0; i < s->bucket.n; i++)
+        map_put(&said, said_hash(s, i, s->bucket.size[i]), i);
+    for (uint32_t i = 0; i < c->b->bucket.n; i++) {
+        uint32_t row = map_get(&said, said_hash(c->b, i, c->b->bucket.size[i]));
+        c->bucket_of[i] = row != MAP_NONE ? row : map_get(&said, said_hash(c->b, i, 0));
+    }
+    map_free(&said);
+    return NULL;
+}
+
 static struct err *find_growth(struct check *c, int64_t rate)
 {
+    const struct snap *a = c->before, *b = c->after;
     struct map before = {0};
-    TRY(heap_array(c->b->bucket.n, sizeof(*c->growth), "the allocation profile", &c->growth));
-    for (uint32_t i = 0; i < c->a->bucket.n; i++)
-        if (c->a->bucket.kind[i] == SNAP_BUCKET_MEM)
-            map_put(&before, bucket_hash(c->a, i), i);
-    for (uint32_t i = 0; i < c->b->bucket.n; i++) {
-        if (c->b->bucket.kind[i] != SNAP_BUCKET_MEM)
+    TRY(heap_array(b->bucket.n, sizeof(*c->growth), "the allocation profile", &c->growth));
+    for (uint32_t i = 0; a && i < a->bucket.n; i++)
+        if (a->bucket.kind[i] == SNAP_BUCKET_MEM)
+            map_put(&before, key_of(c, a, i), i);
+    for (uint32_t i = 0; i < b->bucket.n; i++) {
+        if (b->bucket.kind[i] != SNAP_BUCKET_MEM)
             continue;
-        uint32_t old = map_get(&before, bucket_hash(c->b, i));
-        c->growth[i] = in_use(c->b, i, rate);
+        uint32_t old = map_get(&before, key_of(c, b, i));
+        c->growth[i] = in_use(b, i, rate);
         if (old == MAP_NONE)
             continue;
-        struct use was = in_use(c->a, old, rate);
+        struct use was = in_use(a, old, rate);
         c->growth[i].objects -= was.objects;
         c->growth[i].bytes -= was.bytes;
     }
@@ -119,6 +190,8 @@ static struct err *tie_types(struct check *c)
         if (c->b->special.kind[i] != SNAP_SPECIAL_PROFILE || bucket == SNAP_NONE ||
             !heap_live(g, slot))
             continue;
+        if (c->bucket_of && (bucket = c->bucket_of[bucket]) == MAP_NONE)
+            continue; /* the profile does not know the stack */
         uint32_t key = c->keys.of[c->b->slot.shape[slot]];
         uint32_t row =
             map_get_or_put(&c->pairs, (uint64_t)key << 32 | bucket, (uint32_t)c->found.n, &added);
@@ -176,12 +249,12 @@ static void add_pairs(struct check *c, uint32_t *of_bucket)
 
 static void add_rest(struct check *c, const uint32_t *of_bucket)
 {
-    for (uint32_t i = 0; i < c->b->bucket.n; i++) {
+    for (uint32_t i = 0; i < c->after->bucket.n; i++) {
         struct heap_site_row r = {.shape = SNAP_NONE,
                                   .bucket = i,
                                   .profile_bytes = c->growth[i].bytes,
                                   .profile_objects = c->growth[i].objects};
-        if (c->b->bucket.kind[i] == SNAP_BUCKET_MEM && !of_bucket[i])
+        if (c->after->bucket.kind[i] == SNAP_BUCKET_MEM && !of_bucket[i])
             finish_row(c, r);
     }
     for (uint32_t k = 0; k < c->keys.n; k++) {
@@ -206,9 +279,11 @@ static int by_growth(const void *pa, const void *pb)
 static struct err *check_all(struct check *c, int64_t rate)
 {
     uint32_t *of_bucket;
+    if (c->after != c->b)
+        TRY(find_buckets(c));
     TRY(find_growth(c, rate));
     TRY(tie_types(c));
-    TRY(heap_array(c->b->bucket.n, sizeof(*of_bucket), "the allocation profile", &of_bucket));
+    TRY(heap_array(c->after->bucket.n, sizeof(*of_bucket), "the allocation profile", &of_bucket));
     add_pairs(c, of_bucket);
     add_rest(c, of_bucket);
     free(of_bucket);
@@ -217,19 +292,37 @@ static struct err *check_all(struct check *c, int64_t rate)
     return NULL;
 }
 
+static struct err *no_profile(const struct heap_site_options *o)
+{
+    if (o->after)
+        return err_new(ERR_NOT_FOUND, "a profile has no samples");
+    return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
+                    "programs that set runtime.MemProfileRate = 0 have none");
+}
+
 struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_options *o,
                              struct heap_site_rows *ret)
 {
-    int64_t rate = heap_sample_rate(d->b->s);
-    struct check c = {.d = d, .a = d->a->s, .b = d->b->s};
+    static const struct heap_site_options none = {0};
+    struct check c = {.d = d, .b = d->b->s, .before = d->a->s, .after = d->b->s};
+    o = o ? o : &none;
     memset(ret, 0, sizeof(*ret));
-    if (!has_profile(c.a) || !has_profile(c.b))
-        return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
-                        "programs that set runtime.MemProfileRate = 0 have none");
-    c.min_bytes = o && o->min_bytes ? (double)o->min_bytes : 4 * (double)rate;
-    c.seconds = d->elapsed_ns > 0 ? (double)d->elapsed_ns / 1e9 : 0;
+    if (o->after) {
+        c.before = o->before;
+        c.after = o->after;
+    }
+    if (!has_profile(c.after) || (c.before && !has_profile(c.before)))
+        return no_profile(o);
+    int64_t rate = heap_sample_rate(c.after), apart = rate, elapsed = d->elapsed_ns;
+    if (o->after)
+        apart = o->rate > 0 ? o->rate : heap_sample_rate(c.b);
+    if (o->elapsed_ns > 0)
+        elapsed = o->elapsed_ns;
+    c.min_bytes = o->min_bytes ? (double)o->min_bytes : 4 * (double)apart;
+    c.seconds = elapsed > 0 ? (double)elapsed / 1e9 : 0;
     struct err *e = check_all(&c, rate);
     free(c.growth);
+    free(c.bucket_of);
     free(c.type_row);
     free(c.sampled);
     map_free(&c.pairs);
@@ -239,7 +332,7 @@ struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_o
         vec_free(&c.rows);
         return e;
     }
-    *ret = (struct heap_site_rows){c.rows.v, c.rows.n, rate};
+    *ret = (struct heap_site_rows){c.rows.v, c.rows.n, apart, c.after};
     return NULL;
 }
 

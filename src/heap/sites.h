@@ -17,7 +17,7 @@ const char *heap_verdict_name(enum heap_verdict v); /* agree, only profile, only
 
 struct heap_site_row {
     uint32_t shape;  /* in B; 0: not known; SNAP_NONE: no sampled object of this stack lives */
-    uint32_t bucket; /* of B; SNAP_NONE: no stack is known for the type */
+    uint32_t bucket; /* of heap_site_rows.profile; SNAP_NONE: no stack is known for the type */
     double profile_bytes,
         profile_objects;                /* growth of what is in use at the stack, by the profile */
     double share;                       /* of the type's sampled objects, those of this stack */
@@ -29,10 +29,17 @@ struct heap_site_row {
 struct heap_site_rows {
     struct heap_site_row *v; /* largest growth first */
     size_t n;
-    int64_t rate; /* bytes between samples */
+    int64_t rate;               /* bytes between samples */
+    const struct snap *profile; /* whose buckets they name */
 };
 struct heap_site_options {
     uint64_t min_bytes; /* growth below it is noise; 0: 4 times the sampling rate */
+    /* Profiles from elsewhere (snap/pprof.h) instead of those in the snapshots: `after`, less
+     * `before` when there is one.  Stacks of the sampled objects of B are found in them by
+     * functions, lines and size. */
+    const struct snap *before, *after;
+    int64_t rate;       /* bytes between their samples; 0: as in B */
+    int64_t elapsed_ns; /* between them; 0: as between the snapshots */
 };
 /* ERR_NOT_FOUND: one of them has no memory profile (the program may have switched it off). */
 struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_options *o,

@@ -243,23 +243,30 @@ static void sites_text(struct diff_report *x)
         buf_str(&x->f.b, "the allocation profile shows no growth above the noise of its samples\n");
         return;
     }
-    buf_str(&x->f.b, "what the allocation profile says\n");
-    table_init(&t, 5);
+    buf_str(&x->f.b, "what the allocation profile says");
+    for (size_t i = 0; i < x->r->nprofiles; i++) {
+        buf_str(&x->f.b, i ? " and " : ": ");
+        text_clean(&x->f.b, x->r->profiles[i]);
+    }
+    buf_char(&x->f.b, '\n');
+    table_init(&t, 6);
     table_column(&t, 0, "profile", TABLE_RIGHT | TABLE_BOLD);
     table_column(&t, 1, "objects", TABLE_RIGHT);
-    table_column(&t, 2, "verdict", 0);
-    table_column(&t, 3, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
-    table_column(&t, 4, "allocated at", TABLE_SHRINK | TABLE_CUT_START);
+    table_column(&t, 2, "a second", TABLE_RIGHT);
+    table_column(&t, 3, "verdict", 0);
+    table_column(&t, 4, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_column(&t, 5, "allocated at", TABLE_SHRINK | TABLE_CUT_START);
     t.indent = 2;
     for (size_t i = 0; i < shown(x, v->n); i++) {
         const struct heap_site_row *row = &v->v[i];
         cell_bytes(&t, (int64_t)row->profile_bytes);
         cell_bytes(&t, row->object_bytes);
+        cell_bytes(&t, (int64_t)row->bytes_per_s);
         table_text(&t, heap_verdict_name(row->verdict));
         table_text(&t, row->shape != SNAP_NONE && row->shape
                            ? snap_str(x->b, x->b->shape.name[row->shape])
                            : "(not known)");
-        place_of(x->b, row->bucket, table_cell(&t));
+        place_of(v->profile, row->bucket, table_cell(&t));
         table_cell_end(&t);
     }
     table_write(&t, x->f.style, &x->f.b);
@@ -415,6 +422,26 @@ static void holders_json(struct json *j, const struct diff_report *x)
     buf_free(&b);
 }
 
+/* The functions and lines of a bucket's stack, innermost first. */
+static void stack_json(struct json *j, const struct snap *s, uint32_t bucket)
+{
+    struct buf b = {0};
+    uint32_t node = bucket == SNAP_NONE ? SNAP_NONE : s->bucket.stack[bucket];
+    json_key(j, "stack");
+    json_begin(j, '[');
+    for (; node != SNAP_NONE; node = s->stack.parent[node]) {
+        uint32_t pc = s->stack.pc[node];
+        for (uint32_t i = 0; i < s->pc.frames[pc]; i++) {
+            uint32_t f = s->pc.frame[pc] + i;
+            buf_clear(&b);
+            buf_printf(&b, "%s:%u", snap_str(s, s->frame.func[f]), s->frame.line[f]);
+            json_str(j, buf_text(&b));
+        }
+    }
+    json_end(j, ']');
+    buf_free(&b);
+}
+
 static void sites_json(struct json *j, const struct diff_report *x)
 {
     const struct heap_site_rows *v = x->r->sites;
@@ -428,13 +455,14 @@ static void sites_json(struct json *j, const struct diff_report *x)
     for (size_t i = 0; i < v->n; i++) {
         const struct heap_site_row *row = &v->v[i];
         buf_clear(&b);
-        place_of(x->b, row->bucket, &b);
+        place_of(v->profile, row->bucket, &b);
         json_begin(j, '{');
         json_kstr(j, "type",
                   row->shape != SNAP_NONE && row->shape
                       ? snap_str(x->b, x->b->shape.name[row->shape])
                       : NULL);
         json_kstr(j, "allocated_at", row->bucket == SNAP_NONE ? NULL : buf_text(&b));
+        stack_json(j, v->profile, row->bucket);
         json_kf64(j, "profile_bytes", row->profile_bytes);
         json_ki64(j, "object_bytes", row->object_bytes);
         json_ki64(j, "object_count", row->object_count);
@@ -470,6 +498,11 @@ struct err *report_heap_diff_json(const struct report_heap_diff *r, struct repor
     types_json(&j, &x);
     holders_json(&j, &x);
     sites_json(&j, &x);
+    json_key(&j, "profiles");
+    json_begin(&j, '[');
+    for (size_t i = 0; i < r->nprofiles; i++)
+        json_str(&j, r->profiles[i]);
+    json_end(&j, ']');
     json_key(&j, "missing");
     missing_json(&j, x.b);
     json_end(&j, '}');

@@ -10,7 +10,9 @@ struct report_heap_diff {
     const struct heap_diff *diff;
     const struct heap_site_rows *sites; /* NULL: there is no memory profile in both */
     const char *no_sites;               /* why, or NULL */
-    size_t limit;                       /* rows of each list; 0: all */
+    const char *const *profiles;        /* files the sites are from; of the snapshots: none */
+    size_t nprofiles;
+    size_t limit; /* rows of each list; 0: all */
     int64_t wall_ns;
     const char *later; /* how the later snapshot is written on a command line */
 };

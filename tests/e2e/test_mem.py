@@ -1,7 +1,11 @@
 """gospect mem: figures against runtime.ReadMemStats of the target, differences against what it was told to do."""
+import os
+import subprocess
+
 import pytest
 
 from lib import schema
+from lib.releases import goroot, newest
 
 
 @pytest.fixture
@@ -86,3 +90,94 @@ def test_refusals(gospect, shop, go_build, run_go, tmp_path):
     assert "two snapshots" in gospect("mem", "diff", before, check=2).err
     assert "stats and diff" in gospect("mem", "what", before, check=2).err
     assert "belong together" in gospect("mem", "stats", before, "--diff-before", before, check=2).err
+
+
+@pytest.fixture
+def hoarder(go_build, run_go, release):
+    target = run_go(go_build(release, "default", "profiles"), env={"MEM_RATE": "1"})
+    target.ask("hoard 10")
+    target.ask("waste 10")
+    target.ask("gc")
+    return target
+
+
+def profiled(gospect, target, tmp_path, name):
+    """A snapshot, and the profile that the target itself writes."""
+    profile = tmp_path / f"{name}.pb.gz"
+    target.ask(f"write heap {profile}")
+    return saved(gospect, target, tmp_path / f"{name}.gsnap"), profile
+
+
+def pprof(*words):
+    root = goroot(newest())
+    subprocess.run([f"{root}/bin/go", "tool", "pprof", *map(str, words)], check=True, capture_output=True,
+                   env={**os.environ, "GOROOT": str(root), "GOTOOLCHAIN": "local", "GOFLAGS": ""})
+
+
+def sites(diff, kind):
+    return [row for row in diff["sites"] if row["type"] == kind]
+
+
+def test_profiles_of_the_program_itself_agree(gospect, hoarder, tmp_path):
+    """A leak grows by objects and by profile, at the line that makes it; what only churns does not grow."""
+    before, first = profiled(gospect, hoarder, tmp_path, "a")
+    hoarder.ask("hoard 400")
+    hoarder.ask("waste 3000")
+    hoarder.ask("gc")
+    after, second = profiled(gospect, hoarder, tmp_path, "b")
+    seen = changed(gospect, "diff", before, after, "--profile", first, "--profile", second)
+    assert seen["profiles"] == [str(first), str(second)]
+    leak, = sites(seen, "main.Hoarded")
+    assert leak["verdict"] == "agree" and leak["allocated_at"].startswith("main.hoards:")
+    assert leak["profile_bytes"] == leak["object_bytes"] == 400 * 1024 and leak["object_count"] == 400
+    assert leak["bytes_per_second"] > 0
+    assert leak["stack"][0] == leak["allocated_at"] and any(at.startswith("main.main:") for at in leak["stack"])
+    assert not sites(seen, "main.Wasted")
+    assert "main.hoards" in gospect("mem", "diff", before, after, "--profile", first, "--profile", second, check=0).out
+    # the runtime's own, in the snapshots, says the same
+    own, = sites(changed(gospect, "diff", before, after), "main.Hoarded")
+    assert (own["verdict"], own["profile_bytes"], own["allocated_at"]) == \
+        ("agree", leak["profile_bytes"], leak["allocated_at"])
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_a_profile_of_the_time_between(gospect, hoarder, tmp_path):
+    """As go tool pprof -base makes it."""
+    before, first = profiled(gospect, hoarder, tmp_path, "a")
+    hoarder.ask("hoard 400")
+    hoarder.ask("leak 100")
+    hoarder.ask("gc")
+    after, second = profiled(gospect, hoarder, tmp_path, "b")
+    hoarder.ask("gc")
+    between = tmp_path / "between.pb.gz"
+    pprof("-proto", "-output", between, "-base", first, second)
+    seen = gospect("mem", "diff", before, after, "--profile", between, "--json")
+    if seen.code == 2:  # nothing shrank, so that it looks like a state: that is said
+        assert "not what changed" in seen.err
+        return
+    leak, = sites(schema.check("mem-diff", seen.json), "main.Hoarded")
+    assert leak["verdict"] == "agree" and leak["profile_bytes"] == 400 * 1024
+
+
+@pytest.mark.releases("1.27")
+def test_profiles_that_do_not_fit(gospect, hoarder, go_build, run_go, tmp_path):
+    before, first = profiled(gospect, hoarder, tmp_path, "a")
+    hoarder.ask("gc")
+    after, second = profiled(gospect, hoarder, tmp_path, "b")
+    other = run_go(go_build("1.26", "default", "profiles"), env={"MEM_RATE": "1"})
+    _, elsewhere = profiled(gospect, other, tmp_path, "c")
+    goroutines, cut = tmp_path / "goroutines.pb.gz", tmp_path / "cut.pb.gz"
+    hoarder.ask(f"write goroutine {goroutines}")
+    cut.write_bytes(second.read_bytes()[:-20])
+
+    def refused(words, *profiles):
+        options = [word for p in profiles for word in ("--profile", p)]
+        assert words in gospect("mem", "diff", before, after, *options, check=2).err
+
+    refused("the earlier one", second, first)
+    refused("at one moment", second)
+    refused("another program or build", first, elsewhere)
+    refused("it is a profile of goroutine", goroutines, second)
+    refused("two files are enough", first, second, second)
+    assert "cut off" in gospect("mem", "diff", before, after, "--profile", first, "--profile", cut).err
+    assert "belongs to mem diff" in gospect("mem", "stats", before, "--profile", first, check=2).err

@@ -18,18 +18,20 @@ static struct err *stats(struct cli *c)
     return e;
 }
 
-static struct err *diff(struct cli *c, const char *before, const char *after, int *ret_code)
-{
-    if (cli_flag(&c->args, OPT_semantic))
-        return mem_semantic(c, before, after, ret_code);
-    return mem_diff(c, before, after);
-}
-
 static struct err *usage(const char *what)
 {
     return err_hint(err_new(ERR_USAGE, "%s", what),
                     "gospect mem diff BEFORE AFTER compares two snapshots that were saved with "
                     "gospect snapshot --heap");
+}
+
+static struct err *diff(struct cli *c, const char *before, const char *after, int *ret_code)
+{
+    if (cli_flag(&c->args, OPT_semantic) && cli_flag(&c->args, OPT_profile))
+        return usage("--profile has no meaning with --semantic");
+    if (cli_flag(&c->args, OPT_semantic))
+        return mem_semantic(c, before, after, ret_code);
+    return mem_diff(c, before, after);
 }
 
 struct err *run_mem(struct cli *c, int *ret_code)
@@ -52,5 +54,7 @@ struct err *run_mem(struct cli *c, int *ret_code)
         return diff(c, before, after, ret_code);
     if (cli_flag(a, OPT_semantic))
         return usage("--semantic belongs to mem diff");
+    if (cli_flag(a, OPT_profile))
+        return usage("--profile belongs to mem diff");
     return stats(c);
 }

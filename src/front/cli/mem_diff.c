@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "front/cli/heap_look.h"
+#include "front/cli/mem_profiles.h"
 #include "report/heap_diff.h"
 
 enum { LIMIT_DEFAULT = 15 };
@@ -18,6 +19,7 @@ struct mem_diff {
     const char *before, *after; /* as the user wrote them */
     struct heap_look a, b;
     struct heap_diff *diff;
+    struct mem_profiles profiles;
     int64_t began_ns;
     /* two snapshots at once */
     struct cli_subject earlier;
@@ -30,13 +32,13 @@ static const struct heap_options marks = {.keep_edges = true, .mark_only = true,
 
 /* ---- report ---- */
 
-static struct err *show(struct cli *c, struct report_heap_diff *r)
+static struct err *show(struct cli *c, const struct heap_site_options *so,
+                        struct report_heap_diff *r)
 {
     struct report_style style = {.width = c->term.width, .color = c->term.color};
     struct report_sink out = {cli_out_write, &c->out};
-    struct heap_site_options so = {0};
     struct heap_site_rows sites;
-    struct err *none = heap_cross_check(r->diff, &so, &sites);
+    struct err *none = heap_cross_check(r->diff, so, &sites);
     if (none) {
         r->no_sites = err_message(none);
     } else {
@@ -59,7 +61,13 @@ static struct err *report(struct mem_diff *m)
                                  .later = buf_text(&m->b.word)};
     if (c->args.opt[OPT_heap_limit].given)
         r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);
-    return show(c, &r);
+    struct heap_site_options o = mem_profiles_options(&m->profiles);
+    if (o.after) {
+        TRY(mem_profiles_check(c, &m->profiles, m->a.snap, m->b.snap));
+        r.profiles = c->args.list.v;
+        r.nprofiles = c->args.list.n;
+    }
+    return show(c, &o, &r);
 }
 
 /* ---- one after the other ---- */
@@ -137,9 +145,12 @@ static struct err *open_both(struct mem_diff *m)
 struct err *mem_diff(struct cli *c, const char *before, const char *after)
 {
     struct mem_diff m = {.cli = c, .before = before, .after = after, .began_ns = clock_mono_ns()};
-    struct err *e = open_both(&m);
+    struct err *e = mem_profiles_read(c, &m.profiles);
+    if (!e)
+        e = open_both(&m);
     if (!e)
         e = report(&m);
+    mem_profiles_free(&m.profiles);
     heap_diff_free(m.diff);
     heap_close(m.marked);
     heap_look_free(&m.a);

@@ -86,12 +86,36 @@ func leaked(n int) {
 	}
 }
 
-func leak(args []string) (string, error) {
-	n, err := strconv.Atoi(args[0])
-	if err == nil {
-		leaked(n)
+type Hoarded struct{ note [1000]byte }
+type Wasted struct{ note [1000]byte }
+
+var hoard []*Hoarded
+var waste *Wasted
+
+//go:noinline
+func hoards(n int) {
+	for i := 0; i < n; i++ {
+		hoard = append(hoard, new(Hoarded))
 	}
-	return "", err
+}
+
+// wastes keeps the last one only.
+//
+//go:noinline
+func wastes(n int) {
+	for i := 0; i < n; i++ {
+		waste = new(Wasted)
+	}
+}
+
+func counted(f func(int)) lib.Handler {
+	return func(args []string) (string, error) {
+		n, err := strconv.Atoi(args[0])
+		if err == nil {
+			f(n)
+		}
+		return "", err
+	}
 }
 
 func allocate() {
@@ -166,7 +190,9 @@ func main() {
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{
 		"write": write,
-		"leak":  leak,
+		"leak":  counted(leaked),
+		"hoard": counted(hoards),
+		"waste": counted(wastes),
 		"allocate": func([]string) (string, error) {
 			allocate()
 			return "", nil
