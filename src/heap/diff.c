@@ -315,7 +315,9 @@ struct err *heap_diff_largest(const struct heap_diff *d, bool freed, size_t limi
     for (uint32_t r = 0; r < g->s->span.n; r++)
         for (uint32_t slot = g->s->span.slot[r], end = slot + g->s->span.elems[r]; slot < end;
              slot++)
-            if (heap_bit(bits, slot))
+            if (!bits[slot / 64])
+                slot |= 63; /* none of these */
+            else if (heap_bit(bits, slot))
                 heap_offer(&l, slot,
                            slot < g->nscan && !g->mark_only ? g->retained[g->vertex[slot] - 1]
                                                             : g->s->span.elem_size[r]);

@@ -148,6 +148,88 @@ static void holders_text(struct diff_report *x)
     flow(&x->f);
 }
 
+/* ---- single objects ---- */
+
+enum { CHAIN = 12, SHOWN_OBJECTS = 5, LOOKED_AT = 500, MOST_OBJECTS = 1000 };
+
+/* Who keeps an object: its dominator, that one's, and so on to a holder; at most CHAIN nodes. None:
+ * several do. */
+static size_t chain_of(const struct heap_graph *g, uint32_t node, uint32_t *v)
+{
+    size_t n = 0;
+    while (n < CHAIN && (node = heap_dominator(g, node)) != SNAP_NONE && node != HEAP_ALL)
+        v[n++] = node;
+    return n;
+}
+
+static struct err *largest(const struct diff_report *x, bool freed, size_t limit, uint32_t **v,
+                           size_t *n)
+{
+    *n = limit;
+    *v = calloc(limit ? limit : 1, sizeof(**v));
+    if (!*v)
+        return err_new(ERR_NOMEM, "no memory for a list");
+    return heap_diff_largest(x->d, freed, limit, *v, n);
+}
+
+static void chain_text(const struct diff_report *x, uint32_t node, struct buf *b)
+{
+    uint32_t chain[CHAIN];
+    size_t n = chain_of(x->d->b, node, chain);
+    heap_node_text(x->d->b, node, b);
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, " ← ");
+        heap_node_text(x->d->b, chain[i], b);
+    }
+    if (n == CHAIN || !n)
+        buf_str(b, n ? " ← …" : " ← several");
+}
+
+/* Leaves out what another new object keeps: the same would be told again and again. */
+static size_t outermost(const struct diff_report *x, uint32_t *v, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n && kept < SHOWN_OBJECTS; i++) {
+        uint32_t up = heap_dominator(x->d->b, v[i]);
+        if (!heap_is_object(x->d->b, up) || !(x->d->fresh_bits[up / 64] >> up % 64 & 1))
+            v[kept++] = v[i];
+    }
+    return kept;
+}
+
+static struct err *objects_text(struct diff_report *x)
+{
+    uint32_t *v;
+    size_t n;
+    struct table t;
+    struct err *e = largest(x, false, LOOKED_AT, &v, &n);
+    n = e ? 0 : outermost(x, v, n);
+    if (n) {
+        buf_str(&x->f.b, "largest new objects, and what keeps each\n");
+        table_init(&t, 3);
+        table_column(&t, 0, "keeps", TABLE_RIGHT | TABLE_BOLD);
+        table_column(&t, 1, "address", 0);
+        table_column(&t, 2, "object", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+        t.indent = 2;
+        for (size_t i = 0; i < n; i++) {
+            text_bytes(table_cell(&t), heap_retained(x->d->b, v[i]));
+            table_cell_end(&t);
+            buf_printf(table_cell(&t), "0x%" PRIx64, heap_address(x->d->b, v[i]));
+            table_cell_end(&t);
+            chain_text(x, v[i], table_cell(&t));
+            table_cell_end(&t);
+        }
+        table_write(&t, x->f.style, &x->f.b);
+        table_free(&t);
+        buf_printf(&x->f.b,
+                   "  gospect heap %s --paths 0x%" PRIx64 " shows each pointer of the way\n",
+                   x->r->later, heap_address(x->d->b, v[0]));
+        flow(&x->f);
+    }
+    free(v);
+    return e;
+}
+
 static void modified_where(const struct diff_report *x, const struct heap_modified *m,
                            struct buf *b)
 {
@@ -195,10 +277,17 @@ static void ages_text(struct diff_report *x)
     struct buf b = {0};
     for (size_t i = 0; i < HEAP_DIFF_AGES; i++) {
         const struct heap_diff_age *age = &x->d->ages[i];
-        if (!age->amount.count)
+        uint64_t bytes = 0;
+        bool told = false;
+        for (size_t k = 0; k < HEAP_DIFF_AGES; k++) /* without a collection two rows are one age */
+            if (x->d->ages[k].min == age->min && x->d->ages[k].max == age->max) {
+                bytes += x->d->ages[k].amount.bytes;
+                told |= k < i;
+            }
+        if (!bytes || told)
             continue;
         buf_str(&b, b.n ? ", " : "");
-        text_bytes(&b, age->amount.bytes);
+        text_bytes(&b, bytes);
         if (age->max == UINT32_MAX)
             buf_printf(&b, " %u or more", age->min);
         else if (age->min == age->max)
@@ -314,6 +403,7 @@ struct err *report_heap_diff_text(const struct report_heap_diff *r,
     headline(&x);
     types_text(&x);
     holders_text(&x);
+    struct err *e = objects_text(&x);
     modified_text(&x);
     sites_text(&x);
     ages_text(&x);
@@ -323,7 +413,11 @@ struct err *report_heap_diff_text(const struct report_heap_diff *r,
         text_ns(&x.f.b, r->wall_ns);
         buf_str(&x.f.b, " in all\n");
     }
-    return flow_end(&x.f);
+    struct err *written = flow_end(&x.f);
+    if (!e)
+        return written;
+    err_free(written);
+    return e;
 }
 
 /* ---- JSON ---- */
@@ -337,14 +431,28 @@ static void amount_json(struct json *j, const char *key, struct heap_amount a)
     json_end(j, '}');
 }
 
+static void chain_json(struct json *j, const struct heap_graph *g, uint32_t node)
+{
+    uint32_t chain[CHAIN];
+    struct buf b = {0};
+    size_t n = chain_of(g, node, chain);
+    json_key(j, "kept_by");
+    json_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&b);
+        heap_node_text(g, chain[i], &b);
+        json_str(j, buf_text(&b));
+    }
+    json_end(j, ']');
+    buf_free(&b);
+}
+
 static struct err *objects_json(struct json *j, const struct diff_report *x, bool freed)
 {
-    enum { MOST = 1000 };
     const struct heap_graph *g = freed ? x->d->a : x->d->b;
-    size_t limit = x->r->limit ? x->r->limit : MOST, n = limit;
-    uint32_t *v = calloc(limit, sizeof(*v));
-    struct err *e = v ? heap_diff_largest(x->d, freed, limit, v, &n)
-                      : err_new(ERR_NOMEM, "no memory for a list");
+    uint32_t *v;
+    size_t n;
+    struct err *e = largest(x, freed, x->r->limit ? x->r->limit : MOST_OBJECTS, &v, &n);
     json_key(j, freed ? "freed" : "new");
     json_begin(j, '[');
     for (size_t i = 0; !e && i < n; i++) {
@@ -353,6 +461,7 @@ static struct err *objects_json(struct json *j, const struct diff_report *x, boo
         json_kstr(j, "type", heap_shape_name(g, v[i]));
         json_ku64(j, "bytes", heap_size(g, v[i]));
         json_ku64(j, "retained", heap_retained(g, v[i]));
+        chain_json(j, g, v[i]);
         json_end(j, '}');
     }
     json_end(j, ']');

@@ -54,7 +54,11 @@ def test_new_objects(gospect, shop, tmp_path):
     assert seen["garbage_collections"] == 0 and seen["elapsed_ns"] > 0
     assert seen["new_total"]["count"] >= 500 and seen["kept_inferred"]["count"] == 0
     assert changed(gospect, "stats", shop.pid, "--diff-before", before, "--diff-after", after)["types"] == seen["types"]
-    assert "main.Event" in gospect("mem", "diff", before, after, check=0).out
+    mine = [o for o in seen["new"] if o["type"] == "main.Event"]
+    assert [o["kept_by"] for o in mine[:3]] == [["main.Event"] * n + ["global main.store"] for n in range(3)]
+    assert len(mine) == 500 and mine[0]["retained"] == 500 * mine[0]["bytes"]  # the head of the list keeps all of them
+    text = gospect("mem", "diff", before, after, check=0).out
+    assert "main.Event" in text and f"--paths {mine[0]['addr']}" in text
 
 
 def test_an_address_that_is_used_again_is_a_new_object(gospect, shop, tmp_path):
@@ -179,5 +183,5 @@ def test_profiles_that_do_not_fit(gospect, hoarder, go_build, run_go, tmp_path):
     refused("another program or build", first, elsewhere)
     refused("it is a profile of goroutine", goroutines, second)
     refused("two files are enough", first, second, second)
-    assert "cut off" in gospect("mem", "diff", before, after, "--profile", first, "--profile", cut).err
+    assert "is damaged" in gospect("mem", "diff", before, after, "--profile", first, "--profile", cut).err
     assert "belongs to mem diff" in gospect("mem", "stats", before, "--profile", first, check=2).err
