@@ -121,14 +121,6 @@ static void every_cut_is_seen(void **state)
     file_unmap(&plain);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_go_wrote_is_read),
-        cmocka_unit_test(a_difference_may_be_below_zero),
-        cmocka_unit_test(stacks_and_lines_are_those_of_the_program),
-        cmocka_unit_test(what_is_no_heap_profile_is_refused),
-        cmocka_unit_test(every_cut_is_seen),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(cmocka_unit_test(what_go_wrote_is_read), cmocka_unit_test(a_difference_may_be_below_zero),
+          cmocka_unit_test(stacks_and_lines_are_those_of_the_program),
+          cmocka_unit_test(what_is_no_heap_profile_is_refused), cmocka_unit_test(every_cut_is_seen))
