@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "rt/counters_int.h"
 #include "rt/heap_int.h"
 
 static uint32_t wait_reason(struct capture *c, uint8_t reason)
@@ -136,6 +137,24 @@ static void add_goroutines(struct capture *c)
     }
 }
 
+/* Go: runtime/mgcmark.go gcAssistAlloc: who allocates while the collector marks pays by marking.
+ * Set to 0 when a cycle begins. */
+static void count_assists(struct capture *c)
+{
+    int64_t credit = 0, debt = 0, debtors = 0;
+    if (!rt_has(&c->rt->layout, RT_g_gc_assist_bytes))
+        return;
+    for (size_t i = 0; i < c->ngs; i++) {
+        int64_t v = c->gs[i].row == SNAP_NONE ? 0 : c->gs[i].g.assist_bytes;
+        credit += v > 0 ? v : 0;
+        debt -= v < 0 ? v : 0;
+        debtors += v < 0;
+    }
+    snap_set_counter(c->s, "gc.assist_credit_bytes", credit);
+    snap_set_counter(c->s, "gc.assist_debt_bytes", debt);
+    snap_set_counter(c->s, "gc.assist_debtors", debtors);
+}
+
 /* ---- after the target was let go ---- */
 
 static void note_incomplete(struct capture *c)
@@ -214,6 +233,7 @@ static struct err *read_all(struct capture *c)
     TRY(capture_global_queue(c));
     read_finalizer(c);
     add_goroutines(c);
+    count_assists(c);
     if (c->locals)
         locals_rows(c->locals);
     capture_runqs(c);
@@ -339,6 +359,8 @@ static struct err *capture(struct capture *c)
         e = finish(c);
     if (!e)
         e = capture_heap_finish(c);
+    if (!e)
+        counters_spans(c->rt, c->rt->t, c->s); /* nothing stands still for it */
     close_capture(c);
     snap_set_meta_i64(c->s, SNAP_META_capture_ns, clock_mono_ns() - began);
     return e;
@@ -383,6 +405,8 @@ struct err *rt_capture_info(struct rt *rt, struct snap **ret)
     struct err *e = capture_info(rt, rt->t, s);
     if (!e)
         e = capture_counters(rt, rt->t, s);
+    if (!e)
+        counters_spans(rt, rt->t, s);
     if (e) {
         snap_free(s);
         return e;

@@ -52,6 +52,7 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
     g->timer = rt_get(l, p, RT_g_timer);
     g->goid = rt_get(l, p, RT_g_goid);
     g->parent_goid = rt_get(l, p, RT_g_parent_goid);
+    g->assist_bytes = rt_get_i(l, p, RT_g_gc_assist_bytes);
     g->wait_since = rt_get_i(l, p, RT_g_waitsince);
     g->sleep_when = rt_get_i(l, p, RT_g_sleep_when);
     g->status = status & ~scan;
