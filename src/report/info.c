@@ -185,7 +185,8 @@ static void scheduler(struct info *in)
 static void heap(struct info *in)
 {
     info_add(in, "gc.heap_live_bytes", INFO_BYTES, "", " live");
-    info_add(in, "gc.heap_goal_bytes", INFO_BYTES, "next GC at ", "");
+    info_add(in, "gc.trigger_bytes", INFO_BYTES, "next GC at ", "");
+    info_add(in, "gc.heap_goal_bytes", INFO_BYTES, "goal ", "");
     info_add(in, "memstats.heap_inuse_bytes", INFO_BYTES, "", " in spans in use");
     info_add(in, "memstats.heap_idle_bytes", INFO_BYTES, "", " idle");
     info_add(in, "memstats.heap_released_bytes", INFO_BYTES, "", " of that given back");

@@ -318,13 +318,34 @@ static void pulse_sched(const struct rt_layout *l, const struct rt_globals_copy 
     p->runq_global = (uint32_t)rt_get(l, g->sched, RT_schedt_runqsize);
 }
 
+static void pulse_memory(const struct rt_layout *l, const struct rt_globals_copy *g,
+                         const struct rt_memstats *m, struct rt_pulse *p)
+{
+    size_t ring = l->width[RT_mstats_pause_ns] / 8;
+    p->heap_live_bytes = rt_get(l, g->gccontroller, RT_gccontroller_heap_live);
+    p->heap_goal_bytes = m->next_gc;
+    p->heap_trigger_bytes = m->trigger;
+    p->heap_alloc_bytes = m->alloc;
+    p->heap_inuse_bytes = m->heap_inuse;
+    p->total_alloc_bytes = m->total_alloc;
+    p->sys_bytes = m->sys;
+    p->gc_cycles = (uint32_t)rt_get(l, g->memstats, RT_mstats_numgc);
+    if (ring && p->gc_cycles)
+        p->last_pause_ns = (int64_t)rt_get_word(l, g->memstats, RT_mstats_pause_ns,
+                                                (p->gc_cycles - 1) % ring);
+    if (g->work && rt_has(l, RT_work_cpu_total)) {
+        p->cpu_gc_ns = rt_get_i(l, g->work, RT_work_cpu_gc_total);
+        p->cpu_ns = rt_get_i(l, g->work, RT_work_cpu_total);
+    }
+}
+
 struct err *rt_pulse(struct rt *rt, const struct rt_pulse_options *o, struct rt_pulse *ret)
 {
     struct arena a;
     struct rt_globals_copy g;
     struct rt_ps_sum ps;
     struct rt_memstats m;
-    memset(ret, 0, sizeof(*ret));
+    *ret = (struct rt_pulse){.last_pause_ns = -1, .cpu_gc_ns = -1, .cpu_ns = -1};
     arena_init(&a);
     ret->mono_ns = clock_mono_ns();
     ret->wall_ns = clock_wall_ns();
@@ -337,11 +358,7 @@ struct err *rt_pulse(struct rt *rt, const struct rt_pulse_options *o, struct rt_
         e = rt_read_memstats(rt, rt->t, &g, false, &m);
     }
     if (!e) {
-        ret->heap_live_bytes = rt_get(&rt->layout, g.gccontroller, RT_gccontroller_heap_live);
-        ret->heap_goal_bytes = m.next_gc;
-        ret->heap_alloc_bytes = m.alloc;
-        ret->sys_bytes = m.sys;
-        ret->gc_cycles = (uint32_t)rt_get(&rt->layout, g.memstats, RT_mstats_numgc);
+        pulse_memory(&rt->layout, &g, &m, ret);
     } else if (err_code(e) == ERR_NOT_FOUND) {
         err_free(e);
         e = NULL;

@@ -153,6 +153,8 @@ static uint64_t heap_trigger(struct reader *r, uint64_t goal, uint64_t least)
     enum { PARTS = 64, LEAST = 45, MOST = 61, DEFAULT_HEAP_MINIMUM = 4 << 20 };
     if (rt_has(&r->rt->layout, RT_gccontroller_trigger))
         return GC(trigger);
+    if (goal == UINT64_MAX)
+        return goal;
     uint64_t marked = GC(heap_marked), runway = GC(runway);
     if (marked >= goal)
         return goal;

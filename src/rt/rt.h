@@ -69,6 +69,11 @@ struct rt_pulse {
     uint32_t gomaxprocs, idle_procs;
     uint32_t runq_global, runq_local, runq_local_max;
     uint64_t heap_live_bytes, heap_goal_bytes, heap_alloc_bytes, sys_bytes;
+    uint64_t heap_trigger_bytes; /* the next cycle begins there; UINT64_MAX: none by itself */
+    uint64_t heap_inuse_bytes;   /* spans with objects; what heap_alloc does not fill is free */
+    uint64_t total_alloc_bytes;  /* ever; the caches of the Ps not counted */
+    int64_t last_pause_ns;       /* -1: there was none */
+    int64_t cpu_gc_ns, cpu_ns;   /* processor time until the last cycle ended; -1: before Go 1.20 */
     uint32_t gc_cycles;
     bool gc_running;
 };
