@@ -37,7 +37,7 @@ void info_comma(struct info *in)
 }
 
 bool info_add(struct info *in, const char *counter, enum info_unit unit, const char *before,
-                const char *after)
+              const char *after)
 {
     int64_t v;
     if (!snap_counter(in->s, counter, &v) || v < 0)

@@ -2,8 +2,8 @@
  * info.h.
  *
  * Go: runtime/mgc.go gcStart, gcMarkDone, gcMarkTermination (1.18-1.27): the world stops to end
- * sweeping (tSweepTerm), goes on while marking (tMark), stops to end marking (tMarkTerm) and goes on
- * (tEnd); GODEBUG=gctrace=1 prints the same three spans of time. */
+ * sweeping (tSweepTerm), goes on while marking (tMark), stops to end marking (tMarkTerm) and goes
+ * on (tEnd); GODEBUG=gctrace=1 prints the same three spans of time. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* memstats.c - runtime.MemStats from the counters of a snapshot; see memstats.h.
  *
- * Go: runtime/mstats.go MemStats (1.18-1.27).  Lookups and DebugGC are left out: the first is always
- * 0, the last always false. */
+ * Go: runtime/mstats.go MemStats (1.18-1.27).  Lookups and DebugGC are left out: the first is
+ * always 0, the last always false. */
 #include "report/memstats.h"
 
 #include <stdio.h>

@@ -94,7 +94,7 @@ struct rt_g {
     uint64_t goid, parent_goid;
     int64_t wait_since, sleep_when;
     int64_t assist_bytes; /* it may still allocate while the collector marks; < 0: owes work */
-    uint32_t status; /* the runtime's number, without the scan bit */
+    uint32_t status;      /* the runtime's number, without the scan bit */
     uint8_t wait_reason;
     uint8_t ran; /* counts how often it stopped running (trackingSeq) */
     bool scan, async, parking, running_cleanups;

@@ -1,6 +1,6 @@
 /* counters.c - the runtime's counters: the scheduler's (what GODEBUG=schedtrace shows) and those of
- * runtime.MemStats; counters_gc.c has the collector's.  docs/formats/counters.md says what the names
- * mean.
+ * runtime.MemStats; counters_gc.c has the collector's.  docs/formats/counters.md says what the
+ * names mean.
  *
  * Go: runtime/proc.go schedtrace, gcount, mcount; runtime/mstats.go (1.18-1.27). */
 #include <stdio.h>
@@ -331,8 +331,8 @@ static void pulse_memory(const struct rt_layout *l, const struct rt_globals_copy
     p->sys_bytes = m->sys;
     p->gc_cycles = (uint32_t)rt_get(l, g->memstats, RT_mstats_numgc);
     if (ring && p->gc_cycles)
-        p->last_pause_ns = (int64_t)rt_get_word(l, g->memstats, RT_mstats_pause_ns,
-                                                (p->gc_cycles - 1) % ring);
+        p->last_pause_ns =
+            (int64_t)rt_get_word(l, g->memstats, RT_mstats_pause_ns, (p->gc_cycles - 1) % ring);
     if (g->work && rt_has(l, RT_work_cpu_total)) {
         p->cpu_gc_ns = rt_get_i(l, g->work, RT_work_cpu_gc_total);
         p->cpu_ns = rt_get_i(l, g->work, RT_work_cpu_total);

@@ -1,5 +1,6 @@
-/* counters_gc.c - the counters of the garbage collector: settings, pacing, phases of the last cycle,
- * processor time by kind of work, pauses.  docs/formats/counters.md says what the names mean.
+/* counters_gc.c - the counters of the garbage collector: settings, pacing, phases of the last
+ * cycle, processor time by kind of work, pauses.  docs/formats/counters.md says what the names
+ * mean.
  *
  * Go: runtime/mgc.go work, gcphase, writeBarrier; runtime/mgcpacer.go gcController;
  * runtime/mgclimit.go gcCPULimiter; runtime/runtime1.go debug; runtime/mstats.go pause_ns

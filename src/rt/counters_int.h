@@ -28,7 +28,7 @@ struct rt_memstats {
     uint64_t heap_sys, heap_idle, heap_inuse, heap_released;
     uint64_t stack_inuse, stack_sys, mspan_inuse, mspan_sys, mcache_inuse, mcache_sys;
     uint64_t buckhash_sys, gc_sys, other_sys, next_gc;
-    uint64_t trigger;   /* heap size at which the next cycle begins; next_gc is where it should end */
+    uint64_t trigger; /* heap size at which the next cycle begins; next_gc is where it should end */
     bool limit_decides; /* next_gc comes from GOMEMLIMIT, not from GOGC */
     uint64_t large_alloc, large_free, large_mallocs, large_frees; /* objects with a span each */
     struct {

@@ -128,7 +128,8 @@ static uint64_t limit_goal(const struct reader *r)
     return max_u64(goal, marked);
 }
 
-/* Go: heapGoalInternal; before 1.19 the goal is a variable.  *ret_least: the trigger is no lower. */
+/* Go: heapGoalInternal; before 1.19 the goal is a variable.  *ret_least: the trigger is no lower.
+ */
 static uint64_t heap_goal(struct reader *r, uint64_t *ret_least)
 {
     enum { MIN_RUNWAY = 64 << 10 };

@@ -15,8 +15,8 @@
 #include "rt/heap_int.h"
 
 enum {
-    BATCH = 16384,   /* spans that are read at once */
-    SIZE_UNIT = 8,   /* sizes of small objects are multiples of it */
+    BATCH = 16384, /* spans that are read at once */
+    SIZE_UNIT = 8, /* sizes of small objects are multiples of it */
     SMALL_MAX = 32768,
     TRIES = 3,
     SPARSE_PART = 4, /* a span is sparse when less than one slot in so many is taken */
@@ -123,7 +123,8 @@ static void set_rows(struct snap *s, const struct filling *f)
     }
     set(s, "", "count", all.spans);
     set(s, "", "bytes", all.bytes);
-    set(s, "", "free_bytes", all.bytes - f->large.bytes - min_u64(used, all.bytes - f->large.bytes));
+    set(s, "", "free_bytes",
+        all.bytes - f->large.bytes - min_u64(used, all.bytes - f->large.bytes));
     set(s, "", "sparse", all.sparse);
     set(s, "", "sparse_bytes", all.sparse_bytes);
     set(s, "large.", "count", f->large.spans);

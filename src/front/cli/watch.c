@@ -396,8 +396,8 @@ static void set_rates(struct cli_watch_view *v, const struct rt_pulse *p)
                             ? (double)(p->total_alloc_bytes - v->before.total_alloc) / seconds
                             : 0;
     if (!first && p->cpu_ns > v->before.cpu_ns && v->before.cpu_ns >= 0)
-        v->gc_share = (double)(p->cpu_gc_ns - v->before.cpu_gc_ns) /
-                      (double)(p->cpu_ns - v->before.cpu_ns);
+        v->gc_share =
+            (double)(p->cpu_gc_ns - v->before.cpu_gc_ns) / (double)(p->cpu_ns - v->before.cpu_ns);
     v->before.mono_ns = p->mono_ns;
     v->before.total_alloc = p->total_alloc_bytes;
     v->before.cpu_gc_ns = p->cpu_gc_ns;
