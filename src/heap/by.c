@@ -195,7 +195,9 @@ static void count_by_key(const struct heap_graph *g, const uint16_t *key_of, str
                 continue;
             uint16_t shape = s->slot.shape[slot];
             bool guessed = shape < s->shape.n && s->shape.evidence[shape] == SNAP_EV_GUESS;
-            add_object(&v[key_of[shape]], heap_slot_live(g, slot), guessed, s->span.elem_size[r]);
+            bool live = heap_slot_live(g, slot);
+            add_object(&v[key_of[shape]], live, guessed, s->span.elem_size[r]);
+            v[key_of[shape]].old_count += live && heap_bit(s->slots64.survived, slot);
         }
 }
 

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "report/heap_survival.h"
 #include "report/report_int.h"
 #include "report/table.h"
+
+enum { SURVIVAL_ROWS = 5 }; /* beside those that changed */
 
 struct diff_report {
     const struct report_heap_diff *r;
@@ -309,6 +312,7 @@ struct err *report_heap_diff_text(const struct report_heap_diff *r,
     holders_text(&x);
     modified_text(&x);
     sites_text(&x);
+    report_survival_text(r->survival, r->limit ? SURVIVAL_ROWS : 0, &x.f);
     ages_text(&x);
     how_sure(&x);
     missing_text(&x.f.b, x.b, style);
@@ -470,6 +474,7 @@ struct err *report_heap_diff_json(const struct report_heap_diff *r, struct repor
     types_json(&j, &x);
     holders_json(&j, &x);
     sites_json(&j, &x);
+    report_survival_json(r->survival, &j);
     json_key(&j, "missing");
     missing_json(&j, x.b);
     json_end(&j, '}');

@@ -4,13 +4,15 @@
 
 #include "heap/diff.h"
 #include "heap/sites.h"
+#include "heap/survival.h"
 #include "report/report.h"
 
 struct report_heap_diff {
     const struct heap_diff *diff;
     const struct heap_site_rows *sites; /* NULL: there is no memory profile in both */
-    const char *no_sites;               /* why, or NULL */
-    size_t limit;                       /* rows of each list; 0: all */
+    const struct heap_survival *survival;
+    const char *no_sites; /* why, or NULL */
+    size_t limit;         /* rows of each list; 0: all */
     int64_t wall_ns;
     const char *later; /* how the later snapshot is written on a command line */
 };

@@ -43,19 +43,48 @@ static struct err *show_diff(struct cli *c, struct report_heap_diff *r)
     return e;
 }
 
+/* The interval before: what --earlier names, up to the first of the two. */
+static struct err *survival(struct cli *c, const struct heap_look *a, const struct heap_diff *d,
+                            struct heap_survival *ret)
+{
+    const char *path = cli_text(&c->args, OPT_earlier);
+    struct heap_options marks = {.mark_only = true};
+    struct heap_diff_options o = {.progress = &c->progress.base};
+    struct heap_look z = {0};
+    struct heap_diff *before = NULL;
+    if (!path)
+        return heap_survival(d, NULL, ret);
+    struct err *e = heap_look_open(c, path, &marks, 0, &z);
+    if (!e)
+        e = err_wrap(heap_diff(z.graph, a->graph, &o, &before), "--earlier %s", path);
+    if (!e)
+        e = heap_survival(d, before, ret);
+    heap_diff_free(before);
+    heap_look_free(&z);
+    return e;
+}
+
 static struct err *compare(struct cli *c, const struct heap_look *a, const struct heap_look *b,
                            int64_t began)
 {
     struct heap_diff_options o = {.progress = &c->progress.base};
+    struct heap_survival lives;
     struct heap_diff *d;
     TRY(heap_diff(a->graph, b->graph, &o, &d));
+    struct err *e = survival(c, a, d, &lives);
+    if (e) {
+        heap_diff_free(d);
+        return e;
+    }
     struct report_heap_diff r = {.diff = d,
+                                 .survival = &lives,
                                  .limit = c->json ? 0 : LIMIT_DEFAULT,
                                  .wall_ns = clock_mono_ns() - began,
                                  .later = buf_text((struct buf *)&b->word)};
     if (c->args.opt[OPT_heap_limit].given)
         r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);
-    struct err *e = show_diff(c, &r);
+    e = show_diff(c, &r);
+    heap_survival_free(&lives);
     heap_diff_free(d);
     return e;
 }
@@ -90,6 +119,9 @@ struct err *run_mem(struct cli *c, int *ret_code)
     const struct cli_args *a = &c->args;
     const char *before = cli_text(a, OPT_diff_before), *after = cli_text(a, OPT_diff_after);
     TRY(mem_semantic_check(a));
+    if (cli_text(a, OPT_earlier) &&
+        (cli_flag(a, OPT_semantic) || (strcmp(a->pos[0], "diff") != 0 && !before)))
+        return usage("--earlier belongs to mem diff of two heaps");
     if (strcmp(a->pos[0], "diff") == 0) {
         if (!a->pos[2])
             return usage("mem diff needs two snapshots");
