@@ -54,6 +54,8 @@ static void as_text(void **state)
         "goroutines  12,408, 1,203,112 ever created\n"
         "heap        412 MB live, next GC at 760 MB, goal 800 MB\n"
         "GC          1,204 cycles, last ended 12 s ago, not running, 1.5 % of CPU time\n"
+        "pacing      the next cycle begins at 760 MB and aims at 800 MB (GOGC); now 412\n"
+        "            MB\n"
         "process     1.10 GB resident\n"
         "build settings\n"
         "  -trimpath    true\n"
