@@ -7,6 +7,8 @@
 #include "heap/by.h"
 #include "heap/make.h"
 #include "heap/sites.h"
+#include "heap/sparse.h"
+#include "heap/survival.h"
 #include "heap/suspects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -173,6 +175,9 @@ static void groups(const struct heap_graph *g)
                 abort();
         heap_rows_free(&rows);
     }
+    struct heap_sparse sparse;
+    if (may(heap_sparse(heap_snap(g), &sparse)))
+        heap_sparse_free(&sparse);
     struct heap_top top[8];
     size_t n;
     must(heap_top(g, &(struct heap_top_options){.limit = 8, .holders = true}, top, &n));
@@ -216,6 +221,22 @@ static void ways(struct heap_graph *g)
     buf_free(&b);
 }
 
+static void survive(const struct heap_diff *d, uint64_t live)
+{
+    struct heap_survival s;
+    uint64_t objects = 0, kept = 0;
+    must(heap_survival(d, NULL, &s));
+    for (size_t i = 0; i < s.n; i++) {
+        objects += s.v[i].objects;
+        kept += s.v[i].kept;
+        if (s.v[i].kept > s.v[i].objects || s.v[i].kept_fresh > s.v[i].fresh)
+            abort();
+    }
+    if (objects != live || kept != d->kept.count)
+        abort();
+    heap_survival_free(&s);
+}
+
 static void compare(const struct heap_graph *a, const struct heap_graph *b)
 {
     struct heap_diff *d;
@@ -230,6 +251,7 @@ static void compare(const struct heap_graph *a, const struct heap_graph *b)
         abort();
     if (may(heap_cross_check(d, NULL, &rows)))
         heap_site_rows_free(&rows);
+    survive(d, x.live_objects);
     heap_diff_free(d);
     if (may(heap_semantic_diff(heap_snap(a), heap_snap(b), NULL, &tree)))
         heap_semantic_free(&tree);

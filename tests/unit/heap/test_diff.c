@@ -3,6 +3,7 @@
 #include "check.h"
 #include "heap/diff.h"
 #include "heap/make.h"
+#include "heap/survival.h"
 #include "snap/make.h"
 
 /* ---- a model of the allocator ---- */
@@ -139,6 +140,42 @@ static void check_sums(const struct heap_diff *d)
     assert_int_equal(hung, d->fresh.count);
 }
 
+/* Survival by type against the world's own account; with several collections `same` is inferred. */
+static void check_survival(const struct heap_diff *d, const struct world *then,
+                           uint32_t was[SPANS][ELEMS], uint32_t is[SPANS][ELEMS])
+{
+    uint64_t objects[TYPES] = {0}, fresh[TYPES] = {0}, kept[TYPES] = {0}, kept_fresh[TYPES] = {0};
+    struct heap_survival v;
+    for (uint32_t s = 0; s < SPANS; s++)
+        for (uint32_t i = 0; i < ELEMS; i++) {
+            const struct cell *c = &then->cells[s][i];
+            bool same = was[s][i] && was[s][i] == is[s][i];
+            objects[c->type] += was[s][i] != 0;
+            fresh[c->type] += was[s][i] && !c->marked;
+            kept[c->type] += same;
+            kept_fresh[c->type] += same && !c->marked;
+        }
+    check_ok(heap_survival(d, NULL, &v));
+    assert_int_equal(v.gcs, d->gcs);
+    for (size_t r = 0; r < v.n; r++) {
+        unsigned t;
+        assert_int_equal(sscanf(v.v[r].type, "main.T%u", &t), 1);
+        assert_int_equal(v.v[r].objects, objects[t]);
+        assert_int_equal(v.v[r].fresh, fresh[t]);
+        assert_int_equal(v.v[r].old_a, objects[t] - fresh[t]);
+        if (d->gcs < 2) {
+            assert_int_equal(v.v[r].kept, kept[t]);
+            assert_int_equal(v.v[r].kept_fresh, kept_fresh[t]);
+        } else {
+            assert_true(v.v[r].kept >= kept[t]);
+        }
+        objects[t] = 0;
+    }
+    for (uint32_t t = 0; t < TYPES; t++)
+        assert_int_equal(objects[t], 0); /* every type that there was has a row */
+    heap_survival_free(&v);
+}
+
 static void check_history(uint64_t seed, uint32_t between)
 {
     static uint32_t was[SPANS][ELEMS], is[SPANS][ELEMS];
@@ -147,6 +184,7 @@ static void check_history(uint64_t seed, uint32_t between)
     for (uint64_t k = make_below(&w.r, 200); k; k--)
         make_below(&w.r, 40) ? step(&w) : collect(&w);
     struct snap *a = take(&w, was);
+    struct world then = w;
     for (uint32_t gc = 0; gc <= between; gc++) {
         if (gc)
             collect(&w);
@@ -162,6 +200,7 @@ static void check_history(uint64_t seed, uint32_t between)
         for (uint32_t i = 0; i < ELEMS; i++)
             check_cell(d, &w, s, i, was[s][i], is[s][i]);
     check_sums(d);
+    check_survival(d, &then, was, is);
     heap_diff_free(d);
     heap_close(ga);
     heap_close(gb);
