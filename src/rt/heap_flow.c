@@ -419,6 +419,15 @@ uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
     return shape_of(p, one ? SNAP_FORM_VALUE : SNAP_FORM_ARRAY, type, SNAP_EV_HEADER);
 }
 
+bool flow_is_directory(const struct shaper *p, uint16_t shape)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    if (p->map_table == SNAP_NONE || sh->form != SNAP_FORM_ARRAY)
+        return false;
+    const struct type_entry *e = types_entry(p->ty, sh->type);
+    return e->info.kind == GO_KIND_POINTER && e->elem == p->map_table;
+}
+
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected)
 {
     const struct type_shape *h = types_shape_get(p->ty, have);
