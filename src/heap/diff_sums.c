@@ -138,6 +138,7 @@ struct attach {
     uint32_t *up;    /* by vertex of B: the nearest dominator that was there before */
     uint32_t *count; /* by vertex: new objects */
     uint64_t *bytes;
+    int64_t *grown; /* by vertex: in place */
 };
 
 static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
@@ -152,7 +153,8 @@ static void attach_all(struct attach *w)
     const struct snap *s = g->s;
     for (uint32_t v = 0; v < g->nvert; v++) {
         bool fresh = is_fresh_vertex(w->f, v);
-        w->up[v] = fresh ? w->up[g->idom[v]] : v;
+        uint32_t above = fresh ? g->idom[v] : heap_map_of(g, v);
+        w->up[v] = above == v ? v : w->up[above];
         if (fresh) {
             w->count[w->up[v]]++;
             w->bytes[w->up[v]] += heap_size(g, g->index[v]);
@@ -169,20 +171,42 @@ static void attach_all(struct attach *w)
         }
 }
 
+/* What grew in place: a map for itself, a backing array for itself or, without pointers, for what
+ * holds it. */
+static void attach_grown(struct attach *w)
+{
+    const struct heap_graph *g = w->f->b;
+    const struct heap_diff *d = w->f->d;
+    for (size_t i = 0; i < d->nmodified; i++) {
+        const struct heap_modified *m = &d->modified[i];
+        uint32_t at = m->slot_b < g->nscan ? g->vertex[m->slot_b] : g->owner[m->slot_b - g->nscan];
+        if (at)
+            w->grown[w->up[at - 1]] += (int64_t)(m->bytes_b - m->bytes_a);
+    }
+}
+
+static uint64_t growth(const struct attach *w, uint32_t v)
+{
+    int64_t sum = (int64_t)w->bytes[v] + w->grown[v];
+    return sum > 0 ? (uint64_t)sum : 0;
+}
+
 static struct err *take_holders(struct attach *w, struct heap_diff *d, size_t limit)
 {
     const struct heap_graph *g = w->f->b;
     struct heap_largest l = {.limit = limit};
     TRY(heap_array(limit, sizeof(*l.v), "a diff of the heap", &l.v));
     for (uint32_t v = 0; v < g->nvert; v++)
-        if (w->count[v])
-            heap_offer(&l, v, w->bytes[v]);
+        if (w->count[v] || growth(w, v))
+            heap_offer(&l, v, growth(w, v));
     heap_sort_largest(&l);
     struct err *e = heap_array(l.n, sizeof(*d->holders), "a diff of the heap", &d->holders);
     for (size_t i = 0; !e && i < l.n; i++) {
-        uint32_t node = heap_node_of_vertex(g, l.v[i].node);
-        d->holders[d->nholders++] = (struct heap_diff_holder){
-            node, heap_kept_by(g, node), {w->count[l.v[i].node], l.v[i].retained}};
+        uint32_t v = l.v[i].node, node = heap_node_of_vertex(g, v);
+        d->holders[d->nholders++] = (struct heap_diff_holder){.node = node,
+                                                              .kept_by = heap_kept_by(g, node),
+                                                              .fresh = {w->count[v], w->bytes[v]},
+                                                              .grown = w->grown[v]};
     }
     free(l.v);
     return e;
@@ -201,13 +225,17 @@ static struct err *sum_holders(struct heap_differ *f)
         e = heap_array(f->b->nvert, sizeof(*w.count), what, &w.count);
     if (!e)
         e = heap_array(f->b->nvert, sizeof(*w.bytes), what, &w.bytes);
+    if (!e)
+        e = heap_array(f->b->nvert, sizeof(*w.grown), what, &w.grown);
     if (!e) {
         attach_all(&w);
+        attach_grown(&w);
         e = take_holders(&w, f->d, limit);
     }
     free(w.up);
     free(w.count);
     free(w.bytes);
+    free(w.grown);
     return e;
 }
 

@@ -387,6 +387,30 @@ void heap_paths_free(struct heap_paths *p)
     memset(p, 0, sizeof(*p));
 }
 
+struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
+                               struct progress *progress, struct heap_path *ret)
+{
+    struct heap_paths found;
+    struct heap_path_options o = {
+        .to = HEAP_TO_SLOT, .what = node, .limit = 1, .progress = progress};
+    *ret = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
+    if (!g->has_edges || !heap_is_object(g, node))
+        return NULL;
+    struct err *e = heap_find_paths(g, &o, &found);
+    if (e && (err_code(e) == ERR_LIMIT || err_code(e) == ERR_NOT_FOUND)) {
+        err_free(e); /* too many ways; or a free slot, in a snapshot that somebody made */
+        return NULL;
+    }
+    if (e)
+        return e;
+    struct heap_step *steps = arena_array(mem, struct heap_step, found.v[0].n);
+    memcpy(steps, found.v[0].steps, found.v[0].n * sizeof(*steps));
+    *ret = found.v[0];
+    ret->steps = steps;
+    heap_paths_free(&found);
+    return NULL;
+}
+
 void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b)
 {
     struct buf word = {0};

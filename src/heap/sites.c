@@ -10,6 +10,8 @@
 #include "heap/sites.h"
 #include "heap/sites_int.h"
 
+enum { LIKE = 4 };
+
 const char *heap_verdict_name(enum heap_verdict v)
 {
     static const char *const names[] = {"agree", "only profile", "only objects"};
@@ -103,8 +105,30 @@ static struct err *find_growth(struct check *c, int64_t rate)
 
 /* ---- which types come from which stacks ---- */
 
+/* By type: 1 + a shape of a map with it. */
+static struct err *find_maps(const struct snap *s, uint32_t **ret)
+{
+    TRY(heap_array(s->type.n, sizeof(**ret), "the types of the heap", ret));
+    for (uint32_t i = 1; i < s->shape.n; i++)
+        if (s->shape.form[i] == SNAP_FORM_MAP && s->shape.type[i] != SNAP_NONE)
+            (*ret)[s->shape.type[i]] = i + 1;
+    return NULL;
+}
+
+/* The number of the type of a sampled object; a map grows by its parts, and they count for it. */
+static uint32_t key_of_sample(const struct check *c, const uint32_t *maps, uint32_t slot)
+{
+    uint32_t shape = c->b->slot.shape[slot];
+    if (heap_is_map_part(c->d->b, slot)) {
+        uint32_t type = c->b->shape.type[shape];
+        shape = type != SNAP_NONE && maps[type] ? maps[type] - 1 : shape;
+    }
+    return c->keys.of[shape];
+}
+
 static struct err *tie_types(struct check *c)
 {
+    uint32_t *maps;
     const struct heap_graph *g = c->d->b;
     TRY(heap_type_keys(c->b, &c->keys));
     TRY(heap_array(c->keys.n, sizeof(uint32_t), "the types of the heap", &c->type_row));
@@ -113,13 +137,14 @@ static struct err *tie_types(struct check *c)
     for (uint32_t i = 0; i < c->d->ntypes; i++)
         if (c->d->types[i].shape_b != SNAP_NONE)
             c->type_row[c->keys.of[c->d->types[i].shape_b]] = i;
+    TRY(find_maps(c->b, &maps));
     for (uint32_t i = 0; i < c->b->special.n; i++) {
         uint32_t slot = c->b->special.slot[i], bucket = c->b->special.bucket[i];
         bool added;
         if (c->b->special.kind[i] != SNAP_SPECIAL_PROFILE || bucket == SNAP_NONE ||
             !heap_live(g, slot))
             continue;
-        uint32_t key = c->keys.of[c->b->slot.shape[slot]];
+        uint32_t key = key_of_sample(c, maps, slot);
         uint32_t row =
             map_get_or_put(&c->pairs, (uint64_t)key << 32 | bucket, (uint32_t)c->found.n, &added);
         if (added)
@@ -127,6 +152,7 @@ static struct err *tie_types(struct check *c)
         c->found.v[row].n++;
         c->sampled[key]++;
     }
+    free(maps);
     return NULL;
 }
 
@@ -138,6 +164,9 @@ static void finish_row(struct check *c, struct heap_site_row r)
     bool objects = (double)r.object_bytes >= c->min_bytes;
     if (!profile && !objects)
         return;
+    /* what samples say of so little may be four times too much or too little */
+    profile = profile || r.profile_bytes * LIKE >= (double)r.object_bytes;
+    objects = objects || (double)r.object_bytes * LIKE >= r.profile_bytes;
     r.verdict = profile && objects ? HEAP_BOTH_AGREE
                 : profile          ? HEAP_ONLY_PROFILE
                                    : HEAP_ONLY_OBJECTS;

@@ -51,6 +51,15 @@ static const char *type_name(const struct diff_report *x, const struct heap_diff
 
 /* ---- text ---- */
 
+static void next_text(struct diff_report *x)
+{
+    const struct heap_diff_holder *h = x->d->nholders ? x->d->holders : NULL;
+    if (!h || !heap_is_object(x->d->b, h->node) || !x->r->later)
+        return;
+    buf_printf(&x->f.b, "→ gospect heap %s --object 0x%" PRItaddr "\n", x->r->later,
+               (unsigned long long)heap_address(x->d->b, h->node));
+}
+
 /* "+38 MB in 60 s (+412,093 −71,204 objects, 1,982 grown or shrunk)" */
 static void headline(struct diff_report *x)
 {
@@ -77,6 +86,36 @@ static void headline(struct diff_report *x)
     buf_free(&right);
 }
 
+static void where_text(const struct diff_report *x, const struct heap_diff_holder *h,
+                       struct buf *b);
+
+/* The one place where at least half of the growth is, if there is one. */
+static const struct heap_diff_holder *main_place(const struct heap_diff *d)
+{
+    int64_t delta = (int64_t)d->fresh.bytes - (int64_t)d->freed.bytes + d->modified_bytes;
+    if (delta <= 0 || !d->nholders || d->holders[0].node == HEAP_ALL)
+        return NULL;
+    int64_t there = (int64_t)d->holders[0].fresh.bytes + d->holders[0].grown;
+    return there >= delta / 2 && d->holders[0].path.n ? &d->holders[0] : NULL;
+}
+
+static void verdict(struct diff_report *x)
+{
+    const struct heap_diff_holder *h = main_place(x->d);
+    struct buf b = {0};
+    if (!h)
+        return;
+    text_bytes(&b, h->fresh.bytes + (uint64_t)h->grown);
+    buf_str(&b, " of it in one place, ");
+    heap_node_text(x->d->b, h->node, &b);
+    buf_printf(&b, " at 0x%" PRItaddr ", reached by ",
+               (unsigned long long)heap_address(x->d->b, h->node));
+    where_text(x, h, &b);
+    text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
+    buf_char(&x->f.b, '\n');
+    buf_free(&b);
+}
+
 static void cell_bytes(struct table *t, int64_t n)
 {
     signed_bytes(table_cell(t), n);
@@ -92,6 +131,28 @@ static void cell_count(struct table *t, uint64_t n)
     table_cell_end(t);
 }
 
+static bool is_changed(const struct heap_diff_type *t)
+{
+    return t->fresh.count || t->freed.count || t->modified;
+}
+
+/* "312 more changed: --limit 0 shows all; 40 did not change" */
+static void types_left_out(struct diff_report *x, size_t changed)
+{
+    size_t hidden = changed - shown(x, changed), same = x->d->ntypes - changed;
+    if (!hidden && !same)
+        return;
+    buf_str(&x->f.b, "  ");
+    if (hidden) {
+        text_count(&x->f.b, hidden);
+        buf_str(&x->f.b, " more changed: --limit 0 shows all");
+    }
+    buf_str(&x->f.b, hidden && same ? "; " : "");
+    if (same)
+        count_of(&x->f.b, same, "type did not change", "types did not change");
+    buf_char(&x->f.b, '\n');
+}
+
 static void types_text(struct diff_report *x)
 {
     static const char *const heads[] = {"bytes", "new", "freed", "changed", "kept", "type"};
@@ -102,8 +163,11 @@ static void types_text(struct diff_report *x)
         table_column(&t, i, heads[i], TABLE_RIGHT | (i ? 0 : TABLE_BOLD));
     table_column(&t, ARRAY_LEN(heads) - 1, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->ntypes); i++) {
+    size_t changed = 0;
+    for (size_t i = 0; i < d->ntypes; i++) {
         const struct heap_diff_type *row = &d->types[i];
+        if (!is_changed(row) || changed++ >= shown(x, d->ntypes))
+            continue;
         const char *name = type_name(x, row);
         cell_bytes(&t, row->delta_bytes);
         cell_count(&t, row->fresh.count);
@@ -114,8 +178,42 @@ static void types_text(struct diff_report *x)
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
-    left_out(x, d->ntypes);
+    types_left_out(x, changed);
     flow(&x->f);
+}
+
+/* "orders.cache → .entries", or what it is when no way to it is known. */
+static void where_text(const struct diff_report *x, const struct heap_diff_holder *h, struct buf *b)
+{
+    const struct heap_graph *g = x->d->b;
+    if (h->path.n) {
+        heap_path_text(g, &h->path, b);
+    } else if (h->node == HEAP_ALL) {
+        buf_str(b, "several variables or goroutines");
+    } else {
+        heap_node_text(g, h->node, b);
+        if (h->kept_by != h->node && h->kept_by != HEAP_ALL && h->kept_by != SNAP_NONE) {
+            buf_str(b, " ← ");
+            heap_node_text(g, h->kept_by, b);
+        }
+    }
+}
+
+static void holder_row(struct diff_report *x, struct table *t, const struct heap_diff_holder *h)
+{
+    bool object = heap_is_object(x->d->b, h->node);
+    cell_bytes(t, (int64_t)h->fresh.bytes + h->grown);
+    cell_count(t, h->fresh.count);
+    if (h->grown) {
+        cell_bytes(t, h->grown);
+    } else {
+        cell_count(t, 0);
+    }
+    table_text(t, object ? (*heap_shape_name(x->d->b, h->node) ? heap_shape_name(x->d->b, h->node)
+                                                               : "(not known)")
+                         : "");
+    where_text(x, h, table_cell(t));
+    table_cell_end(t);
 }
 
 static void holders_text(struct diff_report *x)
@@ -124,24 +222,16 @@ static void holders_text(struct diff_report *x)
     struct table t;
     if (!d->nholders)
         return;
-    buf_str(&x->f.b, "where new objects hang\n");
-    table_init(&t, 3);
-    table_column(&t, 0, "new", TABLE_RIGHT | TABLE_BOLD);
-    table_column(&t, 1, "objects", TABLE_RIGHT);
-    table_column(&t, 2, "holder", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    buf_str(&x->f.b, "where it grew\n");
+    table_init(&t, 5);
+    table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
+    table_column(&t, 1, "new", TABLE_RIGHT);
+    table_column(&t, 2, "in place", TABLE_RIGHT);
+    table_column(&t, 3, "in", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_column(&t, 4, "kept by", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->nholders); i++) {
-        const struct heap_diff_holder *h = &d->holders[i];
-        cell_bytes(&t, (int64_t)h->fresh.bytes);
-        cell_count(&t, h->fresh.count);
-        struct buf *b = table_cell(&t);
-        heap_node_text(d->b, h->node, b);
-        if (h->kept_by != h->node && h->kept_by != HEAP_ALL && h->kept_by != SNAP_NONE) {
-            buf_str(b, " ← ");
-            heap_node_text(d->b, h->kept_by, b);
-        }
-        table_cell_end(&t);
-    }
+    for (size_t i = 0; i < shown(x, d->nholders); i++)
+        holder_row(x, &t, &d->holders[i]);
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
     left_out(x, d->nholders);
@@ -199,7 +289,9 @@ static void ages_text(struct diff_report *x)
             continue;
         buf_str(&b, b.n ? ", " : "");
         text_bytes(&b, age->amount.bytes);
-        if (age->max == UINT32_MAX)
+        if (!age->max)
+            buf_str(&b, " none");
+        else if (age->max == UINT32_MAX)
             buf_printf(&b, " %u or more", age->min);
         else if (age->min == age->max)
             buf_printf(&b, " %u", age->min);
@@ -207,7 +299,7 @@ static void ages_text(struct diff_report *x)
             buf_printf(&b, " %u to %u", age->min, age->max);
     }
     if (b.n)
-        buf_printf(&x->f.b, "survivors, by garbage collections seen: %s\n", buf_text(&b));
+        buf_printf(&x->f.b, "garbage collections that live objects survived: %s\n", buf_text(&b));
     buf_free(&b);
 }
 
@@ -305,12 +397,14 @@ struct err *report_heap_diff_text(const struct report_heap_diff *r,
                             .b = heap_snap(r->diff->b),
                             .f = {.style = style, .sink = out}};
     headline(&x);
+    verdict(&x);
     types_text(&x);
     holders_text(&x);
     modified_text(&x);
     sites_text(&x);
     ages_text(&x);
     how_sure(&x);
+    next_text(&x);
     missing_text(&x.f.b, x.b, style);
     if (r->wall_ns > 0) {
         text_ns(&x.f.b, r->wall_ns);
@@ -409,6 +503,13 @@ static void holders_json(struct json *j, const struct diff_report *x)
         json_kstr(j, "holder", buf_text(&b));
         json_ku64(j, "new", h->fresh.count);
         json_ku64(j, "new_bytes", h->fresh.bytes);
+        json_ki64(j, "grown_bytes", h->grown);
+        if (heap_is_object(x->d->b, h->node))
+            json_kaddr(j, "addr", heap_address(x->d->b, h->node));
+        buf_clear(&b);
+        if (h->path.n)
+            heap_path_text(x->d->b, &h->path, &b);
+        json_kstr(j, "path", h->path.n ? buf_text(&b) : NULL);
         json_end(j, '}');
     }
     json_end(j, ']');

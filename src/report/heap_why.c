@@ -69,6 +69,25 @@ static void suspect_content(const struct report_heap *r, const struct heap_suspe
         text_bytes(b, v->content[i].bytes);
         buf_str(b, ")");
     }
+    if (v->store) {
+        buf_str(b, v->ncontent ? "; " : "");
+        text_bytes(b, v->store);
+        buf_str(b, " are the map itself");
+    }
+}
+
+/* "kept by orders.store → .orders", or, where nothing keeps it alone, the shortest way to it. */
+static void suspect_way(const struct heap_graph *g, const struct heap_suspect *v, struct buf *b)
+{
+    buf_str(b, "kept by ");
+    if (v->kept_by == HEAP_ALL)
+        buf_str(b, "several variables or goroutines");
+    else
+        heap_node_text(g, v->kept_by, b);
+    if (!v->path.n)
+        return;
+    buf_str(b, v->kind == HEAP_GROUP ? "; the way to the largest: " : "; the shortest way to it: ");
+    heap_path_text(g, &v->path, b);
 }
 
 static void suspect_text(struct flow *f, const struct report_heap *r, const struct heap_suspect *v,
@@ -90,14 +109,7 @@ static void suspect_text(struct flow *f, const struct report_heap *r, const stru
         wrapped(f, &b, 4);
         buf_clear(&b);
     }
-    buf_str(&b, "kept by ");
-    if (v->kept_by == HEAP_ALL)
-        buf_str(&b, "several variables or goroutines");
-    else
-        heap_node_text(g, v->kept_by, &b);
-    buf_str(&b, v->path.n ? ": " : "");
-    if (v->path.n)
-        heap_path_text(g, &v->path, &b);
+    suspect_way(g, v, &b);
     wrapped(f, &b, 4);
     buf_free(&b);
 }
