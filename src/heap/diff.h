@@ -49,7 +49,8 @@ struct heap_diff_holder {
     uint32_t node;    /* in B */
     uint32_t kept_by; /* holder in B, or HEAP_ALL */
     struct heap_amount fresh;
-    int64_t grown;         /* bytes that it grew in place */
+    int64_t grown;  /* bytes that it grew in place */
+    uint32_t alike; /* goroutines of one stack that the row adds up, node being one; else 0 */
     struct heap_path path; /* shortest way to it; n == 0: none yet (heap_diff_find_paths()) */
 };
 

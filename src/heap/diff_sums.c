@@ -138,7 +138,8 @@ struct attach {
     uint32_t *up;    /* by vertex of B: the nearest dominator that was there before */
     uint32_t *count; /* by vertex: new objects */
     uint64_t *bytes;
-    int64_t *grown; /* by vertex: in place */
+    int64_t *grown;  /* by vertex: in place */
+    uint32_t *alike; /* by number of holder: goroutines added up there */
 };
 
 static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
@@ -191,6 +192,42 @@ static uint64_t growth(const struct attach *w, uint32_t v)
     return sum > 0 ? (uint64_t)sum : 0;
 }
 
+/* Goroutines that stand in one place are one row: that of the first of them. */
+static struct err *join_goroutines(struct attach *w)
+{
+    const struct heap_graph *g = w->f->b;
+    struct map first = {0};
+    TRY(heap_array(g->nholders, sizeof(*w->alike), "a diff of the heap", &w->alike));
+    for (uint32_t i = 0; i < g->nholders; i++) {
+        const struct heap_holder *h = &g->holders[i];
+        uint32_t v = g->vertex[g->nscan + i] - 1;
+        bool added;
+        if (h->kind != SNAP_ROOT_STACK || h->row == SNAP_NONE || v == SNAP_NONE ||
+            (!w->count[v] && !growth(w, v)))
+            continue;
+        uint32_t stack = g->s->goroutine.stack[h->row];
+        uint32_t at = map_get_or_put(&first, (uint64_t)stack + 1, i, &added);
+        uint32_t to = g->vertex[g->nscan + at] - 1;
+        w->alike[at]++;
+        if (to == v)
+            continue;
+        w->count[to] += w->count[v];
+        w->bytes[to] += w->bytes[v];
+        w->grown[to] += w->grown[v];
+        w->count[v] = 0;
+        w->bytes[v] = 0;
+        w->grown[v] = 0;
+    }
+    map_free(&first);
+    return NULL;
+}
+
+static uint32_t alike(const struct attach *w, uint32_t node)
+{
+    uint32_t n = heap_is_holder(w->f->b, node) ? w->alike[node - w->f->b->nslots] : 0;
+    return n > 1 ? n : 0;
+}
+
 static struct err *take_holders(struct attach *w, struct heap_diff *d, size_t limit)
 {
     const struct heap_graph *g = w->f->b;
@@ -206,7 +243,8 @@ static struct err *take_holders(struct attach *w, struct heap_diff *d, size_t li
         d->holders[d->nholders++] = (struct heap_diff_holder){.node = node,
                                                               .kept_by = heap_kept_by(g, node),
                                                               .fresh = {w->count[v], w->bytes[v]},
-                                                              .grown = w->grown[v]};
+                                                              .grown = w->grown[v],
+                                                              .alike = alike(w, node)};
     }
     free(l.v);
     return e;
@@ -230,12 +268,15 @@ static struct err *sum_holders(struct heap_differ *f)
     if (!e) {
         attach_all(&w);
         attach_grown(&w);
-        e = take_holders(&w, f->d, limit);
+        e = join_goroutines(&w);
     }
+    if (!e)
+        e = take_holders(&w, f->d, limit);
     free(w.up);
     free(w.count);
     free(w.bytes);
     free(w.grown);
+    free(w.alike);
     return e;
 }
 

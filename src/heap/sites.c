@@ -73,8 +73,11 @@ struct check {
     double min_bytes, seconds;
 };
 
-static bool has_profile(const struct snap *s)
+bool heap_has_profile(const struct snap *s)
 {
+    int64_t rate;
+    if (snap_counter(s, "prof.mem_rate_bytes", &rate) && rate <= 0)
+        return false;
     for (uint32_t i = 0; i < s->bucket.n; i++)
         if (s->bucket.kind[i] == SNAP_BUCKET_MEM)
             return true;
@@ -252,9 +255,10 @@ struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_o
     int64_t rate = heap_sample_rate(d->b->s);
     struct check c = {.d = d, .a = d->a->s, .b = d->b->s};
     memset(ret, 0, sizeof(*ret));
-    if (!has_profile(c.a) || !has_profile(c.b))
-        return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
-                        "programs that set runtime.MemProfileRate = 0 have none");
+    if (!heap_has_profile(c.a) || !heap_has_profile(c.b))
+        return err_new(ERR_NOT_FOUND,
+                       "the program keeps none (runtime.MemProfileRate is 0: it was set so, or "
+                       "nothing in the program asks for the profile)");
     c.min_bytes = o && o->min_bytes ? (double)o->min_bytes : 4 * (double)rate;
     c.seconds = d->elapsed_ns > 0 ? (double)d->elapsed_ns / 1e9 : 0;
     struct err *e = check_all(&c, rate);

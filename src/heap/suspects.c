@@ -11,7 +11,7 @@
 #include "heap/heap_int.h"
 #include "heap/suspects.h"
 
-enum { DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
+enum { LEAST = 64 * 1000, DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
 #define DEFAULT_THRESHOLD 0.1
 #define LEAST_THRESHOLD 0.001
 
@@ -447,7 +447,7 @@ struct err *heap_find_suspects(struct heap_graph *g, const struct heap_suspect_o
     /* the work grows with the points, and nobody reads more than a thousand */
     threshold = threshold < LEAST_THRESHOLD ? LEAST_THRESHOLD : threshold;
     struct hunt h = {.g = g, .progress = o->progress, .live = g->retained[0]};
-    h.threshold = max_u64((uint64_t)(threshold * (double)h.live), 1);
+    h.threshold = max_u64((uint64_t)(threshold * (double)h.live), o->least ? o->least : LEAST);
     struct err *e = hunt_all(&h, o->limit ? o->limit : DEFAULT_GROUPS, ret);
     heap_keys_free(&h.keys);
     vec_free(&h.found);

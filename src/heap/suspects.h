@@ -42,6 +42,7 @@ struct heap_suspect {
 
 struct heap_suspect_options {
     double threshold; /* 0: 0.1; at least 0.001 */
+    uint64_t least;   /* bytes below which nothing is suspect; 0: 64 kB */
     size_t limit;     /* groups at most; 0: 10 */
     struct progress *progress;
 };

@@ -54,7 +54,11 @@ static const char *type_name(const struct diff_report *x, const struct heap_diff
 static void next_text(struct diff_report *x)
 {
     const struct heap_diff_holder *h = x->d->nholders ? x->d->holders : NULL;
-    if (!h || !heap_is_object(x->d->b, h->node) || !x->r->later)
+    if (!h || !x->r->later)
+        return;
+    if (h->alike)
+        buf_printf(&x->f.b, "→ gospect goroutines %s\n", x->r->later);
+    if (!heap_is_object(x->d->b, h->node))
         return;
     buf_printf(&x->f.b, "→ gospect heap %s --object 0x%" PRItaddr "\n", x->r->later,
                (unsigned long long)heap_address(x->d->b, h->node));
@@ -89,6 +93,8 @@ static void headline(struct diff_report *x)
 static void where_text(const struct diff_report *x, const struct heap_diff_holder *h,
                        struct buf *b);
 
+enum { WORTH_A_WORD = 64 * 1000 }; /* bytes */
+
 /* The one place where at least half of the growth is, if there is one. */
 static const struct heap_diff_holder *main_place(const struct heap_diff *d)
 {
@@ -96,7 +102,7 @@ static const struct heap_diff_holder *main_place(const struct heap_diff *d)
     if (delta <= 0 || !d->nholders || d->holders[0].node == HEAP_ALL)
         return NULL;
     int64_t there = (int64_t)d->holders[0].fresh.bytes + d->holders[0].grown;
-    return there >= delta / 2 && d->holders[0].path.n ? &d->holders[0] : NULL;
+    return there >= delta / 2 && there >= WORTH_A_WORD ? &d->holders[0] : NULL;
 }
 
 static void verdict(struct diff_report *x)
@@ -105,11 +111,13 @@ static void verdict(struct diff_report *x)
     struct buf b = {0};
     if (!h)
         return;
-    text_bytes(&b, h->fresh.bytes + (uint64_t)h->grown);
+    text_bytes(&b, (uint64_t)((int64_t)h->fresh.bytes + h->grown));
     buf_str(&b, " of it in one place, ");
-    heap_node_text(x->d->b, h->node, &b);
-    buf_printf(&b, " at 0x%" PRItaddr ", reached by ",
-               (unsigned long long)heap_address(x->d->b, h->node));
+    if (h->path.n) {
+        heap_node_text(x->d->b, h->node, &b);
+        buf_printf(&b, " at 0x%" PRItaddr ", reached by ",
+                   (unsigned long long)heap_address(x->d->b, h->node));
+    }
     where_text(x, h, &b);
     text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
     buf_char(&x->f.b, '\n');
@@ -182,12 +190,65 @@ static void types_text(struct diff_report *x)
     flow(&x->f);
 }
 
+/* Frames of a pc that are not the runtime's, until `*left` are written: "main.pump:88 ←
+ * main.run:5".
+ */
+static void frames_text(const struct snap *s, uint32_t pc, unsigned *left, struct buf *b)
+{
+    for (uint32_t i = 0; *left && i < s->pc.frames[pc]; i++) {
+        uint32_t f = s->pc.frame[pc] + i;
+        const char *func = snap_str(s, s->frame.func[f]);
+        if (is_runtime_func(func))
+            continue;
+        buf_str(b, b->n ? " ← " : "");
+        text_clean(b, func);
+        buf_printf(b, ":%u", s->frame.line[f]);
+        --*left;
+    }
+}
+
+static void stack_text(const struct snap *s, uint32_t node, unsigned frames, struct buf *b)
+{
+    for (unsigned left = frames; left && node != SNAP_NONE; node = s->stack.parent[node])
+        frames_text(s, s->stack.pc[node], &left, b);
+}
+
+/* Where a bucket's objects were allocated; "–" when that is not known. */
+static void place_of(const struct snap *s, uint32_t bucket, unsigned frames, struct buf *b)
+{
+    if (bucket != SNAP_NONE)
+        stack_text(s, s->bucket.stack[bucket], frames, b);
+    if (!b->n)
+        buf_str(b, "–");
+}
+
+/* "2,000 goroutines in main.pump:219, created by main.serve:80" */
+static void goroutines_text(const struct diff_report *x, const struct heap_diff_holder *h,
+                            struct buf *b)
+{
+    const struct snap *s = x->b;
+    uint32_t row = heap_holder(x->d->b, h->node).row, creator = s->goroutine.creator[row];
+    struct buf at = {0};
+    unsigned one = 1;
+    text_count(b, h->alike);
+    stack_text(s, s->goroutine.stack[row], 1, &at);
+    buf_printf(b, " goroutines in %s", at.n ? buf_text(&at) : "the runtime");
+    buf_clear(&at);
+    if (creator != SNAP_NONE)
+        frames_text(s, creator, &one, &at);
+    if (at.n)
+        buf_printf(b, ", created by %s", buf_text(&at));
+    buf_free(&at);
+}
+
 /* "orders.cache → .entries", or what it is when no way to it is known. */
 static void where_text(const struct diff_report *x, const struct heap_diff_holder *h, struct buf *b)
 {
     const struct heap_graph *g = x->d->b;
     if (h->path.n) {
         heap_path_text(g, &h->path, b);
+    } else if (h->alike) {
+        goroutines_text(x, h, b);
     } else if (h->node == HEAP_ALL) {
         buf_str(b, "several variables or goroutines");
     } else {
@@ -303,32 +364,24 @@ static void ages_text(struct diff_report *x)
     buf_free(&b);
 }
 
-/* The innermost frame of a bucket's stack that is not the runtime's. */
-static void place_of(const struct snap *s, uint32_t bucket, struct buf *b)
+static void no_sites(struct diff_report *x)
 {
-    uint32_t node = bucket == SNAP_NONE ? SNAP_NONE : s->bucket.stack[bucket];
-    for (; node != SNAP_NONE; node = s->stack.parent[node]) {
-        uint32_t pc = s->stack.pc[node];
-        for (uint32_t i = 0; i < s->pc.frames[pc]; i++) {
-            uint32_t f = s->pc.frame[pc] + i;
-            const char *func = snap_str(s, s->frame.func[f]);
-            if (is_runtime_func(func))
-                continue;
-            text_clean(b, func);
-            buf_printf(b, ":%u", s->frame.line[f]);
-            return;
-        }
-    }
-    buf_str(b, "–");
+    struct buf b = {0};
+    if (!x->r->no_sites)
+        return;
+    buf_printf(&b, "no cross-check with the allocation profile: %s", x->r->no_sites);
+    text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
+    buf_char(&x->f.b, '\n');
+    buf_free(&b);
 }
 
 static void sites_text(struct diff_report *x)
 {
     const struct heap_site_rows *v = x->r->sites;
     struct table t;
+    struct buf at = {0};
     if (!v) {
-        if (x->r->no_sites)
-            buf_printf(&x->f.b, "no cross-check with the allocation profile: %s\n", x->r->no_sites);
+        no_sites(x);
         return;
     }
     if (!v->n) {
@@ -351,11 +404,13 @@ static void sites_text(struct diff_report *x)
         table_text(&t, row->shape != SNAP_NONE && row->shape
                            ? snap_str(x->b, x->b->shape.name[row->shape])
                            : "(not known)");
-        place_of(x->b, row->bucket, table_cell(&t));
-        table_cell_end(&t);
+        buf_clear(&at);
+        place_of(x->b, row->bucket, 2, &at);
+        table_text(&t, buf_text(&at));
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
+    buf_free(&at);
     left_out(x, v->n);
     flow(&x->f);
 }
@@ -380,8 +435,8 @@ static void how_sure(struct diff_report *x)
     }
     if (d->reused.count) {
         buf_str(&b, "; ");
-        text_count(&b, d->reused.count);
-        buf_str(&b, " new ones lie where another object was");
+        count_of(&b, d->reused.count, "new one lies", "new ones lie");
+        buf_str(&b, " where another object was");
     }
     text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
     buf_char(&x->f.b, '\n');
@@ -498,7 +553,10 @@ static void holders_json(struct json *j, const struct diff_report *x)
     for (size_t i = 0; i < x->d->nholders; i++) {
         const struct heap_diff_holder *h = &x->d->holders[i];
         buf_clear(&b);
-        heap_node_text(x->d->b, h->node, &b);
+        if (h->alike)
+            goroutines_text(x, h, &b);
+        else
+            heap_node_text(x->d->b, h->node, &b);
         json_begin(j, '{');
         json_kstr(j, "holder", buf_text(&b));
         json_ku64(j, "new", h->fresh.count);
@@ -510,6 +568,7 @@ static void holders_json(struct json *j, const struct diff_report *x)
         if (h->path.n)
             heap_path_text(x->d->b, &h->path, &b);
         json_kstr(j, "path", h->path.n ? buf_text(&b) : NULL);
+        json_ku64(j, "goroutines", h->alike);
         json_end(j, '}');
     }
     json_end(j, ']');
@@ -529,7 +588,7 @@ static void sites_json(struct json *j, const struct diff_report *x)
     for (size_t i = 0; i < v->n; i++) {
         const struct heap_site_row *row = &v->v[i];
         buf_clear(&b);
-        place_of(x->b, row->bucket, &b);
+        place_of(x->b, row->bucket, 1, &b);
         json_begin(j, '{');
         json_kstr(j, "type",
                   row->shape != SNAP_NONE && row->shape

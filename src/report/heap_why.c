@@ -300,9 +300,12 @@ static struct err *referrers(struct flow *f, const struct report_heap *r, uint32
         buf_str(&b, heap_live(r->graph, v[i]) ? "" : " (garbage)");
         wrapped(f, &b, 4);
     }
+    bool begun = n > 0;
     if (total > n)
         buf_printf(&f->b, "    %" PRIu64 " more objects\n", total - n);
     heap_roots_of(r->graph, slot, MOST, v, &n, &total);
+    if (n && !begun)
+        buf_str(&f->b, "  is pointed to by\n");
     for (size_t i = 0; i < n; i++) {
         buf_clear(&b);
         buf_str(&b, "root: ");
