@@ -376,6 +376,7 @@ struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options
                     o->to == HEAP_TO_GOROUTINE ? heap_find(g, g->s->goroutine.addr[o->what], NULL)
                                                : o->what,
                     limit, o->progress, ret);
+    ret->to_type = o->to == HEAP_TO_TYPE;
     if (e)
         heap_paths_free(ret);
     return e;

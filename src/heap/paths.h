@@ -29,7 +29,8 @@ struct heap_path {
 struct heap_paths {
     struct heap_path *v;
     size_t n;
-    bool all; /* there are no more distinct ones */
+    bool all;     /* there are no more distinct ones */
+    bool to_type; /* HEAP_TO_TYPE: none leads through another object of the type */
     struct arena mem;
 };
 

@@ -99,6 +99,8 @@ def test_one_look_is_enough_to_suspect_it(seen, fault):
         counted = found.gospect("sql", found.after, "SELECT count(*) AS n FROM objects WHERE live AND type = "
                                 f"'{leak.type}'", "--json", check=0).json["n"]
         assert FIRST + MORE <= counted < FIRST + MORE + 100
+        if fault in ("token", "context"):
+            return  # other strings are nearer, and behind the first context no other is looked for
         paths = found.heap("--paths", leak.type)["paths"]
         assert any((", main.pump, r" if fault == "goroutine" else leak.place) in p["text"] for p in paths)
 
