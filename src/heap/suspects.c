@@ -15,6 +15,11 @@ enum { LEAST = 64 * 1000, DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80
 #define DEFAULT_THRESHOLD 0.1
 #define LEAST_THRESHOLD 0.001
 
+struct vertices {
+    uint32_t *v;
+    size_t n, cap;
+};
+
 struct hunt {
     struct heap_graph *g;
     struct heap_keys keys;
@@ -26,7 +31,7 @@ struct hunt {
     } * by_key;                     /* of the node at hand; the last one: holders */
     uint8_t *in_points, *in_groups; /* by vertex: below an accumulation point, in a group */
     uint8_t *in_node;               /* by vertex: the node at hand, and parts of it */
-    VEC(uint32_t) todo;
+    struct vertices todo;
 };
 
 /* ---- sets of vertices ---- */
@@ -55,14 +60,33 @@ static uint32_t key_of(const struct hunt *h, uint32_t slot)
     return h->keys.of[h->g->s->slot.shape[slot]];
 }
 
-static void take_child(struct hunt *h, struct heap_suspect *f, uint32_t c)
+/* The number of the type of a vertex; 0: not known, or no object. */
+static uint32_t known_type(const struct hunt *h, uint32_t v)
 {
     const struct heap_graph *g = h->g;
-    bool object = g->index[c] < g->nscan;
-    if (object && heap_is_map_part(g, g->index[c])) {
+    return v && g->index[v] < g->nscan ? key_of(h, g->index[v]) : 0;
+}
+
+/* Lists and trees: what is below an object and of its type is looked at as one with it. */
+static bool continues(const struct hunt *h, uint32_t v, uint32_t c)
+{
+    uint32_t type = known_type(h, v);
+    return type && type == known_type(h, c);
+}
+
+static void take_child(struct hunt *h, struct heap_suspect *f, uint32_t v, uint32_t c)
+{
+    const struct heap_graph *g = h->g;
+    bool object = g->index[c] < g->nscan, part = object && heap_is_map_part(g, g->index[c]);
+    if (part || continues(h, v, c)) {
         cover(h->in_node, c, c + 1);
         vec_push(&h->todo, c);
-        f->store += heap_size(g, g->index[c]);
+        if (part) {
+            f->store += heap_size(g, g->index[c]);
+            return;
+        }
+        add_child(h, key_of(h, g->index[c]), heap_size(g, g->index[c]));
+        f->count++;
         return;
     }
     f->count++;
@@ -101,7 +125,7 @@ static void sum_children(struct hunt *h, struct heap_suspect *f, uint32_t v)
     while (h->todo.n) {
         uint32_t x = h->todo.v[--h->todo.n];
         for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c])
-            take_child(h, f, c);
+            take_child(h, f, v, c);
     }
     take_leaves(h, f);
 }
@@ -193,23 +217,43 @@ static void find_big_leaves(const struct hunt *h, struct big_leaves *big)
         }
 }
 
+/* What v, and what continues it, retains without the large children of other types, which are left
+ * in todo. */
+static uint64_t own_mass(struct hunt *h, uint32_t v, const struct big_leaves *big,
+                         struct vertices *todo)
+{
+    const struct heap_graph *g = h->g;
+    uint64_t mass = g->retained[v];
+    h->todo.n = 0;
+    vec_push(&h->todo, v);
+    while (h->todo.n) {
+        uint32_t x = h->todo.v[--h->todo.n];
+        for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c]) {
+            if (g->retained[c] < h->threshold)
+                continue;
+            if (continues(h, v, c)) {
+                vec_push(&h->todo, c);
+                continue;
+            }
+            mass -= g->retained[c];
+            vec_push(todo, c);
+        }
+        for (size_t i = 0; i < big->n; i++)
+            mass -= big->v[i].owner == x ? big->v[i].size : 0;
+    }
+    return mass;
+}
+
 static void find_points(struct hunt *h)
 {
     const struct heap_graph *g = h->g;
     struct big_leaves big = {0};
-    VEC(uint32_t) todo = {0};
+    struct vertices todo = {0};
     find_big_leaves(h, &big);
     vec_push(&todo, 0);
     while (todo.n) {
         uint32_t v = todo.v[--todo.n];
-        uint64_t mass = g->retained[v];
-        for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c])
-            if (g->retained[c] >= h->threshold) {
-                mass -= g->retained[c];
-                vec_push(&todo, c);
-            }
-        for (size_t i = 0; i < big.n; i++)
-            mass -= big.v[i].owner == v ? big.v[i].size : 0;
+        uint64_t mass = own_mass(h, v, &big, &todo);
         if (v && mass >= h->threshold)
             add_point(h, heap_node_of_vertex(g, v), mass);
     }

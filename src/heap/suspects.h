@@ -3,7 +3,8 @@
  * ACCUMULATES: a node that retains at least `threshold` of the live bytes and below which the mass
  * spreads: what it retains, less its children that retain that much themselves (those are looked at
  * in turn), is still that much.  So each suspect is the deepest dominator above its mass, and no
- * byte is counted in two of them (`mass`).  What a map consists of stands for the map.
+ * byte is counted in two of them (`mass`).  What a map consists of stands for the map;
+ * a list or tree (below an object of known type, those of the same type) for its first object.
  *
  * GROUP: objects of one type none of which retains that much, but all of them together do, outside
  * of the accumulation points above; `node` is the deepest dominator above at least 80 % of their

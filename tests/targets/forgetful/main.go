@@ -63,6 +63,38 @@ func (c *ResultCache) get(r *Request) *Result {
 
 func cache(id int64) { results.get(read(id, 4096)) }
 
+// ---- concurrent: the same in a sync.Map ----
+
+var seenRequests sync.Map
+
+//go:noinline
+func remember(r *Request) { seenRequests.LoadOrStore(r.Name, r) }
+
+func concurrent(id int64) { remember(read(id, 4096)) }
+
+// ---- history: a list that only ever gets longer ----
+
+type Event struct {
+	Before *Event
+	Of     *Request
+}
+
+type History struct {
+	mu   sync.Mutex
+	last *Event
+}
+
+var history History
+
+//go:noinline
+func (h *History) add(r *Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = &Event{h.last, r}
+}
+
+func chain(id int64) { history.add(read(id, 4096)) }
+
 // ---- token: eight bytes of a string of four thousand keep all of it ----
 
 type Sessions struct {
@@ -219,7 +251,7 @@ func openHandle(id int64) {
 // ----
 
 var faults = map[string]struct{ one, done func(int64) }{
-	"cache": {one: cache}, "token": {one: token}, "subscribers": {one: subscribers}, "context": {one: contexts},
+	"cache": {one: cache}, "concurrent": {one: concurrent}, "history": {one: chain}, "token": {one: token}, "subscribers": {one: subscribers}, "context": {one: contexts},
 	"timer": {one: timer}, "after": {one: after}, "goroutine": {one: goroutine}, "finalizer": {one: openHandle},
 	"index": {one: index.begin, done: func(int64) { index.endAll() }},
 	"none":  {one: func(id int64) { _ = read(id, 4096) }},
