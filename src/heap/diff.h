@@ -43,8 +43,8 @@ struct heap_diff_type {
 };
 
 /* Where memory grew: the nearest dominator in B that was there before, to which new objects were
- * attached, or which grew in place (a map, a backing array).  A part of a map stands for the map.
- */
+ * attached, or which grew in place (a map, a backing array).  A part of a map stands for the map,
+ * and a list or tree of one type for its first object. */
 struct heap_diff_holder {
     uint32_t node;    /* in B */
     uint32_t kept_by; /* holder in B, or HEAP_ALL */

@@ -148,13 +148,24 @@ static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
     return v && slot < f->b->nscan && heap_bit(f->d->fresh_bits, slot);
 }
 
+/* Of a list or a tree, what is not its first object: below one of its own type. */
+static bool continues(const struct heap_differ *f, uint32_t v)
+{
+    const struct heap_graph *g = f->b;
+    uint32_t above = g->idom[v];
+    if (!v || !above || g->index[v] >= g->nscan || g->index[above] >= g->nscan)
+        return false;
+    uint32_t key = f->key_b[g->s->slot.shape[g->index[v]]];
+    return key && key == f->key_b[g->s->slot.shape[g->index[above]]];
+}
+
 static void attach_all(struct attach *w)
 {
     const struct heap_graph *g = w->f->b;
     const struct snap *s = g->s;
     for (uint32_t v = 0; v < g->nvert; v++) {
         bool fresh = is_fresh_vertex(w->f, v);
-        uint32_t above = fresh ? g->idom[v] : heap_map_of(g, v);
+        uint32_t above = fresh || continues(w->f, v) ? g->idom[v] : heap_map_of(g, v);
         w->up[v] = above == v ? v : w->up[above];
         if (fresh) {
             w->count[w->up[v]]++;

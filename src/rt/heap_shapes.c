@@ -47,8 +47,10 @@ void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uin
         return;
     }
     if (!flow_fits(p, shape, slot)) {
-        w->misfits++;
-        return;
+        shape = flow_instead(p, shape, slot);
+        w->misfits += !shape;
+        if (!shape)
+            return;
     }
     if (atomic_compare_exchange_strong_explicit(&p->shape[slot], &have, shape, memory_order_relaxed,
                                                 memory_order_relaxed) &&
@@ -276,6 +278,41 @@ static uint32_t type_named(struct rt_types *ty, const char *name)
     return SNAP_NONE;
 }
 
+static uint32_t type_with(struct rt_types *ty, const char *package, const char *name,
+                          const char *arguments)
+{
+    struct buf b = {0};
+    buf_printf(&b, "%s%s%s", package, name, arguments);
+    uint32_t type = type_named(ty, buf_text(&b));
+    buf_free(&b);
+    return type;
+}
+
+static void find_tries(struct shaper *p)
+{
+    static const char *const packages[] = {"sync.", "concurrent."};
+    struct buf name = {0};
+    for (uint32_t i = 0; i < p->ty->n; i++) {
+        const struct type_entry *e = types_entry(p->ty, i);
+        if (e->info.kind != GO_KIND_STRUCT || e->info.size != 1)
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(packages); k++) {
+            const char *of = types_name(p->ty, i);
+            size_t n = strlen(packages[k]);
+            if (strncmp(of, packages[k], n) != 0 || strncmp(of + n, "node[", 5) != 0)
+                continue;
+            struct shape_trie t = {.node = i};
+            buf_clear(&name);
+            buf_str(&name, of + n + 4);
+            const char *arguments = buf_text(&name);
+            t.indirect = type_with(p->ty, packages[k], "indirect", arguments);
+            t.entry = type_with(p->ty, packages[k], "entry", arguments);
+            vec_push(&p->tries, t);
+        }
+    }
+    buf_free(&name);
+}
+
 static void index_spans(struct shaper *p)
 {
     const struct heap *h = p->h;
@@ -310,6 +347,7 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
         index_spans(p);
     p->hchan = type_named(p->ty, "runtime.hchan");
     p->pool_local = type_named(p->ty, "sync.poolLocal");
+    find_tries(p);
     p->map_table = type_named(p->ty, "maps.table");
     return NULL;
 }
@@ -328,6 +366,7 @@ static void shaper_close(struct shaper *p)
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->more);
     free(p->workers);
+    vec_free(&p->tries);
     free(p->spans);
     free(p->span_at);
     free((void *)p->done);

@@ -41,6 +41,12 @@ struct shape_late {
     uint16_t shape; /* by its header */
 };
 
+/* The nodes of a hash trie (sync.Map since Go 1.24) are pointed to by what both kinds begin with.
+ */
+struct shape_trie {
+    uint32_t node, indirect, entry; /* types; the latter two may be SNAP_NONE */
+};
+
 struct shape_worker {
     VEC(uint32_t) stack;
     VEC(struct shape_late) late;
@@ -61,6 +67,7 @@ struct shaper {
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
     uint32_t pool_local;                /* type sync.poolLocal */
     uint32_t map_table;                 /* type internal/runtime/maps.table (1.24+) */
+    VEC(struct shape_trie) tries;
     struct shape_worker *workers;
     unsigned nworkers;
 
@@ -88,6 +95,8 @@ uint16_t flow_of_interface(struct shaper *p, uint32_t type, enum snap_evidence e
 uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t target);
 /* Whether the object of a slot can have a shape. */
 bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot);
+/* What fits the slot when a shape does not, but may stand for others; 0: nothing, or several. */
+uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot);
 bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words);
 bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room);
 /* Bytes for the data of an object of the span. */
