@@ -389,6 +389,10 @@ void heap_root_text(const struct heap_graph *g, uint32_t root, struct buf *b)
         stack_text(s, root, b);
         return;
     }
+    if (global == SNAP_NONE && kind == SNAP_ROOT_GLOBAL) {
+        buf_printf(b, "global data at 0x%" PRItaddr, (unsigned long long)s->root.addr[root]);
+        return;
+    }
     if (global == SNAP_NONE) {
         buf_str(b, kind_words((enum snap_rootkind)kind));
         return;

@@ -95,11 +95,21 @@ static void where_text(const struct diff_report *x, const struct heap_diff_holde
 
 enum { WORTH_A_WORD = 64 * 1000 }; /* bytes */
 
-/* The one place where at least half of the growth is, if there is one. */
+/* All variables without a name, and whatever several keep, are no place. */
+static bool is_place(const struct heap_graph *g, uint32_t node)
+{
+    if (node == HEAP_ALL || !heap_is_holder(g, node))
+        return node != HEAP_ALL;
+    struct heap_holder h = heap_holder(g, node);
+    return h.row != SNAP_NONE || h.kind == SNAP_ROOT_SPECIAL;
+}
+
+/* The one place where at least half of the growth is, if there is one.  Where as much was freed as
+ * is new we do not know: what was freed may have hung there, too. */
 static const struct heap_diff_holder *main_place(const struct heap_diff *d)
 {
     int64_t delta = (int64_t)d->fresh.bytes - (int64_t)d->freed.bytes + d->modified_bytes;
-    if (delta <= 0 || !d->nholders || d->holders[0].node == HEAP_ALL)
+    if (!d->nholders || !is_place(d->b, d->holders[0].node) || d->freed.bytes > d->fresh.bytes / 2)
         return NULL;
     int64_t there = (int64_t)d->holders[0].fresh.bytes + d->holders[0].grown;
     return there >= delta / 2 && there >= WORTH_A_WORD ? &d->holders[0] : NULL;
@@ -112,7 +122,7 @@ static void verdict(struct diff_report *x)
     if (!h)
         return;
     text_bytes(&b, (uint64_t)((int64_t)h->fresh.bytes + h->grown));
-    buf_str(&b, " of it in one place, ");
+    buf_str(&b, " more in one place, ");
     if (h->path.n) {
         heap_node_text(x->d->b, h->node, &b);
         buf_printf(&b, " at 0x%" PRItaddr ", reached by ",
@@ -283,7 +293,7 @@ static void holders_text(struct diff_report *x)
     struct table t;
     if (!d->nholders)
         return;
-    buf_str(&x->f.b, "where it grew\n");
+    buf_str(&x->f.b, "where new memory hangs\n");
     table_init(&t, 5);
     table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
     table_column(&t, 1, "new", TABLE_RIGHT);
