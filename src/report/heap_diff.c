@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "report/report_int.h"
 #include "report/table.h"
 
@@ -320,35 +322,93 @@ static void modified_where(const struct diff_report *x, const struct heap_modifi
     heap_word_text(x->d->b, m->holder_b, m->word, b);
 }
 
-static void modified_text(struct diff_report *x)
+/* What grew alike: the same word of holders of one type.  One row each. */
+struct alike {
+    const struct heap_modified *first;
+    uint64_t n, from, to;
+};
+struct alikes {
+    struct alike *v;
+    size_t n, cap;
+};
+
+static int64_t delta_of(const struct alike *a)
 {
-    const struct heap_diff *d = x->d;
+    return (int64_t)(a->to - a->from);
+}
+
+static int by_growth(const void *pa, const void *pb)
+{
+    const struct alike *a = pa, *b = pb;
+    if (delta_of(a) != delta_of(b))
+        return delta_of(a) > delta_of(b) ? -1 : 1;
+    return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* A hash: two kinds that share one would be told as one row. */
+static uint64_t kind_of(const struct diff_report *x, const struct heap_modified *m)
+{
+    const struct heap_graph *g = x->d->b;
+    if (m->root_b != SNAP_NONE)
+        return hash_u64(m->root_b);
+    uint64_t shapes = (uint64_t)heap_shape(g, m->holder_b) << 32 | heap_shape(g, m->slot_b);
+    return hash_u64(hash_u64(shapes + 1) ^ m->word);
+}
+
+static void join_alike(const struct diff_report *x, struct alikes *rows)
+{
+    struct map seen = {0};
+    for (size_t i = 0; i < x->d->nmodified; i++) {
+        const struct heap_modified *m = &x->d->modified[i];
+        bool added;
+        uint32_t at = map_get_or_put(&seen, kind_of(x, m), (uint32_t)rows->n, &added);
+        if (added)
+            vec_push(rows, ((struct alike){.first = m}));
+        rows->v[at].n++;
+        rows->v[at].from += m->bytes_a;
+        rows->v[at].to += m->bytes_b;
+    }
+    if (rows->n)
+        qsort(rows->v, rows->n, sizeof(*rows->v), by_growth);
+    map_free(&seen);
+}
+
+static void modified_table(struct diff_report *x, const struct alikes *rows)
+{
+    static const char *const heads[] = {"bytes", "n", "from", "to"};
     struct table t;
-    if (d->missing)
-        buf_printf(&x->f.b, "grown maps and slices were not looked for: %s\n", d->missing);
-    if (!d->nmodified)
-        return;
-    buf_str(&x->f.b, "changed size in place\n");
-    table_init(&t, 4);
-    table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
-    table_column(&t, 1, "from", TABLE_RIGHT);
-    table_column(&t, 2, "to", TABLE_RIGHT);
-    table_column(&t, 3, "what", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_init(&t, ARRAY_LEN(heads) + 1);
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        table_column(&t, i, heads[i], TABLE_RIGHT | (i ? 0 : TABLE_BOLD));
+    table_column(&t, ARRAY_LEN(heads), "what", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->nmodified); i++) {
-        const struct heap_modified *m = &d->modified[i];
-        cell_bytes(&t, (int64_t)m->bytes_b - (int64_t)m->bytes_a);
-        text_bytes(table_cell(&t), m->bytes_a);
+    for (size_t i = 0; i < shown(x, rows->n); i++) {
+        cell_bytes(&t, delta_of(&rows->v[i]));
+        cell_count(&t, rows->v[i].n);
+        text_bytes(table_cell(&t), rows->v[i].from);
         table_cell_end(&t);
-        text_bytes(table_cell(&t), m->bytes_b);
+        text_bytes(table_cell(&t), rows->v[i].to);
         table_cell_end(&t);
-        modified_where(x, m, table_cell(&t));
+        modified_where(x, rows->v[i].first, table_cell(&t));
         table_cell_end(&t);
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
-    left_out(x, d->nmodified);
+    left_out(x, rows->n);
     flow(&x->f);
+}
+
+static void modified_text(struct diff_report *x)
+{
+    struct alikes rows = {0};
+    if (x->d->missing)
+        buf_printf(&x->f.b, "grown maps and slices were not looked for: %s\n", x->d->missing);
+    if (!x->d->nmodified)
+        return;
+    join_alike(x, &rows);
+    buf_str(&x->f.b, "changed size in place\n");
+    modified_table(x, &rows);
+    vec_free(&rows);
 }
 
 static void ages_text(struct diff_report *x)
