@@ -84,7 +84,8 @@ def test_a_leak_is_named(seen, fault):
         if row["new"] >= types.get(row["type"], row)["new"]:
             types[row["type"]] = row
     if leak.type:
-        assert MORE <= types[leak.type]["new"] - types[leak.type]["freed"] < MORE + 10, types[leak.type]
+        # with collections in between, a place that was used again can pass for the same object
+        assert MORE * 0.99 < types[leak.type]["new"] < MORE * 1.05, types[leak.type]
     site = max(found.diff["sites"], key=lambda row: row["profile_bytes"])
     assert site["allocated_at"].endswith(f":{line_of(leak.line)}") and site["verdict"] == "agree", site
     assert leak.heavy is None or site["type"] == leak.heavy
@@ -118,7 +119,7 @@ def test_timers_that_nobody_stops(seen, release, fault, until):
     rows = [row for row in found.diff["holders"] if ".timers" in (row["path"] or "")]
     objects = sum(row["new"] for row in rows)
     if until is None or release < until:
-        assert objects >= MORE and found.heap("--suspects")["suspects"]
+        assert objects > MORE * 0.99 and found.heap("--suspects")["suspects"]
     else:
         assert objects < 50 and not found.heap("--suspects")["suspects"]
 
