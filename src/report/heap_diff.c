@@ -106,15 +106,16 @@ static bool is_place(const struct heap_graph *g, uint32_t node)
     return h.row != SNAP_NONE || h.kind == SNAP_ROOT_SPECIAL;
 }
 
-/* The one place where at least half of the growth is, if there is one.  Where as much was freed as
- * is new we do not know: what was freed may have hung there, too. */
+/* The one place where at least half of the growth is, if there is one.  Where what was freed had
+ * hung we do not know, so it must be little beside what is there now. */
 static const struct heap_diff_holder *main_place(const struct heap_diff *d)
 {
     int64_t delta = (int64_t)d->fresh.bytes - (int64_t)d->freed.bytes + d->modified_bytes;
-    if (!d->nholders || !is_place(d->b, d->holders[0].node) || d->freed.bytes > d->fresh.bytes / 2)
+    if (!d->nholders || !is_place(d->b, d->holders[0].node))
         return NULL;
     int64_t there = (int64_t)d->holders[0].fresh.bytes + d->holders[0].grown;
-    return there >= delta / 2 && there >= WORTH_A_WORD ? &d->holders[0] : NULL;
+    bool much = there >= delta / 2 && there >= WORTH_A_WORD;
+    return much && (int64_t)d->freed.bytes <= there / 2 ? &d->holders[0] : NULL;
 }
 
 static void verdict(struct diff_report *x)

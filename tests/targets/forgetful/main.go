@@ -173,7 +173,7 @@ func deadline(r *Request) {
 
 func timer(id int64) { deadline(read(id, 4096)) }
 
-// ---- after: time.After in a select; until Go 1.22 the timer stays for its hour ----
+// ---- after: time.After in a select; until Go 1.22 (or as go.mod says) the timer stays for its hour ----
 
 //go:noinline
 func waitAnswer(r *Request) {
