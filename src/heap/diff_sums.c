@@ -138,6 +138,8 @@ struct attach {
     uint32_t *up;    /* by vertex of B: the nearest dominator that was there before */
     uint32_t *count; /* by vertex: new objects */
     uint64_t *bytes;
+    int64_t *grown;  /* by vertex: in place */
+    uint32_t *alike; /* by number of holder: goroutines added up there */
 };
 
 static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
@@ -146,13 +148,25 @@ static bool is_fresh_vertex(const struct heap_differ *f, uint32_t v)
     return v && slot < f->b->nscan && heap_bit(f->d->fresh_bits, slot);
 }
 
+/* Of a list or a tree, what is not its first object: below one of its own type. */
+static bool continues(const struct heap_differ *f, uint32_t v)
+{
+    const struct heap_graph *g = f->b;
+    uint32_t above = g->idom[v];
+    if (!v || !above || g->index[v] >= g->nscan || g->index[above] >= g->nscan)
+        return false;
+    uint32_t key = f->key_b[g->s->slot.shape[g->index[v]]];
+    return key && key == f->key_b[g->s->slot.shape[g->index[above]]];
+}
+
 static void attach_all(struct attach *w)
 {
     const struct heap_graph *g = w->f->b;
     const struct snap *s = g->s;
     for (uint32_t v = 0; v < g->nvert; v++) {
         bool fresh = is_fresh_vertex(w->f, v);
-        w->up[v] = fresh ? w->up[g->idom[v]] : v;
+        uint32_t above = fresh || continues(w->f, v) ? g->idom[v] : heap_map_of(g, v);
+        w->up[v] = above == v ? v : w->up[above];
         if (fresh) {
             w->count[w->up[v]]++;
             w->bytes[w->up[v]] += heap_size(g, g->index[v]);
@@ -169,20 +183,79 @@ static void attach_all(struct attach *w)
         }
 }
 
+/* What grew in place: a map for itself, a backing array for itself or, without pointers, for what
+ * holds it. */
+static void attach_grown(struct attach *w)
+{
+    const struct heap_graph *g = w->f->b;
+    const struct heap_diff *d = w->f->d;
+    for (size_t i = 0; i < d->nmodified; i++) {
+        const struct heap_modified *m = &d->modified[i];
+        uint32_t at = m->slot_b < g->nscan ? g->vertex[m->slot_b] : g->owner[m->slot_b - g->nscan];
+        if (at)
+            w->grown[w->up[at - 1]] += (int64_t)(m->bytes_b - m->bytes_a);
+    }
+}
+
+static uint64_t growth(const struct attach *w, uint32_t v)
+{
+    int64_t sum = (int64_t)w->bytes[v] + w->grown[v];
+    return sum > 0 ? (uint64_t)sum : 0;
+}
+
+/* Goroutines that stand in one place are one row: that of the first of them. */
+static struct err *join_goroutines(struct attach *w)
+{
+    const struct heap_graph *g = w->f->b;
+    struct map first = {0};
+    TRY(heap_array(g->nholders, sizeof(*w->alike), "a diff of the heap", &w->alike));
+    for (uint32_t i = 0; i < g->nholders; i++) {
+        const struct heap_holder *h = &g->holders[i];
+        uint32_t v = g->vertex[g->nscan + i] - 1;
+        bool added;
+        if (h->kind != SNAP_ROOT_STACK || h->row == SNAP_NONE || v == SNAP_NONE ||
+            (!w->count[v] && !growth(w, v)))
+            continue;
+        uint32_t stack = g->s->goroutine.stack[h->row];
+        uint32_t at = map_get_or_put(&first, (uint64_t)stack + 1, i, &added);
+        uint32_t to = g->vertex[g->nscan + at] - 1;
+        w->alike[at]++;
+        if (to == v)
+            continue;
+        w->count[to] += w->count[v];
+        w->bytes[to] += w->bytes[v];
+        w->grown[to] += w->grown[v];
+        w->count[v] = 0;
+        w->bytes[v] = 0;
+        w->grown[v] = 0;
+    }
+    map_free(&first);
+    return NULL;
+}
+
+static uint32_t alike(const struct attach *w, uint32_t node)
+{
+    uint32_t n = heap_is_holder(w->f->b, node) ? w->alike[node - w->f->b->nslots] : 0;
+    return n > 1 ? n : 0;
+}
+
 static struct err *take_holders(struct attach *w, struct heap_diff *d, size_t limit)
 {
     const struct heap_graph *g = w->f->b;
     struct heap_largest l = {.limit = limit};
     TRY(heap_array(limit, sizeof(*l.v), "a diff of the heap", &l.v));
     for (uint32_t v = 0; v < g->nvert; v++)
-        if (w->count[v])
-            heap_offer(&l, v, w->bytes[v]);
+        if (w->count[v] || growth(w, v))
+            heap_offer(&l, v, growth(w, v));
     heap_sort_largest(&l);
     struct err *e = heap_array(l.n, sizeof(*d->holders), "a diff of the heap", &d->holders);
     for (size_t i = 0; !e && i < l.n; i++) {
-        uint32_t node = heap_node_of_vertex(g, l.v[i].node);
-        d->holders[d->nholders++] = (struct heap_diff_holder){
-            node, heap_kept_by(g, node), {w->count[l.v[i].node], l.v[i].retained}};
+        uint32_t v = l.v[i].node, node = heap_node_of_vertex(g, v);
+        d->holders[d->nholders++] = (struct heap_diff_holder){.node = node,
+                                                              .kept_by = heap_kept_by(g, node),
+                                                              .fresh = {w->count[v], w->bytes[v]},
+                                                              .grown = w->grown[v],
+                                                              .alike = alike(w, node)};
     }
     free(l.v);
     return e;
@@ -201,13 +274,20 @@ static struct err *sum_holders(struct heap_differ *f)
         e = heap_array(f->b->nvert, sizeof(*w.count), what, &w.count);
     if (!e)
         e = heap_array(f->b->nvert, sizeof(*w.bytes), what, &w.bytes);
+    if (!e)
+        e = heap_array(f->b->nvert, sizeof(*w.grown), what, &w.grown);
     if (!e) {
         attach_all(&w);
-        e = take_holders(&w, f->d, limit);
+        attach_grown(&w);
+        e = join_goroutines(&w);
     }
+    if (!e)
+        e = take_holders(&w, f->d, limit);
     free(w.up);
     free(w.count);
     free(w.bytes);
+    free(w.grown);
+    free(w.alike);
     return e;
 }
 

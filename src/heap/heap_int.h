@@ -79,6 +79,19 @@ static inline void heap_set_bit(uint64_t *bits, uint64_t i)
     bits[i / 64] |= UINT64_C(1) << i % 64;
 }
 
+/* SNAP_FORM_*; slot must be one. */
+static inline uint8_t heap_form(const struct heap_graph *g, uint32_t slot)
+{
+    uint16_t shape = g->s->slot.shape[slot];
+    return shape < g->s->shape.n ? g->s->shape.form[shape] : SNAP_FORM_UNKNOWN;
+}
+/* What a map consists of beside its header. */
+static inline bool heap_is_map_part(const struct heap_graph *g, uint32_t slot)
+{
+    uint8_t form = heap_form(g, slot);
+    return form == SNAP_FORM_MAP_DIR || form == SNAP_FORM_MAP_TABLE ||
+           form == SNAP_FORM_MAP_GROUPS || form == SNAP_FORM_MAP_EXTRA;
+}
 /* 1 + vertex of a node that is one, or that dominates a leaf; 0: not live.  Dominators only. */
 static inline uint32_t heap_index_of(const struct heap_graph *g, uint32_t node)
 {
@@ -125,6 +138,9 @@ struct heap_largest {
 };
 void heap_offer(struct heap_largest *l, uint32_t node, uint64_t retained);
 void heap_sort_largest(struct heap_largest *l); /* largest first; no more offers then */
+
+/* nodes.c: the vertex of the map that a vertex is a part of, and that alone keeps it; else v. */
+uint32_t heap_map_of(const struct heap_graph *g, uint32_t v);
 
 /* words.c: what lies at an offset of a value of a type: ".conns[3].buf"; type may be SNAP_NONE. */
 void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, struct buf *b);

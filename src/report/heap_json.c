@@ -175,6 +175,7 @@ static void suspect_json(struct json *j, const struct heap_graph *g, const struc
     json_ku64(j, "count", v->count);
     json_ku64(j, "bytes", v->mass);
     json_ku64(j, "retained", v->retained);
+    json_ku64(j, "map_bytes", v->store);
     json_kf64(j, "share", v->share);
     json_key(j, "holds");
     json_begin(j, '[');

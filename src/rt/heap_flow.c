@@ -2,7 +2,8 @@
  *
  * Go: internal/runtime/maps/map.go Map, table.go, group.go (1.24+); runtime/map.go hmap, mapextra,
  * bmap (until 1.23); runtime/chan.go hchan; closures: word 0 is the code; sync/atomic Pointer;
- * sync/pool.go Pool.
+ * sync/pool.go Pool; internal/sync/hashtriemap.go node, indirect, entry (1.23:
+ * internal/concurrent).
  *
  * A Swiss map points to a directory of tables, or, while it is small, to its only group: a
  * directory's first word is a pointer, a group's never is.  Buckets of old maps end with a word
@@ -407,6 +408,23 @@ bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot)
     return yes;
 }
 
+uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    for (size_t i = 0; sh->form == SNAP_FORM_VALUE && i < p->tries.n; i++) {
+        const struct shape_trie *t = &p->tries.v[i];
+        if (t->node != sh->type)
+            continue;
+        enum snap_evidence ev = (enum snap_evidence)sh->evidence;
+        uint16_t inner = shape_of(p, SNAP_FORM_VALUE, t->indirect, ev);
+        uint16_t entry = shape_of(p, SNAP_FORM_VALUE, t->entry, ev);
+        bool is_inner = inner && flow_fits(p, inner, slot);
+        bool is_entry = entry && flow_fits(p, entry, slot);
+        return is_inner == is_entry ? 0 : is_inner ? inner : entry;
+    }
+    return 0;
+}
+
 /* ---- what allocation told ---- */
 
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
@@ -417,6 +435,15 @@ uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
         return shape_of(p, SNAP_FORM_MAP_GROUPS, map, SNAP_EV_HEADER);
     bool one = is_class_of(p, s, types_get(p->ty, type)->size);
     return shape_of(p, one ? SNAP_FORM_VALUE : SNAP_FORM_ARRAY, type, SNAP_EV_HEADER);
+}
+
+bool flow_is_directory(const struct shaper *p, uint16_t shape)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    if (p->map_table == SNAP_NONE || sh->form != SNAP_FORM_ARRAY)
+        return false;
+    const struct type_entry *e = types_entry(p->ty, sh->type);
+    return e->info.kind == GO_KIND_POINTER && e->elem == p->map_table;
 }
 
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected)

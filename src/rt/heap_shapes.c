@@ -47,8 +47,10 @@ void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uin
         return;
     }
     if (!flow_fits(p, shape, slot)) {
-        w->misfits++;
-        return;
+        shape = flow_instead(p, shape, slot);
+        w->misfits += !shape;
+        if (!shape)
+            return;
     }
     if (atomic_compare_exchange_strong_explicit(&p->shape[slot], &have, shape, memory_order_relaxed,
                                                 memory_order_relaxed) &&
@@ -182,13 +184,23 @@ struct err *shaper_propagate(struct shaper *p)
 
 /* ---- what is known before ---- */
 
+/* What allocation wrote beside the object.  A map's directory has to wait for its map. */
+static void take_header(struct shaper *p, struct shape_worker *w, uint32_t type, uint32_t slot)
+{
+    uint16_t shape = flow_of_header(p, type, slot);
+    bool late = flow_is_directory(p, shape);
+    if (late)
+        vec_push(&w->late, ((struct shape_late){slot, shape}));
+    p->shape[slot] = late ? 0 : shape;
+}
+
 /* Headers carry the type of the element; interfaces name types; interior pointers mean tiny. */
 static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
 {
     struct snap_edges it;
     const struct type_shape *sh = types_shape_get(p->ty, p->shape[slot]);
     if (sh->evidence == SNAP_EV_HEADER)
-        p->shape[slot] = flow_of_header(p, sh->type, slot);
+        take_header(p, w, sh->type, slot);
     snap_edges_init(&it, p->s, slot);
     while (snap_edges_next(&it)) {
         if (it.flags & SNAP_EDGE_INTERIOR) {
@@ -215,6 +227,21 @@ static struct err *look_job(void *arg, size_t range, unsigned worker)
             look_at(p, &p->workers[worker], slot);
     p->workers[worker].stack.n = 0;
     return NULL;
+}
+
+/* Those that nothing of a better shape led to. */
+static struct err *take_late(struct shaper *p)
+{
+    bool any = false;
+    for (unsigned i = 0; i < p->nworkers; i++)
+        for (size_t k = 0; k < p->workers[i].late.n; k++) {
+            const struct shape_late *l = &p->workers[i].late.v[k];
+            if (p->shape[l->slot])
+                continue;
+            p->shape[l->slot] = l->shape;
+            any = true;
+        }
+    return any ? shaper_propagate(p) : NULL;
 }
 
 static void take_roots(struct shaper *p)
@@ -251,6 +278,41 @@ static uint32_t type_named(struct rt_types *ty, const char *name)
     return SNAP_NONE;
 }
 
+static uint32_t type_with(struct rt_types *ty, const char *package, const char *name,
+                          const char *arguments)
+{
+    struct buf b = {0};
+    buf_printf(&b, "%s%s%s", package, name, arguments);
+    uint32_t type = type_named(ty, buf_text(&b));
+    buf_free(&b);
+    return type;
+}
+
+static void find_tries(struct shaper *p)
+{
+    static const char *const packages[] = {"sync.", "concurrent."};
+    struct buf name = {0};
+    for (uint32_t i = 0; i < p->ty->n; i++) {
+        const struct type_entry *e = types_entry(p->ty, i);
+        if (e->info.kind != GO_KIND_STRUCT || e->info.size != 1)
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(packages); k++) {
+            const char *of = types_name(p->ty, i);
+            size_t n = strlen(packages[k]);
+            if (strncmp(of, packages[k], n) != 0 || strncmp(of + n, "node[", 5) != 0)
+                continue;
+            struct shape_trie t = {.node = i};
+            buf_clear(&name);
+            buf_str(&name, of + n + 4);
+            const char *arguments = buf_text(&name);
+            t.indirect = type_with(p->ty, packages[k], "indirect", arguments);
+            t.entry = type_with(p->ty, packages[k], "entry", arguments);
+            vec_push(&p->tries, t);
+        }
+    }
+    buf_free(&name);
+}
+
 static void index_spans(struct shaper *p)
 {
     const struct heap *h = p->h;
@@ -285,13 +347,17 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
         index_spans(p);
     p->hchan = type_named(p->ty, "runtime.hchan");
     p->pool_local = type_named(p->ty, "sync.poolLocal");
+    find_tries(p);
+    p->map_table = type_named(p->ty, "maps.table");
     return NULL;
 }
 
 static void shaper_close(struct shaper *p)
 {
-    for (unsigned i = 0; i < p->nworkers; i++)
+    for (unsigned i = 0; i < p->nworkers; i++) {
         vec_free(&p->workers[i].stack);
+        vec_free(&p->workers[i].late);
+    }
     for (size_t i = 0; p->flow && i < TYPES_SHAPES_MAX; i++)
         free(p->flow[i]);
     for (size_t i = 0; i < p->blocks.n; i++)
@@ -300,6 +366,7 @@ static void shaper_close(struct shaper *p)
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->more);
     free(p->workers);
+    vec_free(&p->tries);
     free(p->spans);
     free(p->span_at);
     free((void *)p->done);
@@ -317,6 +384,8 @@ struct err *heap_find_shapes(struct heap *h)
     if (!e && h->nspans) {
         take_roots(&p);
         e = shaper_propagate(&p);
+        if (!e)
+            e = take_late(&p);
     }
     if (!e && h->nspans)
         e = heap_guess(&p);

@@ -35,8 +35,21 @@ struct shape_fit {
     _Atomic uint64_t known[4], fits[4];
 };
 
+/* An object whose header tells less than what points to it may. */
+struct shape_late {
+    uint32_t slot;
+    uint16_t shape; /* by its header */
+};
+
+/* The nodes of a hash trie (sync.Map since Go 1.24) are pointed to by what both kinds begin with.
+ */
+struct shape_trie {
+    uint32_t node, indirect, entry; /* types; the latter two may be SNAP_NONE */
+};
+
 struct shape_worker {
     VEC(uint32_t) stack;
+    VEC(struct shape_late) late;
     uint64_t conflicts, misfits;
 };
 
@@ -53,6 +66,8 @@ struct shaper {
     _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
     uint32_t pool_local;                /* type sync.poolLocal */
+    uint32_t map_table;                 /* type internal/runtime/maps.table (1.24+) */
+    VEC(struct shape_trie) tries;
     struct shape_worker *workers;
     unsigned nworkers;
 
@@ -80,12 +95,16 @@ uint16_t flow_of_interface(struct shaper *p, uint32_t type, enum snap_evidence e
 uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t target);
 /* Whether the object of a slot can have a shape. */
 bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot);
+/* What fits the slot when a shape does not, but may stand for others; 0: nothing, or several. */
+uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot);
 bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words);
 bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room);
 /* Bytes for the data of an object of the span. */
 uint64_t flow_room(const struct heap_span *s);
 /* A value of the type, or an array of such values, whatever fills the slot better. */
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
+/* Whether a shape by header is that of a map's directory, which does not say of which map. */
+bool flow_is_directory(const struct shaper *p, uint16_t shape);
 /* A better shape for an object whose allocation told its type: groups of a map, buffer of a
  * channel. */
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);

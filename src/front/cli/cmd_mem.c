@@ -83,7 +83,9 @@ static struct err *compare(struct cli *c, const struct heap_look *a, const struc
                                  .later = buf_text((struct buf *)&b->word)};
     if (c->args.opt[OPT_heap_limit].given)
         r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);
-    e = show_diff(c, &r);
+    e = heap_diff_find_paths(d, b->graph, LIMIT_DEFAULT, &c->progress.base);
+    if (!e)
+        e = show_diff(c, &r);
     heap_survival_free(&lives);
     heap_diff_free(d);
     return e;
