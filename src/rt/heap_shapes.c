@@ -18,7 +18,7 @@
 #include "base/pool.h"
 #include "rt/heap_shapes_int.h"
 
-enum { RANGE = 1 << 16 };
+enum { RANGE = 1 << 16, FOLLOW_BATCH = 64 };
 
 void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at)
 {
@@ -63,6 +63,30 @@ static bool take(struct shaper *p, uint32_t slot)
     return !(atomic_fetch_or_explicit(&p->done[slot / 64], bit, memory_order_relaxed) & bit);
 }
 
+/* ---- waiting for memory ----
+ *
+ * Every object and every pointer lies somewhere else, so that nearly all time would go by waiting.
+ * Objects are taken in batches, and the shapes found for what they point to are assigned later, so
+ * that what is needed is on its way meanwhile. */
+
+static void assign_found(struct shaper *p, struct shape_worker *w)
+{
+    for (unsigned i = 0; i < w->nfound; i++)
+        shaper_assign(p, w, w->found[i].shape, w->found[i].slot);
+    w->nfound = 0;
+}
+
+static inline void found(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
+{
+    __builtin_prefetch((const void *)&p->shape[slot], 1);
+    __builtin_prefetch(&p->span_at[slot / 64]);
+    if (slot < p->h->nscan)
+        __builtin_prefetch(&p->h->masks.number[slot]);
+    w->found[w->nfound++] = (struct shape_found){slot, shape};
+    if (w->nfound == ARRAY_LEN(w->found))
+        assign_found(p, w);
+}
+
 static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
 {
     struct snap_edges it;
@@ -75,21 +99,31 @@ static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
             continue;
         uint16_t child = flow_of_word(p, shape, it.word, it.target);
         if (child)
-            shaper_assign(p, w, child, it.target);
+            found(p, w, child, it.target);
     }
 }
 
-/* ---- following, by all workers ---- */
-
-static void prefetch(const struct shaper *p, const struct shape_worker *w)
+static void follow_batch(struct shaper *p, struct shape_worker *w)
 {
-    if (w->stack.n < 4)
-        return;
-    uint32_t at = p->s->scanslot.edges[w->stack.v[w->stack.n - 2]];
-    __builtin_prefetch(&p->s->scanslot.edges[w->stack.v[w->stack.n - 4]]);
-    if (at)
-        __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    uint32_t slots[FOLLOW_BATCH];
+    size_t n = min_u64(w->stack.n, FOLLOW_BATCH);
+    w->stack.n -= n;
+    memcpy(slots, w->stack.v + w->stack.n, n * sizeof(*slots));
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(&p->s->scanslot.edges[slots[i]]);
+        __builtin_prefetch((const void *)&p->shape[slots[i]]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = p->s->scanslot.edges[slots[i]];
+        if (at)
+            __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    }
+    for (size_t i = 0; i < n; i++)
+        follow(p, w, slots[i]);
+    assign_found(p, w);
 }
+
+/* ---- following, by all workers ---- */
 
 /* Gives the oldest slots of a long stack to whoever has nothing to do. */
 static void hand_over(struct shaper *p, struct shape_worker *w)
@@ -107,9 +141,7 @@ static void hand_over(struct shaper *p, struct shape_worker *w)
 static void drain(struct shaper *p, struct shape_worker *w)
 {
     while (w->stack.n) {
-        uint32_t slot = w->stack.v[--w->stack.n];
-        prefetch(p, w);
-        follow(p, w, slot);
+        follow_batch(p, w);
         if (w->stack.n > 4 * SHAPE_BLOCK)
             hand_over(p, w);
     }
@@ -201,7 +233,7 @@ static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
         } else if (it.type != SNAP_NONE) {
             uint16_t child = flow_of_interface(p, it.type, SNAP_EV_INTERFACE);
             if (child)
-                shaper_assign(p, w, child, it.target);
+                found(p, w, child, it.target);
         }
     }
 }
@@ -213,6 +245,7 @@ static struct err *look_job(void *arg, size_t range, unsigned worker)
     for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
         if (p->s->scanslot.edges[slot] || p->shape[slot])
             look_at(p, &p->workers[worker], slot);
+    assign_found(p, &p->workers[worker]);
     p->workers[worker].stack.n = 0;
     return NULL;
 }

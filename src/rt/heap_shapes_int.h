@@ -35,8 +35,16 @@ struct shape_fit {
     _Atomic uint64_t known[4], fits[4];
 };
 
+/* To be assigned when the memory of the slot has come. */
+struct shape_found {
+    uint32_t slot;
+    uint16_t shape;
+};
+
 struct shape_worker {
     VEC(uint32_t) stack;
+    struct shape_found found[256];
+    unsigned nfound;
     uint64_t conflicts, misfits;
 };
 
