@@ -191,7 +191,7 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
     struct progress *p = o->progress;
     TRY(index_spans(g));
     TRY(heap_find_holders(g));
-    TRY(heap_mark(g, cross, shared, p));
+    TRY(heap_mark(g, cross, shared, o));
     if (!o->keep_edges)
         drop_edges(g);
     if (g->mark_only) {

@@ -100,12 +100,12 @@ struct err *capture_heap(struct capture *c)
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
-struct err *capture_heap_finish(struct capture *c)
+struct err *capture_heap_finish(struct capture *c, unsigned width)
 {
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
-    TRY(heap_find_shapes(h));
+    TRY(heap_find_shapes(h, width));
     heap_masks_free(h);
     TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);

@@ -238,15 +238,22 @@ static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
     }
 }
 
-static struct err *look_job(void *arg, size_t range, unsigned worker)
+static void look_at_range(struct shaper *p, struct shape_worker *w, size_t range)
 {
-    struct shaper *p = arg;
     uint32_t end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
     for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
         if (p->s->scanslot.edges[slot] || p->shape[slot])
-            look_at(p, &p->workers[worker], slot);
-    assign_found(p, &p->workers[worker]);
-    p->workers[worker].stack.n = 0;
+            look_at(p, w, slot);
+    assign_found(p, w);
+    w->stack.n = 0;
+}
+
+static struct err *look_job(void *arg, size_t i, unsigned worker)
+{
+    struct shaper *p = arg;
+    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
+    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;)
+        look_at_range(p, &p->workers[worker], k);
     return NULL;
 }
 
@@ -299,9 +306,9 @@ static void index_spans(struct shaper *p)
     }
 }
 
-static struct err *shaper_open(struct shaper *p, struct heap *h)
+static struct err *shaper_open(struct shaper *p, struct heap *h, unsigned width)
 {
-    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = pool_width()};
+    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = width};
     p->shape = (_Atomic uint16_t *)h->shape;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
@@ -341,12 +348,12 @@ static void shaper_close(struct shaper *p)
     free((void *)p->pattern_fits);
 }
 
-struct err *heap_find_shapes(struct heap *h)
+struct err *heap_find_shapes(struct heap *h, unsigned width)
 {
     struct shaper p;
-    struct err *e = shaper_open(&p, h);
+    struct err *e = shaper_open(&p, h, width);
     if (!e && h->nspans)
-        e = pool_run(((size_t)h->nscan + RANGE - 1) / RANGE, look_job, &p);
+        e = pool_run(p.nworkers, look_job, &p);
     if (!e && h->nspans) {
         take_roots(&p);
         e = shaper_propagate(&p);

@@ -63,6 +63,7 @@ struct shaper {
     uint32_t pool_local;                /* type sync.poolLocal */
     struct shape_worker *workers;
     unsigned nworkers;
+    _Atomic size_t next_range; /* of slots to be looked at */
 
     pthread_mutex_t lock; /* of the blocks of slots to be followed */
     pthread_cond_t more;
