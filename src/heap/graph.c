@@ -195,9 +195,8 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
     if (!o->keep_edges)
         drop_edges(g);
     if (g->mark_only) {
-        free(g->index);
         free(g->idom);
-        g->index = g->idom = NULL;
+        g->idom = NULL;
         TRY(heap_own_leaves(g, shared));
     } else {
         TRY(heap_dominators(g, cross, p));

@@ -88,7 +88,6 @@ static struct err *take(struct mark *m, struct heap_pair t)
         return note(m->cross, g->vertex[t.a] - 1, t.b);
     uint32_t v = g->nvert++;
     g->vertex[t.a] = v + 1;
-    g->index[v] = t.a;
     g->idom[v] = t.b;
     if (v % CHECK_EVERY == 0)
         TRY(progress_step(m->o->progress, "marking objects", v, m->total));
@@ -98,7 +97,6 @@ static struct err *take(struct mark *m, struct heap_pair t)
 static struct err *search(struct mark *m)
 {
     struct heap_graph *g = m->g;
-    g->index[0] = SNAP_NONE;
     g->nvert = 1;
     for (uint32_t h = g->nholders; h-- > 0;)
         TRY(note(&m->stack, g->nscan + h, 0));
@@ -170,7 +168,6 @@ struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct hea
     size_t n = (size_t)g->nscan + g->nholders;
     struct mark m = {.g = g, .cross = cross, .shared = shared, .o = o, .total = g->nscan};
     TRY(heap_array(n, sizeof(*g->vertex), "the objects of the heap", &g->vertex));
-    TRY(heap_array(n + 1, sizeof(*g->index), "the objects of the heap", &g->index));
     TRY(heap_array(n + 1, sizeof(*g->idom), "the objects of the heap", &g->idom));
     TRY(heap_array(g->nleaves, sizeof(*g->owner), "the objects of the heap", &g->owner));
     struct err *e = NULL;
