@@ -79,7 +79,7 @@ struct grouping {
     uint64_t *retained;
     void (*top)(void *arg, uint32_t key, uint32_t slot, uint32_t vertex, uint64_t bytes);
     void *arg;
-    uint32_t *until;       /* by key: the end of its outermost object at hand */
+    uint32_t *until;        /* by key: the end of its outermost object at hand */
     uint8_t *mixed;         /* by key: 1 vertices, 2 leaves, 3 both */
     uint32_t *count;        /* by key: live leaves */
     uint32_t *head;         /* by vertex: 1 + the first of its leaves of mixed keys */
@@ -215,7 +215,7 @@ static void add_object(struct heap_row *row, bool live, bool guessed, uint64_t s
 struct counting {
     const struct heap_graph *g;
     const uint16_t *key_of;
-    uint32_t n; /* keys */
+    uint32_t n;            /* keys */
     struct heap_row *rows; /* by worker and key */
 };
 

@@ -14,7 +14,7 @@
 
 enum {
     EDGE_BYTES = 4,    /* of the table edge, for one pointer */
-    VERTEX_BYTES = 28, /* index, idom, anc, label, semi, first and retained less what went before */
+    VERTEX_BYTES = 20, /* idom, anc, label, semi, first; later idom, index, end, retained */
     CROSS_BYTES = 12,  /* of the list and of the sorted one */
     FIXED_BYTES = 4 << 20,
 };
@@ -36,7 +36,7 @@ uint64_t heap_memory_needed(const struct snap *s, const struct heap_options *o)
     uint64_t slots = s->slot.n, scan_slots = s->scanslot.n;
     uint64_t stays = 4 * scan_slots + 4 * (slots - scan_slots) + slots / 16 + 4 * s->root.n;
     bool mark_only = o && o->mark_only, keep = o && o->keep_edges;
-    uint64_t marking = stays + 8 * scan + 8 * cross + FIXED_BYTES;
+    uint64_t marking = stays + 4 * scan + 8 * cross + FIXED_BYTES;
     if (mark_only)
         return marking;
     uint64_t dominating = stays + VERTEX_BYTES * scan + CROSS_BYTES * cross + FIXED_BYTES;

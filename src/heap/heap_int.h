@@ -6,7 +6,7 @@
  * which vertex dominates them immediately.
  *
  * While marking, vertices are numbered in the order of the depth-first search instead (mark_only:
- * they stay so); dominators.c renumbers them. */
+ * they stay so), and index[] is not there; dominators.c renumbers them. */
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 

@@ -30,8 +30,8 @@ static struct err *note(struct heap_pairs *l, uint32_t a, uint32_t b)
     return NULL;
 }
 
-/* An edge from vertex v to index w.  Whether w is numbered is asked when it is taken from the stack:
- * by then that memory is there, most of the time. */
+/* An edge from vertex v to index w.  Whether w is numbered is asked when it is taken from the
+ * stack: by then that memory is there, most of the time. */
 static inline struct err *found(struct mark *m, uint32_t w, uint32_t v)
 {
     const struct heap_graph *g = m->g;
