@@ -14,10 +14,11 @@
 /* ---- before anything is touched ---- */
 
 /* What it will take, as measured: of each object its place and shape, its pointers (a word in five
- * is one, at 4.3 bytes), and what is needed meanwhile. */
+ * is one, at 4.3 bytes), and what is needed meanwhile.  What is left for later is done beside the
+ * search of the graph, which takes its memory at the same time. */
 static uint64_t memory_needed(struct rt *rt, const struct rt_capture_options *o)
 {
-    enum { BYTES_OF_OBJECT = 7, MEANWHILE = 32 << 20 };
+    enum { BYTES_OF_OBJECT = 7, SEARCHED = 9, MEANWHILE = 32 << 20 };
     struct snap *s = NULL;
     int64_t objects = 0, bytes = 0, pages = 0;
     struct err *e = rt_capture_info(rt, &s);
@@ -30,7 +31,7 @@ static uint64_t memory_needed(struct rt *rt, const struct rt_capture_options *o)
     snap_free(s);
     if (objects < 0 || bytes < 0 || pages < 0)
         return 0;
-    return (uint64_t)objects * BYTES_OF_OBJECT + (uint64_t)bytes / 9 +
+    return (uint64_t)objects * (BYTES_OF_OBJECT + (o->rest ? SEARCHED : 0)) + (uint64_t)bytes / 9 +
            (o->heap_memory ? (uint64_t)pages : 0) + MEANWHILE;
 }
 

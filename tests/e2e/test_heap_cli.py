@@ -1,11 +1,9 @@
 """gospect heap on a program that counts what it keeps (tests/targets/shop)."""
-import os
-import pathlib
 import signal
 
 import pytest
 
-from lib import schema
+from lib import harm, schema
 from lib.pprofraw import Profile
 from lib.process import wait_until
 
@@ -130,28 +128,12 @@ def test_refusals(gospect, shop):
         assert words in seen.err and not seen.out, seen
 
 
-def has_copy(run, target):
-    """Whether a copy of the target is in the hands of a run of gospect, which may have ended."""
-    try:
-        tracers = {int(task) for task in os.listdir(f"/proc/{run.pid}/task")}
-    except FileNotFoundError:
-        return False
-    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(lines["TracerPid"]) in tracers and int(lines["Tgid"]) != target.pid:
-            return True
-    return False
-
-
 def interrupted(gospect_start, target, stage):
     """How a run ends to which a signal was sent when its copy had come, or (stage "search") gone."""
     run = gospect_start("heap", target.pid)
-    wait_until(lambda: has_copy(run, target) or run.poll() is not None, "it never made a copy")
+    wait_until(lambda: harm.copies_of(target) or run.poll() is not None, "it never made a copy")
     if stage == "search":
-        wait_until(lambda: not has_copy(run, target), "the copy stays")
+        wait_until(lambda: not harm.copies_of(target), "the copy stays")
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     return run.returncode
