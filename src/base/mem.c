@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+enum { LARGE = 4 << 20, HUGE_PAGE = 2 << 20 };
 enum { ARENA_CHUNK = 64 * 1024, ARENA_ALIGN = 16 };
 
 struct arena_chunk {
@@ -27,9 +29,20 @@ void mem_oom(size_t n)
     abort();
 }
 
+void mem_advise(void *p, size_t n)
+{
+    uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t to = ((uintptr_t)p + n) & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (n >= LARGE && from < to)
+        madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: it may be refused */
+}
+
 void *mem_try_alloc(size_t n)
 {
-    return calloc(1, n ? n : 1);
+    void *p = calloc(1, n ? n : 1);
+    if (p)
+        mem_advise(p, n);
+    return p;
 }
 
 void *mem_alloc(size_t n)

@@ -33,6 +33,11 @@ struct heap_options {
                         snapshot are emptied as soon as they were read, to save memory */
     bool mark_only;  /* liveness only: no dominators, no retained sizes (a third of the time) */
     struct progress *progress; /* may be NULL */
+    /* May be NULL: is called once, at the same time as the search where there are several cores,
+     * and may fill in what objects are (slot.shape, and the tables shape, type and field), which
+     * the search does not need; its error ends heap_open(). */
+    struct err *(*meanwhile)(void *arg);
+    void *meanwhile_arg;
     uint64_t
         memory; /* refuse to use more bytes than this; 0: than the machine and our cgroup have */
 };

@@ -6,7 +6,7 @@
  * which vertex dominates them immediately.
  *
  * While marking, vertices are numbered in the order of the depth-first search instead (mark_only:
- * they stay so); dominators.c renumbers them. */
+ * they stay so), and index[] is not there; dominators.c renumbers them. */
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 
@@ -121,7 +121,7 @@ struct err *heap_no_memory(size_t n, const char *what) MUST_USE;
 struct err *heap_array(size_t n, size_t size, const char *what, void *ret) MUST_USE;
 
 struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
-                      struct progress *p) MUST_USE;
+                      const struct heap_options *o) MUST_USE;
 /* cross: edges of the search that are not of its tree, as vertices (a: to, b: from); emptied.
  * shared: further owners of leaves (a: leaf, b: index). */
 struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross,

@@ -325,7 +325,8 @@ static void set_method(struct capture *c, enum target_kind kind, const char *why
         snap_set_meta(c->s, SNAP_META_method_why, why);
 }
 
-static struct err *capture(struct capture *c)
+/* *opened: something was opened that close_capture() must close. */
+static struct err *capture(struct capture *c, bool *opened)
 {
     struct target *frozen = NULL;
     struct target_pause pause = {0};
@@ -344,6 +345,7 @@ static struct err *capture(struct capture *c)
         c->t = frozen;
     }
     open_capture(c);
+    *opened = true;
     set_method(c, target_kind(c->t), frozen ? target_freeze_why(frozen) : NULL);
     struct err *e = read_all(c);
     if (frozen) {
@@ -357,28 +359,61 @@ static struct err *capture(struct capture *c)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
-    if (!e)
-        e = capture_heap_finish(c);
-    if (!e)
+    if (!e && c->s->span.n)
+        counters_spans_of_heap(c->s);
+    else if (!e)
         counters_spans(c->rt, c->rt->t, c->s); /* nothing stands still for it */
-    close_capture(c);
+    if (!e && !c->o->rest)
+        e = capture_heap_finish(c, pool_width());
     snap_set_meta_i64(c->s, SNAP_META_capture_ns, clock_mono_ns() - began);
     return e;
 }
 
+/* ---- what is left for later ---- */
+
+struct rt_rest {
+    struct capture c;
+    struct rt_capture_options o;
+    bool opened; /* the capture has something to close */
+};
+
+struct err *rt_rest_finish(struct rt_rest *r, unsigned width)
+{
+    struct err *e = capture_heap_finish(&r->c, width);
+    close_capture(&r->c); /* whoever searches the graph needs the memory */
+    r->opened = false;
+    return e;
+}
+
+void rt_rest_free(struct rt_rest *r)
+{
+    if (r && r->opened)
+        close_capture(&r->c);
+    free(r);
+}
+
 struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct snap **ret)
 {
-    struct capture c = {.rt = rt, .o = o, .s = snap_new()};
+    struct rt_rest *r = mem_alloc(sizeof(*r));
+    struct snap *s = snap_new();
+    r->o = *o;
+    r->c = (struct capture){.rt = rt, .o = &r->o, .s = s};
+    if (o->rest)
+        *o->rest = NULL;
     struct err *e = capture_heap_room(rt, o);
     if (!e)
-        e = capture_info(rt, rt->t, c.s);
+        e = capture_info(rt, rt->t, s);
     if (!e)
-        e = capture(&c);
+        e = capture(&r->c, &r->opened);
+    if (!e && o->rest && r->c.heap_objects)
+        *o->rest = r;
+    else
+        rt_rest_free(r);
     if (e) {
-        snap_free(c.s);
+        snap_free(s);
         return e;
     }
-    *ret = c.s;
+    *ret = s;
     return NULL;
 }
 

@@ -44,6 +44,8 @@ struct err *rt_read_memstats(struct rt *rt, struct target *t, const struct rt_gl
 void counters_gc(const struct rt *rt, struct snap *s, const struct rt_globals_copy *g);
 /* counters_spans.c: how full the spans are, by size of objects.  What cannot be read is noted. */
 void counters_spans(struct rt *rt, struct target *t, struct snap *s);
+/* The same from the table span, which has been filled. */
+void counters_spans_of_heap(struct snap *s);
 
 /* A counter for each field that the release has. */
 struct counter_row {

@@ -33,18 +33,23 @@ struct filling {
     uint64_t unreadable, nonsense;
 };
 
-static void count_span(struct filling *f, const struct heap_span *s, uint64_t taken)
+struct span_fill {
+    uint64_t elem_size, elems, bytes, taken;
+    bool large;
+};
+
+static void count_span(struct filling *f, const struct span_fill *s)
 {
-    bool large = s->flags & SNAP_SPF_LARGE || s->elem_size > SMALL_MAX;
+    bool large = s->large || s->elem_size > SMALL_MAX;
     struct fill *x = large ? &f->large : &f->small[s->elem_size / SIZE_UNIT];
-    taken = min_u64(taken, s->elems);
+    uint64_t taken = min_u64(s->taken, s->elems);
     x->spans++;
-    x->bytes += (uint64_t)s->pages * HEAP_PAGE;
+    x->bytes += s->bytes;
     x->slots += s->elems;
     x->objects += taken;
     if (s->elems > 1 && taken * SPARSE_PART < s->elems) {
         x->sparse++;
-        x->sparse_bytes += (uint64_t)s->pages * HEAP_PAGE;
+        x->sparse_bytes += s->bytes;
     }
 }
 
@@ -59,7 +64,11 @@ static struct err *count_batch(struct filling *f, const taddr *addr, size_t n, u
         const uint8_t *copy = copies + i * size;
         enum heap_span_is is = ok[i] ? heap_parse_span(l, copy, &s) : HEAP_SPAN_OTHER;
         if (is == HEAP_SPAN_IN_USE)
-            count_span(f, &s, rt_get(l, copy, RT_mspan_alloc_count));
+            count_span(f, &(struct span_fill){.elem_size = s.elem_size,
+                                              .elems = s.elems,
+                                              .bytes = (uint64_t)s.pages * HEAP_PAGE,
+                                              .taken = rt_get(l, copy, RT_mspan_alloc_count),
+                                              .large = s.flags & SNAP_SPF_LARGE});
         f->unreadable += !ok[i];
         f->nonsense += is == HEAP_SPAN_NONSENSE;
     }
@@ -157,5 +166,18 @@ void counters_spans(struct rt *rt, struct target *t, struct snap *s)
     if (!e && f->unreadable + f->nonsense)
         snap_note_missing(s, f->unreadable + f->nonsense, what, "they could not be read");
     err_free(e);
+    free(f);
+}
+
+void counters_spans_of_heap(struct snap *s)
+{
+    struct filling *f = mem_alloc(sizeof(*f));
+    for (size_t i = 0; i < s->span.n; i++)
+        count_span(f, &(struct span_fill){.elem_size = s->span.elem_size[i],
+                                          .elems = s->span.elems[i],
+                                          .bytes = (uint64_t)s->span.pages[i] * HEAP_PAGE,
+                                          .taken = s->span.allocated[i],
+                                          .large = s->span.flags[i] & SNAP_SPF_LARGE});
+    set_rows(s, f);
     free(f);
 }

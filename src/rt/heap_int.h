@@ -198,7 +198,8 @@ struct err *heap_read_object(struct heap *h, taddr addr) MUST_USE; /* heap_memor
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
-struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
+/* heap_shapes.c: slot.shape; width: threads, the calling one included. */
+struct err *heap_find_shapes(struct heap *h, unsigned width) MUST_USE;
 /* heap_shapes.c: what DWARF knows of a root, for heap_find_shapes(): the word at byte `at` of a
  * variable (global, or on a stack) of this type points to `offset` of the object of `slot`.
  * Nothing is known when type is SNAP_NONE.  One thread. */
@@ -209,8 +210,8 @@ void heap_free_typed_roots(struct heap *h);
 struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o) MUST_USE;
 /* What needs the target, which is frozen, or a core: all but what objects are. */
 struct err *capture_heap(struct capture *c) MUST_USE;
-/* After it was let go: what objects are. */
-struct err *capture_heap_finish(struct capture *c) MUST_USE;
+/* After it was let go: what objects are; width: threads. */
+struct err *capture_heap_finish(struct capture *c, unsigned width) MUST_USE;
 void capture_heap_free(struct capture *c);
 
 #endif

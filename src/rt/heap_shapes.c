@@ -18,7 +18,7 @@
 #include "base/pool.h"
 #include "rt/heap_shapes_int.h"
 
-enum { RANGE = 1 << 16 };
+enum { RANGE = 1 << 16, FOLLOW_BATCH = 64 };
 
 void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at)
 {
@@ -65,6 +65,30 @@ static bool take(struct shaper *p, uint32_t slot)
     return !(atomic_fetch_or_explicit(&p->done[slot / 64], bit, memory_order_relaxed) & bit);
 }
 
+/* ---- waiting for memory ----
+ *
+ * Every object and every pointer lies somewhere else, so that nearly all time would go by waiting.
+ * Objects are taken in batches, and the shapes found for what they point to are assigned later, so
+ * that what is needed is on its way meanwhile. */
+
+static void assign_found(struct shaper *p, struct shape_worker *w)
+{
+    for (unsigned i = 0; i < w->nfound; i++)
+        shaper_assign(p, w, w->found[i].shape, w->found[i].slot);
+    w->nfound = 0;
+}
+
+static inline void found(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
+{
+    __builtin_prefetch((const void *)&p->shape[slot], 1);
+    __builtin_prefetch(&p->span_at[slot / 64]);
+    if (slot < p->h->nscan)
+        __builtin_prefetch(&p->h->masks.number[slot]);
+    w->found[w->nfound++] = (struct shape_found){slot, shape};
+    if (w->nfound == ARRAY_LEN(w->found))
+        assign_found(p, w);
+}
+
 static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
 {
     struct snap_edges it;
@@ -77,21 +101,31 @@ static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
             continue;
         uint16_t child = flow_of_word(p, shape, it.word, it.target);
         if (child)
-            shaper_assign(p, w, child, it.target);
+            found(p, w, child, it.target);
     }
 }
 
-/* ---- following, by all workers ---- */
-
-static void prefetch(const struct shaper *p, const struct shape_worker *w)
+static void follow_batch(struct shaper *p, struct shape_worker *w)
 {
-    if (w->stack.n < 4)
-        return;
-    uint32_t at = p->s->scanslot.edges[w->stack.v[w->stack.n - 2]];
-    __builtin_prefetch(&p->s->scanslot.edges[w->stack.v[w->stack.n - 4]]);
-    if (at)
-        __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    uint32_t slots[FOLLOW_BATCH];
+    size_t n = min_u64(w->stack.n, FOLLOW_BATCH);
+    w->stack.n -= n;
+    memcpy(slots, w->stack.v + w->stack.n, n * sizeof(*slots));
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(&p->s->scanslot.edges[slots[i]]);
+        __builtin_prefetch((const void *)&p->shape[slots[i]]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = p->s->scanslot.edges[slots[i]];
+        if (at)
+            __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    }
+    for (size_t i = 0; i < n; i++)
+        follow(p, w, slots[i]);
+    assign_found(p, w);
 }
+
+/* ---- following, by all workers ---- */
 
 /* Gives the oldest slots of a long stack to whoever has nothing to do. */
 static void hand_over(struct shaper *p, struct shape_worker *w)
@@ -109,9 +143,7 @@ static void hand_over(struct shaper *p, struct shape_worker *w)
 static void drain(struct shaper *p, struct shape_worker *w)
 {
     while (w->stack.n) {
-        uint32_t slot = w->stack.v[--w->stack.n];
-        prefetch(p, w);
-        follow(p, w, slot);
+        follow_batch(p, w);
         if (w->stack.n > 4 * SHAPE_BLOCK)
             hand_over(p, w);
     }
@@ -213,19 +245,27 @@ static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
         } else if (it.type != SNAP_NONE) {
             uint16_t child = flow_of_interface(p, it.type, SNAP_EV_INTERFACE);
             if (child)
-                shaper_assign(p, w, child, it.target);
+                found(p, w, child, it.target);
         }
     }
 }
 
-static struct err *look_job(void *arg, size_t range, unsigned worker)
+static void look_at_range(struct shaper *p, struct shape_worker *w, size_t range)
 {
-    struct shaper *p = arg;
     uint32_t end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
     for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
         if (p->s->scanslot.edges[slot] || p->shape[slot])
-            look_at(p, &p->workers[worker], slot);
-    p->workers[worker].stack.n = 0;
+            look_at(p, w, slot);
+    assign_found(p, w);
+    w->stack.n = 0;
+}
+
+static struct err *look_job(void *arg, size_t i, unsigned worker)
+{
+    struct shaper *p = arg;
+    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
+    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;)
+        look_at_range(p, &p->workers[worker], k);
     return NULL;
 }
 
@@ -328,9 +368,9 @@ static void index_spans(struct shaper *p)
     }
 }
 
-static struct err *shaper_open(struct shaper *p, struct heap *h)
+static struct err *shaper_open(struct shaper *p, struct heap *h, unsigned width)
 {
-    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = pool_width()};
+    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = width};
     p->shape = (_Atomic uint16_t *)h->shape;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
@@ -375,12 +415,12 @@ static void shaper_close(struct shaper *p)
     free((void *)p->pattern_fits);
 }
 
-struct err *heap_find_shapes(struct heap *h)
+struct err *heap_find_shapes(struct heap *h, unsigned width)
 {
     struct shaper p;
-    struct err *e = shaper_open(&p, h);
+    struct err *e = shaper_open(&p, h, width);
     if (!e && h->nspans)
-        e = pool_run(((size_t)h->nscan + RANGE - 1) / RANGE, look_job, &p);
+        e = pool_run(p.nworkers, look_job, &p);
     if (!e && h->nspans) {
         take_roots(&p);
         e = shaper_propagate(&p);

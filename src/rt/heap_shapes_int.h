@@ -47,9 +47,17 @@ struct shape_trie {
     uint32_t node, indirect, entry; /* types; the latter two may be SNAP_NONE */
 };
 
+/* To be assigned when the memory of the slot has come. */
+struct shape_found {
+    uint32_t slot;
+    uint16_t shape;
+};
+
 struct shape_worker {
     VEC(uint32_t) stack;
     VEC(struct shape_late) late;
+    struct shape_found found[256];
+    unsigned nfound;
     uint64_t conflicts, misfits;
 };
 
@@ -70,6 +78,7 @@ struct shaper {
     VEC(struct shape_trie) tries;
     struct shape_worker *workers;
     unsigned nworkers;
+    _Atomic size_t next_range; /* of slots to be looked at */
 
     pthread_mutex_t lock; /* of the blocks of slots to be followed */
     pthread_cond_t more;
