@@ -94,6 +94,7 @@ struct err *capture_heap(struct capture *c)
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
     TRY(heap_read_tiny(h));
+    TRY(heap_read_code(h));
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));
@@ -105,6 +106,7 @@ struct err *capture_heap_finish(struct capture *c)
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
+    heap_name_captured(h);
     TRY(heap_find_shapes(h));
     heap_masks_free(h);
     TRY(types_store(h->types, c));
@@ -120,6 +122,7 @@ void capture_heap_free(struct capture *c)
         return;
     types_free(h->types);
     vec_free(&h->closures);
+    vec_free(&h->codes);
     heap_free_typed_roots(h);
     heap_masks_free(h);
     heap_free_spans(h);

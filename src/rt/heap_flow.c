@@ -326,6 +326,8 @@ static bool fits(const struct shaper *p, const struct type_shape *sh, const stru
     case SNAP_FORM_MAP_DIR:
     case SNAP_FORM_MAP_EXTRA:
         return !noscan;
+    case SNAP_FORM_CLOSURE:
+        return sh->type == SNAP_NONE || is_class_of(p, s, types_get(p->ty, sh->type)->size);
     default:
         return true;
     }

@@ -117,6 +117,14 @@ struct heap_closure {
     taddr pc;
 };
 
+/* Code that is the first word of objects: a closure's.  What it captured is a struct. */
+struct heap_code {
+    taddr pc;
+    uint32_t made;     /* type that its maker allocates for it; SNAP_NONE: not known */
+    uint32_t captured; /* the same without the code, and with names; SNAP_NONE: not known */
+    bool contrary;     /* its makers do not agree */
+};
+
 /* Which words of objects of up to 64 words are pointers: few patterns, so objects have a number. */
 enum { HEAP_MASK_WORDS = 64, HEAP_MASKS = 1 << 16 };
 struct heap_masks {
@@ -136,6 +144,7 @@ struct heap {
     struct heap_pages pages;
     struct heap_masks masks;
     VEC(struct heap_closure) closures; /* filled by heap_read_edges(), in the order of slots */
+    VEC(struct heap_code) codes;       /* of the closures, by pc; heap_read_code() fills them */
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
     uint64_t free_targets; /* pointers that lead to slots that hold no object */
@@ -199,6 +208,13 @@ struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: spe
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
 struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
+/* heap_code.c: which types the code of closures is allocated with.  Needs the target, before
+ * types_list(). */
+struct err *heap_read_code(struct heap *h) MUST_USE;
+/* What they captured, by name; after types_list(). */
+void heap_name_captured(struct heap *h);
+/* The code of a closure; NULL: nothing is known of it. */
+const struct heap_code *heap_code_at(const struct heap *h, taddr pc);
 /* heap_shapes.c: what DWARF knows of a root, for heap_find_shapes(): the word at byte `at` of a
  * variable (global, or on a stack) of this type points to `offset` of the object of `slot`.
  * Nothing is known when type is SNAP_NONE.  One thread. */

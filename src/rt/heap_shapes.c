@@ -1,9 +1,9 @@
 /* heap_shapes.c - what each object of the heap is.
  *
  * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
- * dynamic types of interface values, variables whose type DWARF knows, and then flow: the type of a
- * field tells what the field points to, and so on through the whole graph.  What is left is
- * guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
+ * dynamic types of interface values, what code says of the closures it makes (heap_code.c),
+ * variables whose type DWARF knows, and then flow: the type of a field tells what the field points
+ * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
  * order of evidence.
  *
  * Interior pointers tell nothing (they may point into an array, a field), but that the block of
@@ -229,13 +229,42 @@ static void take_roots(struct shaper *p)
 
 /* ---- closures ---- */
 
-/* Closures are told by their first word, the code, which was noted when they were read. */
+/* A closure whose code is known: what allocation or an interface told is a value of the type it was
+ * made of, or a closure of no known code. */
+static void make_closure(struct shaper *p, const struct heap_closure *c,
+                         const struct heap_code *code)
+{
+    const struct type_shape *have = types_shape_get(p->ty, p->shape[c->slot]);
+    bool is_made = have->form == SNAP_FORM_VALUE && have->type == code->made;
+    if (p->shape[c->slot] && have->form != SNAP_FORM_CLOSURE && !is_made)
+        return;
+    enum snap_evidence ev =
+        p->shape[c->slot] ? (enum snap_evidence)have->evidence : SNAP_EV_CODE;
+    uint16_t shape = types_shape(p->ty, SNAP_FORM_CLOSURE, code->captured, c->pc, ev);
+    if (flow_fits(p, shape, c->slot))
+        p->shape[c->slot] = shape;
+}
+
+/* Closures of which code told what they captured. */
+static void take_closures(struct shaper *p)
+{
+    const struct heap_code *code = NULL;
+    for (size_t i = 0; i < p->h->closures.n; i++) {
+        const struct heap_closure *c = &p->h->closures.v[i];
+        if (!code || code->pc != c->pc)
+            code = heap_code_at(p->h, c->pc);
+        if (code && code->captured != SNAP_NONE)
+            make_closure(p, c, code);
+    }
+}
+
+/* Other closures are told by their first word, the code, which was noted when they were read. */
 static void name_closures(struct shaper *p)
 {
     for (size_t i = 0; i < p->h->closures.n; i++) {
         const struct heap_closure *c = &p->h->closures.v[i];
         const struct type_shape *sh = types_shape_get(p->ty, p->shape[c->slot]);
-        if (sh->form == SNAP_FORM_CLOSURE)
+        if (sh->form == SNAP_FORM_CLOSURE && sh->type == SNAP_NONE)
             p->shape[c->slot] = types_shape(p->ty, SNAP_FORM_CLOSURE, SNAP_NONE, c->pc,
                                             (enum snap_evidence)sh->evidence);
     }
@@ -315,6 +344,7 @@ struct err *heap_find_shapes(struct heap *h)
     if (!e && h->nspans)
         e = pool_run(((size_t)h->nscan + RANGE - 1) / RANGE, look_job, &p);
     if (!e && h->nspans) {
+        take_closures(&p);
         take_roots(&p);
         e = shaper_propagate(&p);
     }
