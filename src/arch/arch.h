@@ -114,9 +114,11 @@ struct arch {
      * call of Go code (ABIInternal), and its results. */
     uint8_t go_args[9];
     uint8_t sp; /* DWARF's number of the stack pointer */
-    /* Where an instruction that takes the address of something may begin, from *at on: its address
-     * operand, and *at behind it.  Other bytes can look like one.  False: no more. */
-    bool (*next_address)(const uint8_t *code, size_t n, taddr pc, size_t *at, taddr *ret);
+    /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
+     * operand, but inside the instruction's function.  Other bytes can look like one.  False: no
+     * more. */
+    bool (*next_ref)(const uint8_t *code, size_t n, taddr pc, taddr lo, taddr hi, size_t *at,
+                     taddr *ret);
     /* Decodes one instruction; false: not one, or cut short. */
     bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
     /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */

@@ -152,21 +152,22 @@ static bool decode(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *r
     return true;
 }
 
-/* lea disp32(%rip), register: a REX prefix with W, 8d, a ModRM byte with mod 0 and rm 5. */
-static bool next_address(const uint8_t *code, size_t n, taddr pc, size_t *at, taddr *ret)
+/* Four bytes that count from where they end: displacements of %rip, unless an immediate operand
+ * follows, and targets of calls. */
+static bool next_ref(const uint8_t *code, size_t n, taddr pc, taddr lo, taddr hi, size_t *at,
+                     taddr *ret)
 {
-    enum { REX_W = 0x48, REX_MASK = 0xf8, LEA = 0x8d, MODRM = 0x05, MODRM_MASK = 0xc7, LEN = 7 };
-    const uint8_t *p;
-    while (*at + LEN <= n && (p = memchr(code + *at + 1, LEA, n - *at - LEN + 1))) {
-        size_t begin = (size_t)(p - code) - 1;
+    for (size_t i = *at; i + 4 <= n; i++) {
         int32_t disp;
-        *at = begin + 1;
-        if ((code[begin] & REX_MASK) != REX_W || (p[1] & MODRM_MASK) != MODRM)
+        memcpy(&disp, code + i, sizeof(disp));
+        taddr addr = pc + i + 4 + (taddr)(int64_t)disp;
+        if (addr - lo >= hi - lo)
             continue;
-        memcpy(&disp, p + 2, sizeof(disp));
-        *ret = pc + begin + LEN + (taddr)(int64_t)disp;
+        *at = i + 1;
+        *ret = addr;
         return true;
     }
+    *at = n;
     return false;
 }
 
@@ -261,7 +262,7 @@ const struct arch arch_x86_64 = {
     .breakpoint_pc_skip = 1,
     .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
     .sp = 7,
-    .next_address = next_address,
+    .next_ref = next_ref,
     .decode = decode,
     .from_raw = from_raw,
     .to_raw = to_raw,

@@ -12,6 +12,8 @@
 
 enum { REGS = 32, PLACES = 32, INSN_MAX = 16 };
 
+static const struct code_value unknown = {.kind = CODE_UNKNOWN};
+
 struct place { /* 8 bytes in the frame */
     int64_t off;
     struct code_value v;
@@ -52,6 +54,21 @@ static void look_ahead(struct follow *f)
 
 /* ---- what is known ---- */
 
+static struct code_value address_of(taddr at)
+{
+    return (struct code_value){.kind = CODE_ADDRESS, .at = at};
+}
+
+struct code_value code_load(struct code_value base, int64_t off)
+{
+    if (base.kind == CODE_ADDRESS)
+        return (struct code_value){.kind = CODE_LOADED, .at = base.at + (taddr)off};
+    if (base.kind != CODE_LOADED || base.depth == CODE_DEPTH)
+        return unknown;
+    base.off[base.depth++] = off;
+    return base;
+}
+
 static void forget_regs(struct follow *f)
 {
     memset(f->reg, 0, sizeof(f->reg));
@@ -59,7 +76,7 @@ static void forget_regs(struct follow *f)
 
 static struct code_value in_reg(const struct follow *f, int reg)
 {
-    return reg >= 0 && reg < REGS ? f->reg[reg] : (struct code_value){CODE_UNKNOWN, 0};
+    return reg >= 0 && reg < REGS ? f->reg[reg] : unknown;
 }
 
 static struct code_value in_place(const struct follow *f, int64_t off)
@@ -67,7 +84,7 @@ static struct code_value in_place(const struct follow *f, int64_t off)
     for (size_t i = 0; i < f->nplaces; i++)
         if (f->place[i].off == off)
             return f->place[i].v;
-    return (struct code_value){CODE_UNKNOWN, 0};
+    return unknown;
 }
 
 static void forget_places(struct follow *f, int64_t off, unsigned size)
@@ -104,10 +121,16 @@ static struct code_value moved(const struct follow *f, const struct arch_insn *i
     if (in->from >= 0)
         return in_reg(f, in->from);
     if (in->ref == ARCH_REF_ADDRESS)
-        return (struct code_value){CODE_ADDRESS, in->ref_addr};
+        return address_of(in->ref_addr);
+    if (in->ref == ARCH_REF_LOAD)
+        return code_load(address_of(in->ref_addr), 0);
     if (in->stack == ARCH_REF_LOAD)
         return in_place(f, in->stack_off);
-    return (struct code_value){CODE_UNKNOWN, 0};
+    if (in->mem == ARCH_REF_LOAD)
+        return code_load(in_reg(f, in->mem_base), in->mem_off);
+    if (in->mem == ARCH_REF_ADDRESS && in_reg(f, in->mem_base).kind == CODE_ADDRESS)
+        return address_of(in_reg(f, in->mem_base).at + (taddr)in->mem_off);
+    return unknown;
 }
 
 static void store(struct follow *f, const struct arch_insn *in)
@@ -115,6 +138,8 @@ static void store(struct follow *f, const struct arch_insn *in)
     struct code_value v = in_reg(f, in->stored);
     if (in->mem == ARCH_REF_STORE && in->stored >= 0)
         f->ev->store(f->ev->arg, in_reg(f, in->mem_base), in->mem_off, v);
+    if (in->ref == ARCH_REF_STORE && in->stored >= 0)
+        f->ev->store(f->ev->arg, address_of(in->ref_addr), 0, v);
     if (in->stack != ARCH_REF_STORE)
         return;
     forget_places(f, in->stack_off, in->stack_size);
@@ -131,7 +156,7 @@ static void step(struct follow *f, const struct arch_insn *in)
     store(f, in);
     for (int i = 0; i < REGS; i++)
         if (in->changes >> i & 1)
-            f->reg[i] = in->to == i ? v : (struct code_value){CODE_UNKNOWN, 0};
+            f->reg[i] = in->to == i ? v : unknown;
     if (in->changes >> f->arch->sp & 1)
         f->nplaces = 0;
     if (in->is_ret || (in->is_jump && !in->is_conditional)) {

@@ -16,18 +16,26 @@
 enum code_kind {
     CODE_UNKNOWN,
     CODE_ADDRESS, /* `at` itself: of a function, a type, a variable */
-    CODE_NEW,     /* a pointer to a new object; `at`: address of its type */
+    CODE_NEW,     /* a pointer to a new object; `at`: address of its type, form: what it is of it */
+    CODE_LOADED,  /* what is in memory: in the word at `at`; depth 1: at off[0] of what that points
+                     to, and so on */
 };
+
+enum { CODE_ARGS = 9, CODE_DEPTH = 3 };
 
 struct code_value {
     enum code_kind kind;
+    uint8_t form; /* enum snap_form */
+    uint8_t depth;
     taddr at;
+    int64_t off[CODE_DEPTH];
 };
 
-enum { CODE_ARGS = 9 };
+/* The word at byte `off` of what a value points to. */
+struct code_value code_load(struct code_value base, int64_t off);
 
 struct code_events {
-    /* A word is stored at byte `off` of what a register points to. */
+    /* A word is stored at byte `off` of what base points to. */
     void (*store)(void *arg, struct code_value base, int64_t off, struct code_value v);
     /* A call of the function at `target` (0: not known) with these arguments; returns its first
      * result. */

@@ -123,6 +123,7 @@ void capture_heap_free(struct capture *c)
     types_free(h->types);
     vec_free(&h->closures);
     vec_free(&h->codes);
+    vec_free(&h->code_roots);
     heap_free_typed_roots(h);
     heap_masks_free(h);
     heap_free_spans(h);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "image/dwarf_func.h"
-#include "rt/code_follow.h"
+#include "rt/heap_code_int.h"
 #include "rt/types_int.h"
 
 enum { TEXT_MAX = 1 << 30 };
@@ -67,19 +67,14 @@ static void find_makers(struct code_search *x)
     const struct heap *h = x->h;
     size_t n = x->m->maxpc - x->m->minpc, at = 0;
     taddr lo = h->codes.v[0].pc, hi = vec_last(&h->codes)->pc, addr;
-    while (arch->next_address(x->text, n, x->m->minpc, &at, &addr)) {
+    while (arch->next_ref(x->text, n, x->m->minpc, lo, hi + 1, &at, &addr)) {
         struct pcln_func f;
-        if (addr < lo || addr > hi || !heap_code_at(h, addr) ||
+        if (!heap_code_at(h, addr) ||
             !pcln_find(&x->m->pcln, x->m->minpc + at - 1, &f))
             continue;
         if (!x->makers.n || vec_last(&x->makers)->entry != f.entry)
             vec_push(&x->makers, f);
     }
-}
-
-static bool allocates(const char *name)
-{
-    return strcmp(name, "runtime.newobject") == 0 || strncmp(name, "runtime.mallocgc", 16) == 0;
 }
 
 /* A struct whose first word is no pointer: room for code. */
@@ -92,21 +87,13 @@ static bool is_closure_type(struct rt_types *ty, uint32_t type)
 static struct code_value on_call(void *arg, taddr target, const struct code_value args[CODE_ARGS])
 {
     const struct code_search *x = arg;
-    struct code_value none = {CODE_UNKNOWN, 0};
-    struct pcln_func f;
-    if (!target || !pcln_find(&x->m->pcln, target, &f) || !allocates(f.name))
-        return none;
-    for (size_t i = 0; i < 2; i++) /* newobject(type), mallocgc(size, type, ...) */
-        if (args[i].kind == CODE_ADDRESS && args[i].at >= x->m->types &&
-            args[i].at < x->m->etypes)
-            return (struct code_value){CODE_NEW, args[i].at};
-    return none;
+    return heap_code_makes(x->m, target, args);
 }
 
 static void on_store(void *arg, struct code_value base, int64_t off, struct code_value v)
 {
     const struct code_search *x = arg;
-    if (base.kind != CODE_NEW || off || v.kind != CODE_ADDRESS)
+    if (base.kind != CODE_NEW || base.form != SNAP_FORM_VALUE || off || v.kind != CODE_ADDRESS)
         return;
     struct heap_code *c = (struct heap_code *)heap_code_at(x->h, v.at);
     uint32_t type = c ? types_at(x->h->types, base.at) : SNAP_NONE;
@@ -128,8 +115,7 @@ static void read_module(struct code_search *x)
     }
 }
 
-/* The code of a module: what the file has, else what memory has (plugins). */
-static const uint8_t *text_of(struct rt *rt, const struct rt_module *m, uint8_t **ret_owned)
+const uint8_t *heap_code_text(struct rt *rt, const struct rt_module *m, uint8_t **ret_owned)
 {
     size_t n = m->maxpc - m->minpc;
     const uint8_t *text = NULL;
@@ -156,15 +142,15 @@ struct err *heap_read_code(struct heap *h)
     for (size_t i = 0; h->codes.n && i < rt->nmodules; i++) {
         const struct rt_module *m = &rt->modules[i];
         uint8_t *owned;
-        struct code_search x = {.h = h, .rt = rt, .m = m, .text = text_of(rt, m, &owned)};
+        struct code_search x = {.h = h, .rt = rt, .m = m, .text = heap_code_text(rt, m, &owned)};
         if (x.text)
             read_module(&x);
         else
-            snap_note_missing(h->c->s, 1, "what closures captured", "their code is not readable");
+                snap_note_missing(h->c->s, 1, "what closures captured", "their code is not readable");
         vec_free(&x.makers);
         free(owned);
     }
-    return NULL;
+    return heap_read_code_roots(h);
 }
 
 /* ---- names ---- */

@@ -64,6 +64,16 @@ uint32_t stackmaps_place_at(struct stackmaps *sm, uint32_t map, int32_t off);
  * abi.RegArgs. */
 const struct stackmap_object *stackmap_regargs(void);
 
+/* ---- heap_roots.c ---- */
+
+/* What a module has pointers in: data, then bss.  mask: address of its bits. */
+struct heap_section {
+    taddr lo, hi;
+    taddr mask;
+};
+struct err *heap_sections(struct rt *rt, struct target *t, const struct rt_module *m,
+                          struct heap_section ret[2]) MUST_USE;
+
 /* ---- heap_words.c: what DWARF says of a word inside a variable ---- */
 
 /* A word `at` bytes from the start of a value. */

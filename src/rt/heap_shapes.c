@@ -227,6 +227,19 @@ static void take_roots(struct shaper *p)
     }
 }
 
+/* What the code says of variables: they lead to such objects. */
+static void take_code_roots(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->code_roots.n; i++) {
+        const struct heap_code_root *r = &p->h->code_roots.v[i];
+        uint32_t type = r->type;
+        uint16_t shape =
+            types_shape(p->ty, (enum snap_form)r->form, type, SNAP_NONE, SNAP_EV_CODE);
+        if (shape)
+            shaper_assign(p, &p->workers[0], shape, r->slot);
+    }
+}
+
 /* ---- closures ---- */
 
 /* A closure whose code is known: what allocation or an interface told is a value of the type it was
@@ -346,6 +359,7 @@ struct err *heap_find_shapes(struct heap *h)
     if (!e && h->nspans) {
         take_closures(&p);
         take_roots(&p);
+        take_code_roots(&p);
         e = shaper_propagate(&p);
     }
     if (!e && h->nspans)
