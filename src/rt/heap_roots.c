@@ -26,7 +26,8 @@ struct data_scan {
     uint64_t unreadable;
 };
 
-static void take_pointer(struct data_scan *d, taddr at, uint64_t v)
+/* dynamic: the word before it is none that the garbage collector looks at; 0: it does. */
+static void take_pointer(struct data_scan *d, taddr at, uint64_t v, uint64_t dynamic)
 {
     struct heap *h = d->h;
     struct snap *s = h->c->s;
@@ -49,6 +50,13 @@ static void take_pointer(struct data_scan *d, taddr at, uint64_t v)
     struct heap_word word;
     if (heap_global_word(d->globals, at, &word))
         heap_tell_type(h, heap_globals_dwarf(d->globals), &word, at, slot, offset);
+    else if (dynamic)
+        heap_tell_dynamic(h, dynamic, slot, offset);
+}
+
+static bool is_pointer(const struct data_scan *d, size_t word)
+{
+    return d->mask[word / 8] >> word % 8 & 1;
 }
 
 /* Words [at, at + n) of a section. */
@@ -60,8 +68,9 @@ static void scan_block(struct data_scan *d, const struct heap_section *x, taddr 
         e = target_read(d->h->c->t, at, d->words, n * 8);
     d->unreadable += e ? n : 0;
     for (size_t i = 0; !e && i < n; i++)
-        if (d->mask[i / 8] >> i % 8 & 1 && d->words[i])
-            take_pointer(d, at + 8 * i, d->words[i]);
+        if (is_pointer(d, i) && d->words[i])
+            take_pointer(d, at + 8 * i, d->words[i],
+                         i && !is_pointer(d, i - 1) ? d->words[i - 1] : 0);
     err_free(e);
 }
 

@@ -35,13 +35,24 @@ void heap_free_typed_roots(struct heap *h)
 
 /* ---- one object ---- */
 
+/* It is followed again: more is known of its words now. */
+static void refine(struct shaper *p, struct shape_worker *w, uint16_t better, uint32_t slot)
+{
+    atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+    if (slot >= p->h->nscan)
+        return;
+    atomic_fetch_and_explicit(&p->done[slot / 64], ~(UINT64_C(1) << slot % 64),
+                              memory_order_relaxed);
+    vec_push(&w->stack, slot);
+}
+
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
 {
     uint16_t have = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
     if (have) {
         uint16_t better = have == shape ? 0 : flow_refine(p, have, shape);
         if (better)
-            atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+            refine(p, w, better, slot);
         else
             w->conflicts += have != shape;
         return;
@@ -285,12 +296,34 @@ static void name_closures(struct shaper *p)
 
 /* ---- all ---- */
 
-static uint32_t type_named(struct rt_types *ty, const char *name)
+/* Go: sync/pool.go Pool; runtime/runtime2.go g, set by runtime/pprof/runtime.go
+ * SetGoroutineLabels; sync/map.go entry (until 1.19). */
+const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE] = {
+    {"sync.Pool", "local", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"sync.Pool", "victim", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"runtime.g", "labels", "pprof.labelMap", SNAP_FORM_VALUE},
+    {"sync.entry", "p", "interface {}", SNAP_FORM_VALUE},
+};
+
+static void find_types(struct shaper *p)
 {
-    for (uint32_t i = 0; i < ty->n; i++)
-        if (types_entry(ty, i)->info.kind == GO_KIND_STRUCT && strcmp(types_name(ty, i), name) == 0)
-            return i;
-    return SNAP_NONE;
+    struct rt_types *ty = p->ty;
+    p->hchan = p->hmap = SNAP_NONE;
+    for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+        p->unsafe_type[k] = SNAP_NONE;
+    for (uint32_t i = ty->n; i-- > 0;) {
+        uint8_t kind = types_entry(ty, i)->info.kind;
+        if (kind != GO_KIND_STRUCT && kind != GO_KIND_MAP && kind != GO_KIND_INTERFACE)
+            continue;
+        const char *name = types_name(ty, i);
+        if (strcmp(name, "runtime.hchan") == 0)
+            p->hchan = i;
+        if (strcmp(name, "runtime.hmap") == 0 || strcmp(name, "maps.Map") == 0)
+            p->hmap = i;
+        for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+            if (strcmp(name, shape_unsafe[k].type) == 0)
+                p->unsafe_type[k] = i;
+    }
 }
 
 static void index_spans(struct shaper *p)
@@ -325,8 +358,7 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
         return err_new(ERR_NOMEM, "no memory to tell what %u objects are", h->nslots);
     if (h->nspans)
         index_spans(p);
-    p->hchan = type_named(p->ty, "runtime.hchan");
-    p->pool_local = type_named(p->ty, "sync.poolLocal");
+    find_types(p);
     return NULL;
 }
 

@@ -35,6 +35,14 @@ struct shape_fit {
     _Atomic uint64_t known[4], fits[4];
 };
 
+/* Fields that are an unsafe.Pointer, but always to the same: of struct `holder`. */
+enum { SHAPE_UNSAFE = 4 };
+struct shape_unsafe {
+    const char *holder, *field, *type;
+    uint8_t form;
+};
+extern const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE];
+
 struct shape_worker {
     VEC(uint32_t) stack;
     uint64_t conflicts, misfits;
@@ -52,7 +60,8 @@ struct shaper {
     _Atomic uint64_t *pattern_fits;     /* SHAPE_PATTERNS answers of flow_fits(); owned */
     _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
-    uint32_t pool_local;                /* type sync.poolLocal */
+    uint32_t hmap;                      /* type of a map's header; SNAP_NONE: not found */
+    uint32_t unsafe_type[SHAPE_UNSAFE]; /* of shape_unsafe[]; SNAP_NONE: not found */
     struct shape_worker *workers;
     unsigned nworkers;
 
@@ -87,7 +96,7 @@ uint64_t flow_room(const struct heap_span *s);
 /* A value of the type, or an array of such values, whatever fills the slot better. */
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
 /* A better shape for an object whose allocation told its type: groups of a map, buffer of a
- * channel. */
+ * channel; or of which only was known that it is a channel or a map.  0: none. */
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
 
 /* ---- heap_shapes.c ---- */
