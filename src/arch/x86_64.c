@@ -262,6 +262,7 @@ const struct arch arch_x86_64 = {
     .breakpoint_pc_skip = 1,
     .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
     .sp = 7,
+    .barrier = 11,
     .next_ref = next_ref,
     .decode = decode,
     .from_raw = from_raw,

@@ -1,16 +1,20 @@
 /* code_follow.c - see code_follow.h.
  *
  * Go: cmd/compile's calling convention (ABIInternal, abi-internal.md; amd64 since 1.17): no register
- * outlives a call, results begin in the first register of arguments.  Code without optimization
- * keeps everything in the frame between two statements, so places there are followed, too.
+ * outlives a call, results begin in the first register of arguments; write barriers
+ * (runtime.gcWriteBarrier*) keep all but what they say they return.  Code without optimization keeps
+ * everything in the frame between two statements, so places there are followed, too.
  *
- * Two passes: the targets of jumps must be known before anything is believed. */
+ * Two passes: which instructions are jumped to must be known before anything is believed.  Where
+ * ways meet, what all of them agree on is known, if all come from above: write barriers branch in
+ * the middle of a statement.  At the head of a loop nothing is.  Functions that jump through a table
+ * are left out, because then nobody knows where ways meet. */
 #include "rt/code_follow.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGS = 32, PLACES = 32, INSN_MAX = 16 };
+enum { REGS = 32, PLACES = 32, INSN_MAX = 16, WAYS_MAX = 64 };
 
 static const struct code_value unknown = {.kind = CODE_UNKNOWN};
 
@@ -19,17 +23,30 @@ struct place { /* 8 bytes in the frame */
     struct code_value v;
 };
 
+struct state {
+    struct code_value reg[REGS];
+    struct place place[PLACES];
+    size_t nplaces;
+    bool reached; /* else nothing leads here */
+};
+
+struct way { /* jumps to a place below */
+    size_t to;
+    struct state s;
+};
+
 struct follow {
     const struct arch *arch;
     const uint8_t *code;
     size_t n;
     taddr pc;
     const struct code_events *ev;
-    uint64_t *targets; /* owned; a bit for each byte of the function that is jumped to */
-    struct code_value reg[REGS];
-    struct place place[PLACES];
-    size_t nplaces;
+    uint64_t *met;  /* owned; a bit for each byte that is jumped to from above */
+    uint64_t *lost; /* owned; a bit for each byte where nothing is known */
+    struct state s;
+    VEC(struct way) ways;
     int64_t floor; /* from here up, what is in the frame may change through its address */
+    bool table;    /* it jumps to nobody knows where */
 };
 
 static bool decode(const struct follow *f, size_t at, struct arch_insn *ret)
@@ -40,15 +57,26 @@ static bool decode(const struct follow *f, size_t at, struct arch_insn *ret)
     return f->arch->decode(bytes, n, f->pc + at, ret) && ret->len;
 }
 
+static void set(uint64_t *bits, size_t at)
+{
+    bits[at / 64] |= UINT64_C(1) << at % 64;
+}
+
+static bool is_set(const uint64_t *bits, size_t at)
+{
+    return bits[at / 64] >> at % 64 & 1;
+}
+
 static void look_ahead(struct follow *f)
 {
     struct arch_insn in;
     f->floor = INT64_MAX;
     for (size_t at = 0; at < f->n && decode(f, at, &in); at += in.len) {
+        f->table |= in.is_jump && !in.target;
         if (in.is_jump && in.target - f->pc < f->n)
-            f->targets[(in.target - f->pc) / 64] |= UINT64_C(1) << (in.target - f->pc) % 64;
-        if (in.stack == ARCH_REF_ADDRESS && in.stack_off < f->floor)
-            f->floor = in.stack_off;
+            set(in.target - f->pc > at ? f->met : f->lost, in.target - f->pc);
+        if (in.stack == ARCH_REF_ADDRESS && in.stack_off >= 0 && in.stack_off < f->floor)
+            f->floor = in.stack_off; /* below the frame nothing lies: that is a check of its size */
     }
 }
 
@@ -71,37 +99,94 @@ struct code_value code_load(struct code_value base, int64_t off)
 
 static void forget_regs(struct follow *f)
 {
-    memset(f->reg, 0, sizeof(f->reg));
+    memset(f->s.reg, 0, sizeof(f->s.reg));
 }
 
 static struct code_value in_reg(const struct follow *f, int reg)
 {
-    return reg >= 0 && reg < REGS ? f->reg[reg] : unknown;
+    return reg >= 0 && reg < REGS ? f->s.reg[reg] : unknown;
 }
 
 static struct code_value in_place(const struct follow *f, int64_t off)
 {
-    for (size_t i = 0; i < f->nplaces; i++)
-        if (f->place[i].off == off)
-            return f->place[i].v;
+    for (size_t i = 0; i < f->s.nplaces; i++)
+        if (f->s.place[i].off == off)
+            return f->s.place[i].v;
     return unknown;
 }
 
 static void forget_places(struct follow *f, int64_t off, unsigned size)
 {
     size_t n = 0;
-    for (size_t i = 0; i < f->nplaces; i++) {
-        int64_t at = f->place[i].off;
+    for (size_t i = 0; i < f->s.nplaces; i++) {
+        int64_t at = f->s.place[i].off;
         if (at >= off + (int64_t)size || off >= at + 8)
-            f->place[n++] = f->place[i];
+            f->s.place[n++] = f->s.place[i];
     }
-    f->nplaces = n;
+    f->s.nplaces = n;
 }
 
 static void put_place(struct follow *f, int64_t off, struct code_value v)
 {
-    if (v.kind != CODE_UNKNOWN && f->nplaces < PLACES && off < f->floor)
-        f->place[f->nplaces++] = (struct place){off, v};
+    if (v.kind != CODE_UNKNOWN && f->s.nplaces < PLACES && off < f->floor)
+        f->s.place[f->s.nplaces++] = (struct place){off, v};
+}
+
+/* ---- where ways meet ---- */
+
+static bool same(const struct code_value *a, const struct code_value *b)
+{
+    bool eq = a->kind == b->kind && a->at == b->at && a->form == b->form && a->depth == b->depth;
+    for (unsigned i = 0; eq && i < a->depth; i++)
+        eq = a->off[i] == b->off[i];
+    return eq;
+}
+
+/* What both agree on. */
+static void meet(struct state *a, const struct state *b)
+{
+    size_t n = 0;
+    if (!a->reached || !b->reached) {
+        *a = a->reached ? *a : *b;
+        return;
+    }
+    for (size_t i = 0; i < REGS; i++)
+        if (!same(&a->reg[i], &b->reg[i]))
+            a->reg[i] = unknown;
+    for (size_t i = 0; i < a->nplaces; i++)
+        for (size_t k = 0; k < b->nplaces; k++)
+            if (a->place[i].off == b->place[k].off && same(&a->place[i].v, &b->place[k].v)) {
+                a->place[n++] = a->place[i];
+                break;
+            }
+    a->nplaces = n;
+}
+
+static void jump(struct follow *f, size_t to)
+{
+    for (size_t i = 0; i < f->ways.n; i++)
+        if (f->ways.v[i].to == to) {
+            meet(&f->ways.v[i].s, &f->s);
+            return;
+        }
+    struct way w = {to, f->s};
+    if (f->ways.n < WAYS_MAX)
+        vec_push(&f->ways, w);
+    else
+        set(f->lost, to);
+}
+
+/* At a place that is jumped to. */
+static void arrive(struct follow *f, size_t at)
+{
+    for (size_t i = 0; i < f->ways.n; i++)
+        if (f->ways.v[i].to == at) {
+            meet(&f->s, &f->ways.v[i].s);
+            f->ways.v[i] = f->ways.v[--f->ways.n];
+            break;
+        }
+    if (is_set(f->lost, at))
+        f->s = (struct state){.reached = true};
 }
 
 /* ---- one instruction ---- */
@@ -112,8 +197,12 @@ static void call(struct follow *f, const struct arch_insn *in)
     for (size_t i = 0; i < CODE_ARGS; i++)
         args[i] = in_reg(f, f->arch->go_args[i]);
     struct code_value result = f->ev->call(f->ev->arg, in->target, args);
+    if (result.kind == CODE_KEPT) {
+        f->s.reg[f->arch->barrier] = unknown;
+        return;
+    }
     forget_regs(f);
-    f->reg[f->arch->go_args[0]] = result;
+    f->s.reg[f->arch->go_args[0]] = result;
 }
 
 static struct code_value moved(const struct follow *f, const struct arch_insn *in)
@@ -146,7 +235,7 @@ static void store(struct follow *f, const struct arch_insn *in)
     put_place(f, in->stack_off, v);
 }
 
-static void step(struct follow *f, const struct arch_insn *in)
+static void step(struct follow *f, const struct arch_insn *in, taddr at)
 {
     if (in->is_call) {
         call(f, in);
@@ -156,28 +245,29 @@ static void step(struct follow *f, const struct arch_insn *in)
     store(f, in);
     for (int i = 0; i < REGS; i++)
         if (in->changes >> i & 1)
-            f->reg[i] = in->to == i ? v : unknown;
+            f->s.reg[i] = in->to == i ? v : unknown;
     if (in->changes >> f->arch->sp & 1)
-        f->nplaces = 0;
-    if (in->is_ret || (in->is_jump && !in->is_conditional)) {
-        forget_regs(f);
-        f->nplaces = 0;
-    }
+        f->s.nplaces = 0;
+    if (in->is_jump && in->target - f->pc < f->n && in->target > at)
+        jump(f, in->target - f->pc);
+    if (in->is_ret || (in->is_jump && !in->is_conditional))
+        f->s = (struct state){.reached = false};
 }
 
 void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr pc,
                  const struct code_events *ev)
 {
-    struct follow f = {.arch = arch, .code = code, .n = n, .pc = pc, .ev = ev};
+    struct follow f = {.arch = arch, .code = code, .n = n, .pc = pc, .ev = ev, .s.reached = true};
     struct arch_insn in;
-    f.targets = mem_alloc((n / 64 + 1) * sizeof(*f.targets));
+    f.met = mem_alloc((n / 64 + 1) * sizeof(*f.met));
+    f.lost = mem_alloc((n / 64 + 1) * sizeof(*f.lost));
     look_ahead(&f);
-    for (size_t at = 0; at < n && decode(&f, at, &in); at += in.len) {
-        if (f.targets[at / 64] >> at % 64 & 1) {
-            forget_regs(&f);
-            f.nplaces = 0;
-        }
-        step(&f, &in);
+    for (size_t at = 0; !f.table && at < n && decode(&f, at, &in); at += in.len) {
+        if (is_set(f.met, at) || is_set(f.lost, at))
+            arrive(&f, at);
+        step(&f, &in, pc + at);
     }
-    free(f.targets);
+    vec_free(&f.ways);
+    free(f.met);
+    free(f.lost);
 }

@@ -5,9 +5,8 @@
  * end, and the values of registers and of places in its frame are followed where they are plain to
  * see: the address of something, a new object, what a variable holds.
  *
- * Invariant: nothing is taken over from code that may not have run just before.  At the target of a
- * jump, behind a jump that is always taken and behind a call (but for its result and the frame)
- * nothing is known.  What is told is therefore true for every run of the function. */
+ * Invariant: what is told is true for every run of the function that gets there.  Whatever cannot be
+ * followed is unknown. */
 #ifndef GOSPECT_RT_CODE_FOLLOW_H
 #define GOSPECT_RT_CODE_FOLLOW_H
 
@@ -17,6 +16,7 @@ enum code_kind {
     CODE_UNKNOWN,
     CODE_ADDRESS, /* `at` itself: of a function, a type, a variable */
     CODE_NEW,     /* a pointer to a new object; `at`: address of its type, form: what it is of it */
+    CODE_KEPT,    /* result of a call that keeps all registers: a write barrier */
     CODE_LOADED,  /* what is in memory: in the word at `at`; depth 1: at off[0] of what that points
                      to, and so on */
 };

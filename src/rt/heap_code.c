@@ -178,7 +178,17 @@ static const char *plain_name(const char *name)
     return *name == '.' ? "" : name + (*name == '&');
 }
 
-/* 1.21, 1.22: captured variables have the line of the function itself.  The only one of a type is
+/* DWARF may have types that are not in the program. */
+static bool is_type(struct rt_types *ty, uint32_t a, uint32_t b)
+{
+    if (a == b || a == SNAP_NONE || b == SNAP_NONE)
+        return a == b;
+    types_name(ty, a);
+    types_name(ty, b);
+    return types_entry(ty, a)->name == types_entry(ty, b)->name;
+}
+
+/* 1.21, 1.22: captured variables are declared above the function.  The only one of a type is
  * what the only field of that type is. */
 static const char *name_by_type(struct captured *x, const struct dwarf_scope *s,
                                 const struct type_entry *made, uint32_t type)
@@ -191,8 +201,8 @@ static const char *name_by_type(struct captured *x, const struct dwarf_scope *s,
     for (size_t i = 0; i < s->nvars; i++) {
         const struct dwarf_var *v = &s->vars[i];
         const struct dwarf_func *f = &s->calls[v->call].func;
-        if (v->param || s->calls[v->call].inlined || v->decl_line != f->decl_line ||
-            types_of_dwarf(ty, x->dw, v->type) != type)
+        if (v->param || s->calls[v->call].inlined || v->decl_line > f->decl_line ||
+            !is_type(ty, types_of_dwarf(ty, x->dw, v->type), type))
             continue;
         found = plain_name(v->name);
         vars++;
@@ -209,13 +219,13 @@ static const char *name_of(struct captured *x, const struct dwarf_scope *s,
     const char *own = intern_get(&ty->names, f->name);
     size_t n = strlen(function);
     bool offsets = false;
+    if (strcmp(own, "R") == 0 && n > 3 && strcmp(function + n - 3, "-fm") == 0)
+        return "receiver";
     for (size_t k = 0; k < s->nvars; k++) {
         offsets |= s->vars[k].closure_offset > 0;
         if (s->vars[k].closure_offset > 0 && (uint64_t)s->vars[k].closure_offset == f->offset)
             return plain_name(s->vars[k].name);
     }
-    if (strcmp(own, "R") == 0 && n > 3 && strcmp(function + n - 3, "-fm") == 0)
-        return "receiver";
     if (!is_number(own))
         return *own == '.' ? "" : NULL;
     return offsets || !x->dw ? "" : name_by_type(x, s, made, f->type);

@@ -67,6 +67,9 @@ struct code_value heap_code_makes(const struct rt_module *m, taddr target,
                                   const struct code_value args[CODE_ARGS])
 {
     const struct maker *k = maker_at(m, target, args);
+    struct pcln_func f;
+    if (!k && target && pcln_find(&m->pcln, target, &f) && is_named("runtime.gcWriteBarrier*", f.name))
+        return (struct code_value){.kind = CODE_KEPT};
     if (!k || !k->makes)
         return (struct code_value){.kind = CODE_UNKNOWN};
     return (struct code_value){.kind = CODE_NEW, .form = k->form, .at = args[k->type].at};

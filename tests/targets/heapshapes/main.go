@@ -31,7 +31,7 @@ type piped struct {
 }
 type called struct{ fn func() *caught }
 
-// What only a closure keeps is not told: closures say which code they are, not what they caught.
+// What only a closure keeps.
 type caught struct{ a, b uint64 }
 
 type shared struct{ p atomic.Value }
@@ -87,6 +87,7 @@ func fill() {
 		count("chan *main.leaf (buffer)", 1)
 		c := &caught{1, 2}
 		kept = append(kept, &called{func() *caught { return c }})
+		count("main.caught", 1)
 		count("main.called", 1)
 		count("main.fill.func1 (closure)", 1)
 		s := &shared{}
