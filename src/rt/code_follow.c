@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGS = 32, PLACES = 32, INSN_MAX = 16, WAYS_MAX = 64 };
+enum { REGS = 32, PLACES = 32, INSN_MAX = 16, WAYS_MAX = 64, CODE_MAX = 1 << 18 };
 
 static const struct code_value unknown = {.kind = CODE_UNKNOWN};
 
@@ -45,6 +45,7 @@ struct follow {
     uint64_t *lost; /* owned; a bit for each byte where nothing is known */
     struct state s;
     VEC(struct way) ways;
+    VEC(struct arch_insn) insns; /* decoded once */
     int64_t floor; /* from here up, what is in the frame may change through its address */
     bool table;    /* it jumps to nobody knows where */
 };
@@ -72,6 +73,7 @@ static void look_ahead(struct follow *f)
     struct arch_insn in;
     f->floor = INT64_MAX;
     for (size_t at = 0; at < f->n && decode(f, at, &in); at += in.len) {
+        vec_push(&f->insns, in);
         f->table |= in.is_jump && !in.target;
         if (in.is_jump && in.target - f->pc < f->n)
             set(in.target - f->pc > at ? f->met : f->lost, in.target - f->pc);
@@ -91,9 +93,9 @@ struct code_value code_load(struct code_value base, int64_t off)
 {
     if (base.kind == CODE_ADDRESS)
         return (struct code_value){.kind = CODE_LOADED, .at = base.at + (taddr)off};
-    if (base.kind != CODE_LOADED || base.depth == CODE_DEPTH)
+    if (base.kind != CODE_LOADED || base.depth == CODE_DEPTH || off != (int32_t)off)
         return unknown;
-    base.off[base.depth++] = off;
+    base.off[base.depth++] = (int32_t)off;
     return base;
 }
 
@@ -258,16 +260,18 @@ void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr p
                  const struct code_events *ev)
 {
     struct follow f = {.arch = arch, .code = code, .n = n, .pc = pc, .ev = ev, .s.reached = true};
-    struct arch_insn in;
+    if (n > CODE_MAX)
+        return;
     f.met = mem_alloc((n / 64 + 1) * sizeof(*f.met));
     f.lost = mem_alloc((n / 64 + 1) * sizeof(*f.lost));
     look_ahead(&f);
-    for (size_t at = 0; !f.table && at < n && decode(&f, at, &in); at += in.len) {
+    for (size_t i = 0, at = 0; !f.table && i < f.insns.n; at += f.insns.v[i++].len) {
         if (is_set(f.met, at) || is_set(f.lost, at))
             arrive(&f, at);
-        step(&f, &in, pc + at);
+        step(&f, &f.insns.v[i], pc + at);
     }
     vec_free(&f.ways);
+    vec_free(&f.insns);
     free(f.met);
     free(f.lost);
 }

@@ -23,12 +23,12 @@ enum code_kind {
 
 enum { CODE_ARGS = 9, CODE_DEPTH = 3 };
 
-struct code_value {
-    enum code_kind kind;
-    uint8_t form; /* enum snap_form */
+struct code_value { /* small: there are many */
+    uint8_t kind;  /* enum code_kind */
+    uint8_t form;  /* enum snap_form */
     uint8_t depth;
+    int32_t off[CODE_DEPTH];
     taddr at;
-    int64_t off[CODE_DEPTH];
 };
 
 /* The word at byte `off` of what a value points to. */
@@ -43,7 +43,7 @@ struct code_events {
     void *arg;
 };
 
-/* Follows the function at `code` (n bytes, at address pc).  One thread for each call. */
+/* Follows the function at `code` (n bytes, at address pc); very long ones are left out.  One thread for each call. */
 void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr pc,
                  const struct code_events *ev);
 

@@ -15,10 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "rt/heap_code_int.h"
 #include "rt/heap_roots_int.h"
 
-enum { ROOTS_MAX = 1 << 20, GROW_ARGS = 5 };
+enum { ROOTS_MAX = 1 << 20, GROW_ARGS = 5, FUNCS_A_JOB = 64 };
 
 /* ---- what the runtime's functions make and take ---- */
 
@@ -81,8 +82,10 @@ struct root_search {
     struct heap *h;
     const struct rt_module *m;
     const uint8_t *text;
-    struct map seen; /* slots */
-    uint64_t unreadable;
+    VEC(taddr) runtime;         /* functions of makers[], by address */
+    VEC(struct pcln_func) uses; /* functions that are worth reading */
+    pthread_mutex_t lock;       /* of what follows, and of heap.code_roots */
+    struct map seen;            /* slots and types */
 };
 
 /* The word at addr; 0: unreadable, or the second word of an interface. */
@@ -104,10 +107,10 @@ static bool is_form(const struct rt_typeinfo *t, uint8_t form)
 }
 
 /* A closure: struct { F uintptr; ... }.  Variables of function type may hold others. */
-static bool may_be_closure(struct rt_types *ty, uint32_t type)
+static bool may_be_closure(const struct rt_typeinfo *t, const struct type_entry *e, int64_t named)
 {
-    const struct rt_typeinfo *t = types_get(ty, type);
-    return t->kind == GO_KIND_STRUCT && strncmp(types_name(ty, type), "struct {", 8) == 0;
+    return t->kind == GO_KIND_STRUCT && !(e->tflag & named) && t->size > 8 &&
+           !(t->mask && t->mask[0] & 1);
 }
 
 /* What is loaded is of this form and type, now as well. */
@@ -117,7 +120,7 @@ static void note(struct root_search *x, struct code_value v, uint8_t form, taddr
     uint64_t offset;
     bool added;
     taddr addr = v.at, p = 0;
-    if (v.kind != CODE_LOADED || h->code_roots.n >= ROOTS_MAX)
+    if (v.kind != CODE_LOADED)
         return;
     for (unsigned i = 0; i < v.depth; i++) {
         if (!(p = word_at(x, addr)))
@@ -129,12 +132,15 @@ static void note(struct root_search *x, struct code_value v, uint8_t form, taddr
         return;
     uint32_t type = types_at(h->types, type_at);
     if (type == SNAP_NONE || !is_form(types_get(h->types, type), form) ||
-        may_be_closure(h->types, type))
+        may_be_closure(types_get(h->types, type), types_entry(h->types, type),
+                       h->types->l->constant[RT_IS_tflag_named]))
         return;
-    map_get_or_put(&x->seen, (uint64_t)slot << 32 | type, 0, &added);
     struct heap_code_root r = {slot, type, form};
-    if (added)
+    pthread_mutex_lock(&x->lock);
+    map_get_or_put(&x->seen, (uint64_t)slot << 32 | type, 0, &added);
+    if (added && h->code_roots.n < ROOTS_MAX)
         vec_push(&h->code_roots, r);
+    pthread_mutex_unlock(&x->lock);
 }
 
 static void on_store(void *arg, struct code_value base, int64_t off, struct code_value v)
@@ -152,11 +158,44 @@ static struct code_value on_call(void *arg, taddr target, const struct code_valu
     return heap_code_makes(x->m, target, args);
 }
 
-/* Follows every function that refers to [lo, hi). */
-static void read_uses(struct root_search *x, taddr lo, taddr hi)
+/* ---- which code is read ---- */
+
+static int by_address(const void *a, const void *b)
+{
+    taddr x = *(const taddr *)a, y = *(const taddr *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void find_runtime(struct root_search *x)
+{
+    struct pcln_func f;
+    for (uint32_t i = 0; pcln_func_at(&x->m->pcln, i, &f); i++)
+        for (size_t k = 0; k < ARRAY_LEN(makers); k++)
+            if (strncmp(f.name, "runtime.", 8) == 0 && is_named(makers[k].name, f.name)) {
+                vec_push(&x->runtime, f.entry);
+                break;
+            }
+    if (x->runtime.n)
+        qsort(x->runtime.v, x->runtime.n, sizeof(taddr), by_address);
+}
+
+/* Whether a function calls one of them. */
+static bool calls_runtime(const struct root_search *x, const struct pcln_func *f)
 {
     const struct arch *arch = target_arch(x->h->c->t);
-    const struct code_events events = {on_store, on_call, x};
+    size_t at = 0;
+    taddr addr, lo = x->runtime.v[0], hi = *vec_last(&x->runtime);
+    while (arch->next_ref(x->text + (f->entry - x->m->minpc), f->end - f->entry, f->entry, lo,
+                          hi + 1, &at, &addr))
+        if (bsearch(&addr, x->runtime.v, x->runtime.n, sizeof(taddr), by_address))
+            return true;
+    return false;
+}
+
+/* Every function that refers to [lo, hi) and calls them. */
+static void find_uses(struct root_search *x, taddr lo, taddr hi)
+{
+    const struct arch *arch = target_arch(x->h->c->t);
     size_t n = x->m->maxpc - x->m->minpc, at = 0;
     struct pcln_func f;
     taddr addr;
@@ -164,9 +203,23 @@ static void read_uses(struct root_search *x, taddr lo, taddr hi)
         if (!pcln_find(&x->m->pcln, x->m->minpc + at - 1, &f) || f.entry < x->m->minpc ||
             f.end > x->m->maxpc || f.entry >= f.end)
             continue;
-        code_follow(arch, x->text + (f.entry - x->m->minpc), f.end - f.entry, f.entry, &events);
+        if (calls_runtime(x, &f))
+            vec_push(&x->uses, f);
         at = max_u64(at, f.end - x->m->minpc);
     }
+}
+
+static struct err *follow_job(void *arg, size_t i, unsigned worker)
+{
+    struct root_search *x = arg;
+    const struct code_events events = {on_store, on_call, x};
+    (void)worker;
+    for (size_t k = i * FUNCS_A_JOB; k < min_u64(x->uses.n, (i + 1) * FUNCS_A_JOB); k++) {
+        const struct pcln_func *f = &x->uses.v[k];
+        code_follow(target_arch(x->h->c->t), x->text + (f->entry - x->m->minpc),
+                    f->end - f->entry, f->entry, &events);
+    }
+    return NULL;
 }
 
 static struct err *read_module(struct heap *h, const struct rt_module *m)
@@ -176,11 +229,19 @@ static struct err *read_module(struct heap *h, const struct rt_module *m)
     uint8_t *owned = NULL;
     struct root_search x = {.h = h, .m = m};
     TRY(heap_sections(rt, h->c->t, m, data));
-    if ((x.text = heap_code_text(rt, m, &owned))) /* data, what has no pointers, bss */
-        read_uses(&x, data[0].lo, max_u64(data[0].hi, data[1].hi));
+    struct err *e = NULL;
+    pthread_mutex_init(&x.lock, NULL);
+    find_runtime(&x);
+    if (x.runtime.n && (x.text = heap_code_text(rt, m, &owned))) {
+        find_uses(&x, data[0].lo, max_u64(data[0].hi, data[1].hi)); /* data ... bss */
+        e = pool_run((x.uses.n + FUNCS_A_JOB - 1) / FUNCS_A_JOB, follow_job, &x);
+    }
+    pthread_mutex_destroy(&x.lock);
     map_free(&x.seen);
+    vec_free(&x.uses);
+    vec_free(&x.runtime);
     free(owned);
-    return NULL;
+    return e;
 }
 
 struct err *heap_read_code_roots(struct heap *h)

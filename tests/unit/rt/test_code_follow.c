@@ -17,7 +17,7 @@ static void put(struct buf *b, struct code_value v)
     if (v.kind != CODE_UNKNOWN)
         buf_printf(b, " %llx", (unsigned long long)(v.at - BASE));
     for (unsigned i = 0; i < v.depth; i++)
-        buf_printf(b, ".%lld", (long long)v.off[i]);
+        buf_printf(b, ".%d", v.off[i]);
 }
 
 static void on_store(void *arg, struct code_value base, int64_t off, struct code_value v)
