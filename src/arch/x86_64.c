@@ -60,8 +60,7 @@ static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const Zydi
 
 static int general_number(ZydisRegister reg)
 {
-    int n = dwarf_number(
-        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
+    int n = dwarf_number(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
     return n < (int)ARRAY_LEN(dwarf_regs) ? n : -1;
 }
 

@@ -1,14 +1,14 @@
 /* code_follow.c - see code_follow.h.
  *
- * Go: cmd/compile's calling convention (ABIInternal, abi-internal.md; amd64 since 1.17): no register
- * outlives a call, results begin in the first register of arguments; write barriers
- * (runtime.gcWriteBarrier*) keep all but what they say they return.  Code without optimization keeps
- * everything in the frame between two statements, so places there are followed, too.
+ * Go: cmd/compile's calling convention (ABIInternal, abi-internal.md; amd64 since 1.17): no
+ * register outlives a call, results begin in the first register of arguments; write barriers
+ * (runtime.gcWriteBarrier*) keep all but what they say they return.  Code without optimization
+ * keeps everything in the frame between two statements, so places there are followed, too.
  *
  * Two passes: which instructions are jumped to must be known before anything is believed.  Where
  * ways meet, what all of them agree on is known, if all come from above: write barriers branch in
- * the middle of a statement.  At the head of a loop nothing is.  Functions that jump through a table
- * are left out, because then nobody knows where ways meet. */
+ * the middle of a statement.  At the head of a loop nothing is.  Functions that jump through a
+ * table are left out, because then nobody knows where ways meet. */
 #include "rt/code_follow.h"
 
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * end, and the values of registers and of places in its frame are followed where they are plain to
  * see: the address of something, a new object, what a variable holds.
  *
- * Invariant: what is told is true for every run of the function that gets there.  Whatever cannot be
- * followed is unknown. */
+ * Invariant: what is told is true for every run of the function that gets there.  Whatever cannot
+ * be followed is unknown. */
 #ifndef GOSPECT_RT_CODE_FOLLOW_H
 #define GOSPECT_RT_CODE_FOLLOW_H
 
@@ -24,8 +24,8 @@ enum code_kind {
 enum { CODE_ARGS = 9, CODE_DEPTH = 3 };
 
 struct code_value { /* small: there are many */
-    uint8_t kind;  /* enum code_kind */
-    uint8_t form;  /* enum snap_form */
+    uint8_t kind;   /* enum code_kind */
+    uint8_t form;   /* enum snap_form */
     uint8_t depth;
     int32_t off[CODE_DEPTH];
     taddr at;
@@ -43,7 +43,8 @@ struct code_events {
     void *arg;
 };
 
-/* Follows the function at `code` (n bytes, at address pc); very long ones are left out.  One thread for each call. */
+/* Follows the function at `code` (n bytes, at address pc); very long ones are left out.  One thread
+ * for each call. */
 void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr pc,
                  const struct code_events *ev);
 

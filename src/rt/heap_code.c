@@ -69,8 +69,7 @@ static void find_makers(struct code_search *x)
     taddr lo = h->codes.v[0].pc, hi = vec_last(&h->codes)->pc, addr;
     while (arch->next_ref(x->text, n, x->m->minpc, lo, hi + 1, &at, &addr)) {
         struct pcln_func f;
-        if (!heap_code_at(h, addr) ||
-            !pcln_find(&x->m->pcln, x->m->minpc + at - 1, &f))
+        if (!heap_code_at(h, addr) || !pcln_find(&x->m->pcln, x->m->minpc + at - 1, &f))
             continue;
         if (!x->makers.n || vec_last(&x->makers)->entry != f.entry)
             vec_push(&x->makers, f);
@@ -146,7 +145,7 @@ struct err *heap_read_code(struct heap *h)
         if (x.text)
             read_module(&x);
         else
-                snap_note_missing(h->c->s, 1, "what closures captured", "their code is not readable");
+            snap_note_missing(h->c->s, 1, "what closures captured", "their code is not readable");
         vec_free(&x.makers);
         free(owned);
     }
@@ -245,7 +244,8 @@ static uint32_t captured_type(struct captured *x, const struct heap_code *c)
     struct dwarf_scope scope;
     struct pcln_func func;
     VEC(struct type_field) fields = {0};
-    if (!made->fields || ty->fields.v[made->field].offset || !rt_func_at(ty->rt, c->pc, &func, NULL))
+    if (!made->fields || ty->fields.v[made->field].offset ||
+        !rt_func_at(ty->rt, c->pc, &func, NULL))
         return SNAP_NONE;
     scope_of(x, c->pc, &scope);
     for (uint32_t i = 1; i < made->fields; i++) {
@@ -262,8 +262,7 @@ static uint32_t captured_type(struct captured *x, const struct heap_code *c)
     for (size_t i = 0; i < fields.n; i++)
         vec_push(&ty->fields, fields.v[i]);
     buf_printf(&name, "%s (captured)", func.name);
-    uint32_t type =
-        types_make_struct(ty, buf_text(&name), c->made, first, (uint32_t)fields.n);
+    uint32_t type = types_make_struct(ty, buf_text(&name), c->made, first, (uint32_t)fields.n);
     buf_free(&name);
     vec_free(&fields);
     return type;

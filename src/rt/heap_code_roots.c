@@ -2,8 +2,8 @@
  * without DWARF.
  *
  * Go: the compiler passes types to the runtime (1.18-1.27): newobject(type), makeslice(type, ...),
- * makechan(type, ...), makemap(type, ...), growslice (until 1.19 type, old array ...; since 1.20 old
- * array, ..., type), mapaccess*, mapassign*, mapdelete* (type, map, ...).  So
+ * makechan(type, ...), makemap(type, ...), growslice (until 1.19 type, old array ...; since 1.20
+ * old array, ..., type), mapaccess*, mapassign*, mapdelete* (type, map, ...).  So
  *
  *     store.users[name] = u        mapassign_faststr(map[string]*User, what is at +8 of store, ...)
  *
@@ -69,7 +69,8 @@ struct code_value heap_code_makes(const struct rt_module *m, taddr target,
 {
     const struct maker *k = maker_at(m, target, args);
     struct pcln_func f;
-    if (!k && target && pcln_find(&m->pcln, target, &f) && is_named("runtime.gcWriteBarrier*", f.name))
+    if (!k && target && pcln_find(&m->pcln, target, &f) &&
+        is_named("runtime.gcWriteBarrier*", f.name))
         return (struct code_value){.kind = CODE_KEPT};
     if (!k || !k->makes)
         return (struct code_value){.kind = CODE_UNKNOWN};
@@ -216,8 +217,8 @@ static struct err *follow_job(void *arg, size_t i, unsigned worker)
     (void)worker;
     for (size_t k = i * FUNCS_A_JOB; k < min_u64(x->uses.n, (i + 1) * FUNCS_A_JOB); k++) {
         const struct pcln_func *f = &x->uses.v[k];
-        code_follow(target_arch(x->h->c->t), x->text + (f->entry - x->m->minpc),
-                    f->end - f->entry, f->entry, &events);
+        code_follow(target_arch(x->h->c->t), x->text + (f->entry - x->m->minpc), f->end - f->entry,
+                    f->entry, &events);
     }
     return NULL;
 }

@@ -149,8 +149,8 @@ struct heap {
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
     struct heap_pages pages;
     struct heap_masks masks;
-    VEC(struct heap_closure) closures; /* filled by heap_read_edges(), in the order of slots */
-    VEC(struct heap_code) codes;       /* of the closures, by pc; heap_read_code() fills them */
+    VEC(struct heap_closure) closures;     /* filled by heap_read_edges(), in the order of slots */
+    VEC(struct heap_code) codes;           /* of the closures, by pc; heap_read_code() fills them */
     VEC(struct heap_code_root) code_roots; /* heap_read_code() fills, heap_find_shapes() uses it */
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
@@ -215,8 +215,8 @@ struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: spe
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
 struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
-/* heap_code.c, heap_code_roots.c: which types the code of closures is allocated with; without DWARF,
- * what variables point to.  Needs the target, before types_list(). */
+/* heap_code.c, heap_code_roots.c: which types the code of closures is allocated with; without
+ * DWARF, what variables point to.  Needs the target, before types_list(). */
 struct err *heap_read_code(struct heap *h) MUST_USE;
 /* What they captured, by name; after types_list(). */
 void heap_name_captured(struct heap *h);

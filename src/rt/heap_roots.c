@@ -81,9 +81,11 @@ struct err *heap_sections(struct rt *rt, struct target *t, const struct rt_modul
     size_t size = (size_t)l->size[RT_STRUCT_moduledata];
     uint8_t *md = mem_alloc(size);
     struct err *e = target_read(t, m->moduledata, md, size);
-    ret[0] = (struct heap_section){rt_get(l, md, RT_moduledata_data), rt_get(l, md, RT_moduledata_edata),
+    ret[0] =
+        (struct heap_section){rt_get(l, md, RT_moduledata_data), rt_get(l, md, RT_moduledata_edata),
                               rt_get_word(l, md, RT_moduledata_gcdatamask, 1)};
-    ret[1] = (struct heap_section){rt_get(l, md, RT_moduledata_bss), rt_get(l, md, RT_moduledata_ebss),
+    ret[1] =
+        (struct heap_section){rt_get(l, md, RT_moduledata_bss), rt_get(l, md, RT_moduledata_ebss),
                               rt_get_word(l, md, RT_moduledata_gcbssmask, 1)};
     free(md);
     return e;

@@ -93,8 +93,8 @@ bool heap_word_at(struct dwarf *dw, uint64_t var, uint64_t at, struct buf *path,
 uint64_t heap_die_size(struct dwarf *dw, uint64_t type);
 /* The number of the type of a DIE; SNAP_NONE: none. */
 uint32_t heap_type_of(struct heap *h, struct dwarf *dw, uint64_t die);
-/* Tells what the second word of an interface value, which points to `offset` of an object, says about
- * it; word: the first. */
+/* Tells what the second word of an interface value, which points to `offset` of an object, says
+ * about it; word: the first. */
 void heap_tell_dynamic(struct heap *h, taddr word, uint32_t slot, uint64_t offset);
 /* Tells what the word, which lies at addr and points to `offset` of an object, says about it. */
 void heap_tell_type(struct heap *h, struct dwarf *dw, const struct heap_word *word, taddr addr,

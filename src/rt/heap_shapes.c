@@ -3,8 +3,8 @@
  * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
  * dynamic types of interface values, what code says of the closures it makes (heap_code.c),
  * variables whose type DWARF knows, and then flow: the type of a field tells what the field points
- * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
- * order of evidence.
+ * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape
+ * an object gets stays, so the order of the passes is the order of evidence.
  *
  * Interior pointers tell nothing (they may point into an array, a field), but that the block of
  * the tiny allocator they point into holds several values.
@@ -244,8 +244,7 @@ static void take_code_roots(struct shaper *p)
     for (size_t i = 0; i < p->h->code_roots.n; i++) {
         const struct heap_code_root *r = &p->h->code_roots.v[i];
         uint32_t type = r->type;
-        uint16_t shape =
-            types_shape(p->ty, (enum snap_form)r->form, type, SNAP_NONE, SNAP_EV_CODE);
+        uint16_t shape = types_shape(p->ty, (enum snap_form)r->form, type, SNAP_NONE, SNAP_EV_CODE);
         if (shape)
             shaper_assign(p, &p->workers[0], shape, r->slot);
     }
@@ -262,8 +261,7 @@ static void make_closure(struct shaper *p, const struct heap_closure *c,
     bool is_made = have->form == SNAP_FORM_VALUE && have->type == code->made;
     if (p->shape[c->slot] && have->form != SNAP_FORM_CLOSURE && !is_made)
         return;
-    enum snap_evidence ev =
-        p->shape[c->slot] ? (enum snap_evidence)have->evidence : SNAP_EV_CODE;
+    enum snap_evidence ev = p->shape[c->slot] ? (enum snap_evidence)have->evidence : SNAP_EV_CODE;
     uint16_t shape = types_shape(p->ty, SNAP_FORM_CLOSURE, code->captured, c->pc, ev);
     if (flow_fits(p, shape, c->slot))
         p->shape[c->slot] = shape;

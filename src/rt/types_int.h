@@ -172,8 +172,8 @@ taddr types_params(struct rt_types *ty, const struct type_entry *e, uint32_t *re
 /* Reads how the types so far consist of others, and those in turn, until all is known. */
 void types_link(struct rt_types *ty);
 
-/* A struct of our own with the fields rt_types.fields[field ...], in values like those of `like`; all
- * types are linked.  SNAP_NONE: there are too many. */
+/* A struct of our own with the fields rt_types.fields[field ...], in values like those of `like`;
+ * all types are linked.  SNAP_NONE: there are too many. */
 uint32_t types_make_struct(struct rt_types *ty, const char *name, uint32_t like, uint32_t field,
                            uint32_t fields);
 

@@ -36,6 +36,7 @@ type huge struct {
 	p    *item
 	rest [90]uintptr // more than 512 bytes: allocation writes the type beside it, since 1.22
 }
+
 // What a generic function keeps in a variable of its type parameter has no type: shapes of types share
 // the code.
 type param struct{ p [11]*param }

@@ -61,9 +61,10 @@ static const struct {
 } rows[] = {
     /* lea TYPE,%rax; call NEW; lea 1800,%rcx; mov %rcx,(%rax); ret */
     {"488d05f90f0000e8f41f0000488d0ded170000488908c3", "new 1000+0 = address 1800; "},
-    /* across a write barrier: ... mov %rax,24(%rsp); cmpl $0,...; jne 1f; mov 24(%rsp),%rcx; jmp 2f;
-     * 1: call BARRIER; mov 24(%rsp),%rcx; mov %rcx,(%r11); 2: mov %rcx,3000; ret */
-    {"488d05f90f0000e8f41f00004889442418833de8300000007507488b4c2418eb0de8da200000488b4c241849890b48"
+    /* across a write barrier: ... mov %rax,24(%rsp); cmpl $0,...; jne 1f; mov 24(%rsp),%rcx; jmp
+     * 2f; 1: call BARRIER; mov 24(%rsp),%rcx; mov %rcx,(%r11); 2: mov %rcx,3000; ret */
+    {"488d05f90f0000e8f41f00004889442418833de8300000007507488b4c2418eb0de8da200000488b4c241849890b4"
+     "8"
      "890dcb2f0000c3",
      "address 3000+0 = new 1000; "},
     /* ways that do not agree: ... test %rbx,%rbx; je 1f; mov %rbx,%rax; 1: mov %rax,3000; ret */
