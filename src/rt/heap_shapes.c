@@ -46,6 +46,24 @@ static void refine(struct shaper *p, struct shape_worker *w, uint16_t better, ui
     vec_push(&w->stack, slot);
 }
 
+/* The shape of what begins with the type of this one, if it is never alone and this object is such
+ * a whole; 0: not. */
+static uint16_t whole_of(struct shaper *p, uint16_t shape, uint32_t slot)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    for (size_t i = 0; i < p->unions.n && sh->form == SNAP_FORM_VALUE; i++)
+        for (size_t k = 0; p->unions.v[i].head == sh->type && k < 2; k++) {
+            uint32_t type = p->unions.v[i].whole[k];
+            uint16_t whole = type == SNAP_NONE
+                                 ? 0
+                                 : types_shape(p->ty, SNAP_FORM_VALUE, type, SNAP_NONE,
+                                               (enum snap_evidence)sh->evidence);
+            if (whole && flow_fits(p, whole, slot))
+                return whole;
+        }
+    return 0;
+}
+
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
 {
     uint16_t have = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
@@ -57,7 +75,7 @@ void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uin
             w->conflicts += have != shape;
         return;
     }
-    if (!flow_fits(p, shape, slot)) {
+    if (!flow_fits(p, shape, slot) && !(shape = whole_of(p, shape, slot))) {
         w->misfits++;
         return;
     }
@@ -303,6 +321,29 @@ const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE] = {
     {"sync.entry", "p", "interface {}", SNAP_FORM_VALUE},
 };
 
+/* Go: internal/sync/hashtriemap.go (1.24+): a node[K, V] is an entry[K, V] or an indirect[K, V]. */
+static void find_unions(struct shaper *p)
+{
+    static const char *const wholes[] = {"sync.entry[", "sync.indirect["};
+    struct rt_types *ty = p->ty;
+    for (uint32_t i = 0; i < ty->n; i++) {
+        struct shape_union u = {i, {SNAP_NONE, SNAP_NONE}};
+        if (types_entry(ty, i)->info.kind == GO_KIND_STRUCT &&
+            strncmp(types_name(ty, i), "sync.node[", 10) == 0)
+            vec_push(&p->unions, u);
+    }
+    for (uint32_t i = 0; p->unions.n && i < ty->n; i++)
+        for (size_t k = 0; k < 2 && types_entry(ty, i)->info.kind == GO_KIND_STRUCT; k++) {
+            size_t n = strlen(wholes[k]);
+            if (strncmp(types_name(ty, i), wholes[k], n) != 0)
+                continue;
+            const char *parameters = types_name(ty, i) + n;
+            for (size_t u = 0; u < p->unions.n; u++)
+                if (strcmp(types_name(ty, p->unions.v[u].head) + 10, parameters) == 0)
+                    p->unions.v[u].whole[k] = i;
+        }
+}
+
 static void find_types(struct shaper *p)
 {
     struct rt_types *ty = p->ty;
@@ -357,6 +398,7 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
     if (h->nspans)
         index_spans(p);
     find_types(p);
+    find_unions(p);
     return NULL;
 }
 
@@ -369,6 +411,7 @@ static void shaper_close(struct shaper *p)
     for (size_t i = 0; i < p->blocks.n; i++)
         free(p->blocks.v[i]);
     vec_free(&p->blocks);
+    vec_free(&p->unions);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->more);
     free(p->workers);

@@ -43,6 +43,11 @@ struct shape_unsafe {
 };
 extern const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE];
 
+/* A struct that pointers lead to, but that is only ever the beginning of one of two others. */
+struct shape_union {
+    uint32_t head, whole[2]; /* types; SNAP_NONE: not found */
+};
+
 struct shape_worker {
     VEC(uint32_t) stack;
     uint64_t conflicts, misfits;
@@ -62,6 +67,7 @@ struct shaper {
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
     uint32_t hmap;                      /* type of a map's header; SNAP_NONE: not found */
     uint32_t unsafe_type[SHAPE_UNSAFE]; /* of shape_unsafe[]; SNAP_NONE: not found */
+    VEC(struct shape_union) unions;
     struct shape_worker *workers;
     unsigned nworkers;
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sort"
+	"sync"
 	"sync/atomic"
 
 	"targets/lib"
@@ -61,7 +62,18 @@ func chain(n int) *node {
 	return first
 }
 
+// Until 1.23 a map from keys to entries, since then a trie: its nodes are told by their size only.
+func fillSync() {
+	m := &sync.Map{}
+	for i := 0; i < 200; i++ {
+		m.Store(i, newLeaf())
+	}
+	count("sync.entry", 200)
+	kept = append(kept, m)
+}
+
 func fill() {
+	fillSync()
 	kept = append(kept, chain(1000))
 	for i := 0; i < 50; i++ {
 		w := &wide{}
