@@ -27,7 +27,7 @@ static int compare_shapes(const void *pa, const void *pb, void *arg)
     uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
     if (t->form[a] != t->form[b])
         return t->form[a] < t->form[b] ? -1 : 1;
-    if (t->type[a] != t->type[b])
+    if (t->type[a] != t->type[b] && t->form[a] != SNAP_FORM_CLOSURE)
         return t->type[a] < t->type[b] ? -1 : 1;
     if (t->pc[a] != t->pc[b])
         return t->pc[a] < t->pc[b] ? -1 : 1;

@@ -158,6 +158,9 @@ uint32_t heap_type_at(const struct heap_graph *g, uint32_t type, uint64_t offset
 void heap_node_text(const struct heap_graph *g, uint32_t node, struct buf *b);
 /* Where a root is: "orders.hub.subs", "goroutine 12, orders.handle, req.Body". */
 void heap_root_text(const struct heap_graph *g, uint32_t root, struct buf *b);
+/* Field `field` of what a closure of that type captured: ".req", "(captured 2)" when it has no
+ * name. */
+void heap_captured_text(const struct heap_graph *g, uint32_t type, uint32_t field, struct buf *b);
 /* What lies at a word of an object: ".name", "[12].conn", "(value 41).id", "(captured 2)",
  * "(buffered 3)"; with values (snapshots --with-memory) map entries are named by their key. Nothing
  * is added for what a container consists of, and "+0x18" when the type is not known. */

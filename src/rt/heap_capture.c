@@ -95,6 +95,7 @@ struct err *capture_heap(struct capture *c)
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
     TRY(heap_read_tiny(h));
+    TRY(heap_read_code(h));
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));
@@ -106,6 +107,7 @@ struct err *capture_heap_finish(struct capture *c, unsigned width)
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
+    heap_name_captured(h);
     TRY(heap_find_shapes(h, width));
     heap_masks_free(h);
     TRY(types_store(h->types, c));
@@ -121,6 +123,8 @@ void capture_heap_free(struct capture *c)
         return;
     types_free(h->types);
     vec_free(&h->closures);
+    vec_free(&h->codes);
+    vec_free(&h->code_roots);
     heap_free_typed_roots(h);
     heap_masks_free(h);
     heap_free_spans(h);

@@ -1,10 +1,10 @@
 /* heap_shapes.c - what each object of the heap is.
  *
  * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
- * dynamic types of interface values, variables whose type DWARF knows, and then flow: the type of a
- * field tells what the field points to, and so on through the whole graph.  What is left is
- * guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
- * order of evidence.
+ * dynamic types of interface values, what code says of the closures it makes (heap_code.c),
+ * variables whose type DWARF knows, and then flow: the type of a field tells what the field points
+ * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape
+ * an object gets stays, so the order of the passes is the order of evidence.
  *
  * Interior pointers tell nothing (they may point into an array, a field), but that the block of
  * the tiny allocator they point into holds several values.
@@ -35,13 +35,24 @@ void heap_free_typed_roots(struct heap *h)
 
 /* ---- one object ---- */
 
+/* It is followed again: more is known of its words now. */
+static void refine(struct shaper *p, struct shape_worker *w, uint16_t better, uint32_t slot)
+{
+    atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+    if (slot >= p->h->nscan)
+        return;
+    atomic_fetch_and_explicit(&p->done[slot / 64], ~(UINT64_C(1) << slot % 64),
+                              memory_order_relaxed);
+    vec_push(&w->stack, slot);
+}
+
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
 {
     uint16_t have = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
     if (have) {
         uint16_t better = have == shape ? 0 : flow_refine(p, have, shape);
         if (better)
-            atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+            refine(p, w, better, slot);
         else
             w->conflicts += have != shape;
         return;
@@ -294,15 +305,55 @@ static void take_roots(struct shaper *p)
     }
 }
 
+/* What the code says of variables: they lead to such objects. */
+static void take_code_roots(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->code_roots.n; i++) {
+        const struct heap_code_root *r = &p->h->code_roots.v[i];
+        uint32_t type = r->type;
+        uint16_t shape = types_shape(p->ty, (enum snap_form)r->form, type, SNAP_NONE, SNAP_EV_CODE);
+        if (shape)
+            shaper_assign(p, &p->workers[0], shape, r->slot);
+    }
+}
+
 /* ---- closures ---- */
 
-/* Closures are told by their first word, the code, which was noted when they were read. */
+/* A closure whose code is known: what allocation or an interface told is a value of the type it was
+ * made of, or a closure of no known code. */
+static void make_closure(struct shaper *p, const struct heap_closure *c,
+                         const struct heap_code *code)
+{
+    const struct type_shape *have = types_shape_get(p->ty, p->shape[c->slot]);
+    bool is_made = have->form == SNAP_FORM_VALUE && have->type == code->made;
+    if (p->shape[c->slot] && have->form != SNAP_FORM_CLOSURE && !is_made)
+        return;
+    enum snap_evidence ev = p->shape[c->slot] ? (enum snap_evidence)have->evidence : SNAP_EV_CODE;
+    uint16_t shape = types_shape(p->ty, SNAP_FORM_CLOSURE, code->captured, c->pc, ev);
+    if (flow_fits(p, shape, c->slot))
+        p->shape[c->slot] = shape;
+}
+
+/* Closures of which code told what they captured. */
+static void take_closures(struct shaper *p)
+{
+    const struct heap_code *code = NULL;
+    for (size_t i = 0; i < p->h->closures.n; i++) {
+        const struct heap_closure *c = &p->h->closures.v[i];
+        if (!code || code->pc != c->pc)
+            code = heap_code_at(p->h, c->pc);
+        if (code && code->captured != SNAP_NONE)
+            make_closure(p, c, code);
+    }
+}
+
+/* Other closures are told by their first word, the code, which was noted when they were read. */
 static void name_closures(struct shaper *p)
 {
     for (size_t i = 0; i < p->h->closures.n; i++) {
         const struct heap_closure *c = &p->h->closures.v[i];
         const struct type_shape *sh = types_shape_get(p->ty, p->shape[c->slot]);
-        if (sh->form == SNAP_FORM_CLOSURE)
+        if (sh->form == SNAP_FORM_CLOSURE && sh->type == SNAP_NONE)
             p->shape[c->slot] = types_shape(p->ty, SNAP_FORM_CLOSURE, SNAP_NONE, c->pc,
                                             (enum snap_evidence)sh->evidence);
     }
@@ -310,12 +361,42 @@ static void name_closures(struct shaper *p)
 
 /* ---- all ---- */
 
+/* Go: sync/pool.go Pool; runtime/runtime2.go g, set by runtime/pprof/runtime.go
+ * SetGoroutineLabels; sync/map.go entry (until 1.19). */
+const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE] = {
+    {"sync.Pool", "local", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"sync.Pool", "victim", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"runtime.g", "labels", "pprof.labelMap", SNAP_FORM_VALUE},
+    {"sync.entry", "p", "interface {}", SNAP_FORM_VALUE},
+};
+
 static uint32_t type_named(struct rt_types *ty, const char *name)
 {
     for (uint32_t i = 0; i < ty->n; i++)
         if (types_entry(ty, i)->info.kind == GO_KIND_STRUCT && strcmp(types_name(ty, i), name) == 0)
             return i;
     return SNAP_NONE;
+}
+
+static void find_types(struct shaper *p)
+{
+    struct rt_types *ty = p->ty;
+    p->hchan = p->hmap = SNAP_NONE;
+    for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+        p->unsafe_type[k] = SNAP_NONE;
+    for (uint32_t i = ty->n; i-- > 0;) {
+        uint8_t kind = types_entry(ty, i)->info.kind;
+        if (kind != GO_KIND_STRUCT && kind != GO_KIND_MAP && kind != GO_KIND_INTERFACE)
+            continue;
+        const char *name = types_name(ty, i);
+        if (strcmp(name, "runtime.hchan") == 0)
+            p->hchan = i;
+        if (strcmp(name, "runtime.hmap") == 0 || strcmp(name, "maps.Map") == 0)
+            p->hmap = i;
+        for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+            if (strcmp(name, shape_unsafe[k].type) == 0)
+                p->unsafe_type[k] = i;
+    }
 }
 
 static uint32_t type_with(struct rt_types *ty, const char *package, const char *name,
@@ -385,8 +466,7 @@ static struct err *shaper_open(struct shaper *p, struct heap *h, unsigned width)
         return err_new(ERR_NOMEM, "no memory to tell what %u objects are", h->nslots);
     if (h->nspans)
         index_spans(p);
-    p->hchan = type_named(p->ty, "runtime.hchan");
-    p->pool_local = type_named(p->ty, "sync.poolLocal");
+    find_types(p);
     find_tries(p);
     p->map_table = type_named(p->ty, "maps.table");
     return NULL;
@@ -422,7 +502,9 @@ struct err *heap_find_shapes(struct heap *h, unsigned width)
     if (!e && h->nspans)
         e = pool_run(p.nworkers, look_job, &p);
     if (!e && h->nspans) {
+        take_closures(&p);
         take_roots(&p);
+        take_code_roots(&p);
         e = shaper_propagate(&p);
         if (!e)
             e = take_late(&p);

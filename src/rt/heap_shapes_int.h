@@ -53,6 +53,14 @@ struct shape_found {
     uint16_t shape;
 };
 
+/* Fields that are an unsafe.Pointer, but always to the same: of struct `holder`. */
+enum { SHAPE_UNSAFE = 4 };
+struct shape_unsafe {
+    const char *holder, *field, *type;
+    uint8_t form;
+};
+extern const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE];
+
 struct shape_worker {
     VEC(uint32_t) stack;
     VEC(struct shape_late) late;
@@ -73,9 +81,10 @@ struct shaper {
     _Atomic uint64_t *pattern_fits;     /* SHAPE_PATTERNS answers of flow_fits(); owned */
     _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
-    uint32_t pool_local;                /* type sync.poolLocal */
     uint32_t map_table;                 /* type internal/runtime/maps.table (1.24+) */
     VEC(struct shape_trie) tries;
+    uint32_t hmap;                      /* type of a map's header; SNAP_NONE: not found */
+    uint32_t unsafe_type[SHAPE_UNSAFE]; /* of shape_unsafe[]; SNAP_NONE: not found */
     struct shape_worker *workers;
     unsigned nworkers;
     _Atomic size_t next_range; /* of slots to be looked at */
@@ -115,7 +124,7 @@ uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
 /* Whether a shape by header is that of a map's directory, which does not say of which map. */
 bool flow_is_directory(const struct shaper *p, uint16_t shape);
 /* A better shape for an object whose allocation told its type: groups of a map, buffer of a
- * channel. */
+ * channel; or of which only was known that it is a channel or a map.  0: none. */
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
 
 /* ---- heap_shapes.c ---- */
