@@ -45,9 +45,9 @@ GLOBALS = {
 class Roots:
     """The heap of a target that stands still, and what its roots lead to."""
 
-    def __init__(self, target, how="process"):
+    def __init__(self, target, how="process", subject=None):
         self.probes = dict(word.split("=") for word in target.ask("list").split())
-        self.heap = heap.capture(target.pid, how)
+        self.heap = heap.capture(subject or target.pid, how)
         t = self.tables = self.heap.tables
         self.rows = [dict(zip(t["root"], row)) for row in zip(*t["root"].values())]
         self.of_slot = collections.defaultdict(list)
@@ -124,6 +124,29 @@ def test_only_what_a_signal_stops_is_guessed(roots, release, mode):
     guessed = [row for row in seen.rows if row["flags"] & CONSERVATIVE]
     assert len({row["goroutine"] for row in guessed}) <= 1
     assert target.ask("collect") == ""
+
+
+@pytest.mark.modes("default", "stripped")
+def test_vector_registers_that_a_signal_saved(roots, release, mode):
+    """All collectors look through them, but that of 1.26."""
+    target, seen = roots(release, mode, "vectors")
+    alive = set(seen.probes) - set(target.ask("collect").split())
+    assert seen.reached() == alive
+    assert alive == (set() if release == "1.26" else {"vector_0", "vector_1"})
+    assert not any("registers" in what for what, _ in seen.heap.missing), seen.heap.missing
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.parametrize("how", ["process", "core"])
+def test_what_only_a_vector_register_has(gospect, go_build, run_go, release, mode, how, tmp_path):
+    """Assembler holds a pointer there, and uses it afterwards: no collector runs meanwhile."""
+    target = run_go(go_build(release, mode, "heaproots"), "held")
+    seen = Roots(target)
+    assert seen.reached() == {"vector_held"}
+    if how == "core":
+        gospect("core", target.pid, "-o", tmp_path / "core", check=0)
+        assert seen.slot("vector_held") in Roots(target, "core", tmp_path / "core").live
+    assert target.ask("held") == seen.probes["vector_held"]
 
 
 @pytest.mark.modes("noopt", "noopt-pie")

@@ -169,8 +169,13 @@ func main() {
 	debug.SetGCPercent(-1)
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "running":
-		go spin()
-		expected++
+		start(spin)
+		wait()
+	case len(os.Args) > 1 && os.Args[1] == "vectors":
+		vectors()
+		wait()
+	case len(os.Args) > 1 && os.Args[1] == "held":
+		start(holdInVector)
 		wait()
 	case len(os.Args) > 1:
 		n, err := strconv.Atoi(os.Args[1])
@@ -193,7 +198,7 @@ func main() {
 		lib.Settle(func() bool { return atomic.LoadInt32(&parked) == expected })
 	}
 	lib.Ready()
-	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect})
+	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect, "held": heldVector})
 }
 
 // newer are cases of later releases.
