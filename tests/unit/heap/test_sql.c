@@ -52,10 +52,10 @@ static void every_pointer_of_a_large_object_is_a_row_of_its_own(void **state)
     uint32_t from = make_slot(&h, table), to = make_slot(&h, item), by = make_slot(&h, other);
     assert_int_equal(ask(q, "SELECT word FROM edges WHERE src = %u", from, 0).rows, N);
     assert_int_equal(ask(q, "SELECT word FROM edges WHERE dst = %u", to, 0).rows, HALF + 1);
-    assert_int_equal(ask(q, "SELECT word FROM edges WHERE (src = %u AND word >= 70000) OR dst = %u",
-                         from, to)
-                         .rows,
-                     N + 1);
+    assert_int_equal(
+        ask(q, "SELECT word FROM edges WHERE (src = %u AND word >= 70000) OR dst = %u", from, to)
+            .rows,
+        N + 1);
     assert_int_equal(ask(q, "SELECT word FROM edges WHERE src = %u OR src = %u", by, from).rows,
                      N + 1);
     assert_int_equal(ask(q, "SELECT word FROM edges WHERE src = %u AND dst = %u", by, to).first, 1);
