@@ -177,6 +177,8 @@ func main() {
 	case len(os.Args) > 1 && os.Args[1] == "held":
 		start(holdInVector)
 		wait()
+	case len(os.Args) > 1 && os.Args[1] == "finalizing":
+		finalizing()
 	case len(os.Args) > 1:
 		n, err := strconv.Atoi(os.Args[1])
 		if err != nil {
@@ -186,8 +188,11 @@ func main() {
 		many(n)
 		wait()
 	default:
+		victims()
+		hidden()
 		stacks()
 		calls()
+		waiters()
 		defers()
 		reflection()
 		globals()
@@ -198,7 +203,7 @@ func main() {
 		lib.Settle(func() bool { return atomic.LoadInt32(&parked) == expected })
 	}
 	lib.Ready()
-	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect, "held": heldVector})
+	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect, "held": heldVector, "finish": finish})
 }
 
 // newer are cases of later releases.
