@@ -11,8 +11,8 @@ from lib import harm
 
 pytestmark = [pytest.mark.releases(harm.OLDEST, harm.NEWEST), pytest.mark.unsanitized]
 
-OBJECTS = 400_000
-STOPS = 14  # of each kind
+OBJECTS = 120_000
+STOPS = 7  # of each kind
 
 
 def commands(gospect, pid, folder):

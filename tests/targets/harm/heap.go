@@ -14,7 +14,7 @@ type item struct {
 
 var items map[int]*item
 
-// fill makes the heap; the job "heap" then walks it, and exchanges objects for new ones.
+// fill makes the heap; the job "heap" then walks it, and exchanges its texts for new ones.
 func fill(args []string) (string, error) {
 	n, err := strconv.Atoi(args[0])
 	made := make(map[int]*item, n)
@@ -36,7 +36,8 @@ func churn() func() error {
 			if x == nil || x.number != at || x.text != strconv.Itoa(at) || (at > 1 && x.other.number != at/2) {
 				return fmt.Errorf("item %d is %v", at, x)
 			}
-			items[at] = &item{number: at, text: strconv.Itoa(at), next: x.next, other: items[at/2]}
+			x.text = strconv.Itoa(at)
+			x.other = items[at/2]
 		}
 		return nil
 	}
