@@ -48,8 +48,9 @@ var held unsafe.Pointer
 
 //go:noinline
 func holdInVector() {
+	l := newLeaf("vector_held")
 	atomic.AddInt32(&parked, 1)
-	p := vec.Hold(unsafe.Pointer(newLeaf("vector_held")), &release)
+	p := vec.Hold(unsafe.Pointer(l), &release)
 	atomic.StorePointer(&held, p)
 }
 
