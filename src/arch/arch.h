@@ -97,6 +97,8 @@ struct arch_sigframe {
     struct arch_regs regs; /* at the moment the signal came; tls is not known */
     taddr stack_lo;        /* the alternate signal stack of the thread */
     uint64_t stack_n;
+    taddr extended; /* where floating point and vector registers lie, up to the end of that stack at
+                       most; 0: nowhere */
 };
 
 struct arch {

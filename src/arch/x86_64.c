@@ -186,8 +186,14 @@ static bool from_raw(struct arch_regs *r)
 }
 
 /* struct ucontext of the kernel: flags, link, stack (lo, flags, size), then the registers of struct
- * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
-enum { SIGFRAME_STACK = 2, SIGFRAME_REGS = 5, SIGFRAME_WORDS = SIGFRAME_REGS + 17 };
+ * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags, segments, err, trapno, oldmask,
+ * cr2, fpstate. */
+enum {
+    SIGFRAME_STACK = 2,
+    SIGFRAME_REGS = 5,
+    SIGFRAME_FPSTATE = SIGFRAME_REGS + 23,
+    SIGFRAME_WORDS,
+};
 
 static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_sigframe *ret)
 {
@@ -216,8 +222,10 @@ static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_sigframe *
         .rip = r[16],
         .orig_rax = UINT64_MAX,
     };
-    *ret = (struct arch_sigframe){
-        .stack_lo = w[SIGFRAME_STACK], .stack_n = w[SIGFRAME_STACK + 2], .regs.raw_n = sizeof(u)};
+    *ret = (struct arch_sigframe){.stack_lo = w[SIGFRAME_STACK],
+                                  .stack_n = w[SIGFRAME_STACK + 2],
+                                  .regs.raw_n = sizeof(u),
+                                  .extended = w[SIGFRAME_FPSTATE]};
     memcpy(ret->regs.raw, &u, sizeof(u));
     return from_raw(&ret->regs);
 }

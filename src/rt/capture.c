@@ -336,7 +336,7 @@ static struct err *capture(struct capture *c, bool *opened)
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));
     if (freeze) {
-        struct target_freeze_options fo = {.stop_only = c->o->stop_only};
+        struct target_freeze_options fo = {.stop_only = c->o->stop_only, .vectors = c->o->heap};
         struct err *e = target_freeze(c->rt->t, &fo, &frozen);
         if (e) {
             locals_close(c->locals);

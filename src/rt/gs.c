@@ -49,6 +49,7 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
     g->defer = rt_get(l, p, RT_g_defer);
     g->sched_ctxt = rt_get(l, p, RT_g_sched_ctxt);
     g->coroarg = rt_get(l, p, RT_g_coroarg);
+    g->xregs = rt_get(l, p, RT_g_xregs);
     g->timer = rt_get(l, p, RT_g_timer);
     g->goid = rt_get(l, p, RT_g_goid);
     g->parent_goid = rt_get(l, p, RT_g_parent_goid);

@@ -184,7 +184,8 @@ enum snap_evidence {
 enum snap_rootkind {
     SNAP_ROOT_GLOBAL,   /* data and bss of the program and its plugins */
     SNAP_ROOT_STACK,    /* a goroutine's stack */
-    SNAP_ROOT_REGISTER, /* of a thread that runs a goroutine */
+    SNAP_ROOT_REGISTER, /* of a thread that runs a goroutine, or saved off the stack when a signal
+                           stopped one */
     SNAP_ROOT_SPECIAL,  /* finalizer or cleanup: its function, or what only that function keeps */
     SNAP_ROOT_QUEUE,    /* finalizers and cleanups that wait to be run */
     SNAP_ROOT_OTHER,    /* the runtime's own memory outside the heap */

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from lib import godump, real
+from lib import godump, real, retained
 from lib.process import assert_unharmed
 
 CONSISTENCIES = ("process", "goroutine")
 LOOKS = 5
+SAMPLES = 300  # objects that are taken away, one after the other
 BLOCKED = ("waiting", "syscall")
 
 
@@ -157,4 +158,12 @@ def test_heap(program, load, gospect, tmp_path):
     assert serving and sum(t["bytes"] for t in seen["types"]) == seen["live_bytes"]
     for args in (("--by", "goroutine"), ("--by", "package"), ("--suspects",)):
         assert gospect("heap", tmp_path / "a.gsnap", *args, check=0).out
+    assert_unharmed(program.target)
+
+
+def test_retained_bytes_by_the_definition(program, load, gospect, tmp_path):
+    """Objects of a program at work are taken away, and what is not reached any more is what they retained."""
+    gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / "a.gsnap", check=0)
+    found = retained.check(tmp_path / "a.gsnap", SAMPLES)
+    assert found["holders"] > 100 and found["types"] > 20 and found["live_bytes"] > 1 << 20
     assert_unharmed(program.target)
