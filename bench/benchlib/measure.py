@@ -28,6 +28,14 @@ def compiled_measure():
     return program
 
 
+def available_gib():
+    """Memory that is not in use."""
+    for line in open("/proc/meminfo", encoding="ascii"):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) / 2**20
+    return 0.0
+
+
 class Cost:
     """What one command cost; out and err are what it wrote."""
 

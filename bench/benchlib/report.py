@@ -19,6 +19,9 @@ GOALS = [
     ("heap-1g", "gospect heap", "wall_ms", 2500, "ms wall", "goref attach"),
     ("heap-1g", "gospect heap", "peak_mib", 382, "MiB ours", "goref attach"),
     ("heap-1g", "gospect heap", "pause_ms", 30, "ms stopped", "goref attach"),
+    ("heap-4g", "gospect heap", "wall_ms", 11000, "ms wall", None),
+    ("heap-4g", "gospect heap", "peak_mib", 1430, "MiB ours", None),
+    ("heap-4g", "gospect heap", "pause_ms", 110, "ms stopped", None),
     ("heap-diff", "gospect mem diff", "wall_ms", 2000, "ms wall", None),
 ]
 FIGURES = ("wall_ms", "cpu_ms", "stopped_ms", "pause_ms", "peak_mib")

@@ -30,11 +30,21 @@ struct arch_insn {
     enum arch_ref_kind ref; /* of a PC-relative operand */
     taddr ref_addr;
     bool is_call, is_jump, is_ret, is_syscall;
+    bool is_conditional;      /* a jump that may not be taken */
     taddr target;             /* of a direct call or jump; 0: indirect, or neither */
     enum arch_ref_kind stack; /* of an operand at a constant distance from the stack pointer */
     int64_t stack_off;        /* that distance */
     unsigned stack_size;      /* bytes of the operand; of an address: 0 */
     int stack_reg;            /* DWARF's number of the register that is stored there; -1: none */
+
+    /* What it moves, to follow values through code; registers are DWARF's numbers, -1: none. */
+    uint32_t changes;       /* general registers that it writes, all or in part: a bit for each */
+    int to, from;           /* to: a whole register that is set to an operand above or below (its
+                               8 bytes, or its address), or to the register `from` */
+    int stored;             /* register whose 8 bytes are stored in such an operand */
+    enum arch_ref_kind mem; /* of an operand at a constant distance from any other register */
+    int mem_base;
+    int64_t mem_off;
 };
 
 /* ---- system calls made by a thread of another process ----
@@ -87,6 +97,8 @@ struct arch_sigframe {
     struct arch_regs regs; /* at the moment the signal came; tls is not known */
     taddr stack_lo;        /* the alternate signal stack of the thread */
     uint64_t stack_n;
+    taddr extended; /* where floating point and vector registers lie, up to the end of that stack at
+                       most; 0: nowhere */
 };
 
 struct arch {
@@ -100,6 +112,16 @@ struct arch {
     size_t breakpoint_n;
     unsigned breakpoint_pc_skip; /* how far pc is behind a breakpoint when it was hit */
 
+    /* DWARF's numbers of the registers that hold integers and pointers, in order: arguments of a
+     * call of Go code (ABIInternal), and its results. */
+    uint8_t go_args[9];
+    uint8_t sp;      /* DWARF's number of the stack pointer */
+    uint8_t barrier; /* of the only register that a write barrier of Go changes */
+    /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
+     * operand, but inside the instruction's function.  Other bytes can look like one.  False: no
+     * more. */
+    bool (*next_ref)(const uint8_t *code, size_t n, taddr pc, taddr lo, taddr hi, size_t *at,
+                     taddr *ret);
     /* Decodes one instruction; false: not one, or cut short. */
     bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
     /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */

@@ -58,6 +58,38 @@ static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const Zydi
     return op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? ARCH_REF_STORE : ARCH_REF_LOAD;
 }
 
+static int general_number(ZydisRegister reg)
+{
+    int n = dwarf_number(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
+    return n < (int)ARRAY_LEN(dwarf_regs) ? n : -1;
+}
+
+/* Registers that are written; moves of whole ones. */
+static void take_moves(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
+                       struct arch_insn *ret)
+{
+    for (unsigned i = 0; i < in->operand_count; i++) {
+        int n = ops[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                        ops[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE
+                    ? general_number(ops[i].reg.value)
+                    : -1;
+        if (n >= 0)
+            ret->changes |= UINT32_C(1) << n;
+    }
+    bool lea = in->mnemonic == ZYDIS_MNEMONIC_LEA;
+    if ((in->mnemonic != ZYDIS_MNEMONIC_MOV && !lea) || in->operand_count_visible != 2 ||
+        ops[0].size != 64)
+        return;
+    bool to_reg = ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+    bool from_reg = ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
+    if (to_reg && (from_reg || ops[1].type == ZYDIS_OPERAND_TYPE_MEMORY))
+        ret->to = general_number(ops[0].reg.value);
+    if (to_reg && from_reg)
+        ret->from = general_number(ops[1].reg.value);
+    if (!to_reg && from_reg)
+        ret->stored = general_number(ops[1].reg.value);
+}
+
 /* An operand [rsp + constant]; the other operand may be the register that is stored there. */
 static void take_stack(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
                        unsigned i, struct arch_insn *ret)
@@ -81,6 +113,11 @@ static void take_operands(const ZydisDecodedInstruction *in, const ZydisDecodedO
         } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_RSP &&
                    op->mem.index == ZYDIS_REGISTER_NONE) {
             take_stack(in, ops, i, ret);
+        } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.index == ZYDIS_REGISTER_NONE &&
+                   general_number(op->mem.base) >= 0) {
+            ret->mem = ref_kind(in, op);
+            ret->mem_base = general_number(op->mem.base);
+            ret->mem_off = op->mem.disp.value;
         } else if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op->imm.is_relative) {
             ret->target = next + (taddr)op->imm.value.s;
         }
@@ -100,12 +137,37 @@ static bool decode(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *r
         .is_call = in.meta.category == ZYDIS_CATEGORY_CALL,
         .is_jump = in.meta.category == ZYDIS_CATEGORY_COND_BR ||
                    in.meta.category == ZYDIS_CATEGORY_UNCOND_BR,
+        .is_conditional = in.meta.category == ZYDIS_CATEGORY_COND_BR,
         .is_ret = in.meta.category == ZYDIS_CATEGORY_RET,
         .is_syscall = in.mnemonic == ZYDIS_MNEMONIC_SYSCALL,
         .stack_reg = -1,
+        .to = -1,
+        .from = -1,
+        .stored = -1,
+        .mem_base = -1,
     };
+    take_moves(&in, ops, ret);
     take_operands(&in, ops, pc + in.length, ret);
     return true;
+}
+
+/* Four bytes that count from where they end: displacements of %rip, unless an immediate operand
+ * follows, and targets of calls. */
+static bool next_ref(const uint8_t *code, size_t n, taddr pc, taddr lo, taddr hi, size_t *at,
+                     taddr *ret)
+{
+    for (size_t i = *at; i + 4 <= n; i++) {
+        int32_t disp;
+        memcpy(&disp, code + i, sizeof(disp));
+        taddr addr = pc + i + 4 + (taddr)(int64_t)disp;
+        if (addr - lo >= hi - lo)
+            continue;
+        *at = i + 1;
+        *ret = addr;
+        return true;
+    }
+    *at = n;
+    return false;
 }
 
 static bool from_raw(struct arch_regs *r)
@@ -124,8 +186,14 @@ static bool from_raw(struct arch_regs *r)
 }
 
 /* struct ucontext of the kernel: flags, link, stack (lo, flags, size), then the registers of struct
- * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
-enum { SIGFRAME_STACK = 2, SIGFRAME_REGS = 5, SIGFRAME_WORDS = SIGFRAME_REGS + 17 };
+ * sigcontext: r8 .. r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags, segments, err, trapno, oldmask,
+ * cr2, fpstate. */
+enum {
+    SIGFRAME_STACK = 2,
+    SIGFRAME_REGS = 5,
+    SIGFRAME_FPSTATE = SIGFRAME_REGS + 23,
+    SIGFRAME_WORDS,
+};
 
 static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_sigframe *ret)
 {
@@ -154,8 +222,10 @@ static bool from_sigframe(const uint8_t *frame, size_t n, struct arch_sigframe *
         .rip = r[16],
         .orig_rax = UINT64_MAX,
     };
-    *ret = (struct arch_sigframe){
-        .stack_lo = w[SIGFRAME_STACK], .stack_n = w[SIGFRAME_STACK + 2], .regs.raw_n = sizeof(u)};
+    *ret = (struct arch_sigframe){.stack_lo = w[SIGFRAME_STACK],
+                                  .stack_n = w[SIGFRAME_STACK + 2],
+                                  .regs.raw_n = sizeof(u),
+                                  .extended = w[SIGFRAME_FPSTATE]};
     memcpy(ret->regs.raw, &u, sizeof(u));
     return from_raw(&ret->regs);
 }
@@ -197,6 +267,10 @@ const struct arch arch_x86_64 = {
     .breakpoint = int3,
     .breakpoint_n = sizeof(int3),
     .breakpoint_pc_skip = 1,
+    .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
+    .sp = 7,
+    .barrier = 11,
+    .next_ref = next_ref,
     .decode = decode,
     .from_raw = from_raw,
     .to_raw = to_raw,

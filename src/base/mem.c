@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+enum { LARGE = 4 << 20, HUGE_PAGE = 2 << 20 };
 enum { ARENA_CHUNK = 64 * 1024, ARENA_ALIGN = 16 };
 
 struct arena_chunk {
@@ -29,18 +29,20 @@ void mem_oom(size_t n)
     abort();
 }
 
-void *mem_try_alloc(size_t n)
+void mem_advise(void *p, size_t n)
 {
-    return calloc(1, n ? n : 1);
+    uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t to = ((uintptr_t)p + n) & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (n >= LARGE && from < to)
+        madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: it may be refused */
 }
 
-void mem_scattered(void *p, size_t n)
+void *mem_try_alloc(size_t n)
 {
-    static const size_t least = 4 << 20; /* below it nothing is gained */
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
-    uintptr_t from = (at + page - 1) / page * page, end = (at + n) / page * page;
-    if (p && n >= least)
-        (void)madvise((void *)from, end - from, MADV_HUGEPAGE); /* it may be switched off */
+    void *p = calloc(1, n ? n : 1);
+    if (p)
+        mem_advise(p, n);
+    return p;
 }
 
 void *mem_alloc(size_t n)

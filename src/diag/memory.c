@@ -48,6 +48,7 @@ static void soft_limit(struct diag_run *r)
         limit == INT64_MAX || (double)mapped < LIMIT_PART * (double)limit)
         return;
     bool known = snap_counter(r->s, "gc.heap_marked_bytes", &live);
+    int64_t decides;
     bool live_fills = known && (double)live > 0.8 * (double)limit;
     struct diag_finding *f = diag_add(r, "memory", live_fills ? DIAG_PROBLEM : DIAG_NOTE);
     f->title = diag_text(r->found, "memory is at GOMEMLIMIT: %s of %s",
@@ -55,6 +56,10 @@ static void soft_limit(struct diag_run *r)
     if (known)
         diag_evidence(r->found, f, "%s live after the last garbage collection",
                       diag_bytes(r, (uint64_t)live));
+    if (snap_counter(r->s, "gc.limit_decides", &decides))
+        diag_evidence(r->found, f,
+                      decides ? "it decides when the collector runs, not GOGC"
+                              : "GOGC still decides when the collector runs");
     f->why = live_fills ? "what is live leaves the collector no room: it runs all the time"
                         : "the collector runs more often than GOGC alone would make it";
     f->mend = "raise GOMEMLIMIT, or let the program keep less";
@@ -66,8 +71,37 @@ static void soft_limit(struct diag_run *r)
     diag_value_int(r->found, f, "limit_bytes", DIAG_BYTES, limit);
 }
 
+/* Go: runtime/mgclimit.go gcCPULimiter: the limit is given up rather than all of the processors. */
+static void limiter(struct diag_run *r)
+{
+    enum { RECENT_CYCLES = 10 };
+    int64_t on, last, cycles, limit;
+    if (!snap_counter(r->s, "gc.limiter_on", &on) ||
+        !snap_counter(r->s, "gc.limiter_last_cycle", &last) ||
+        !snap_counter(r->s, "memstats.num_gc", &cycles))
+        return;
+    if (!on && (last <= 0 || cycles - last > RECENT_CYCLES))
+        return;
+    struct diag_finding *f = diag_add(r, "memory", DIAG_PROBLEM);
+    f->title = "the garbage collector takes half of the processors and may take no more: "
+               "GOMEMLIMIT is given up";
+    diag_evidence(r->found, f,
+                  on ? "it is held back now" : "it was held back last in cycle %s of %s",
+                  diag_number(r, (uint64_t)last), diag_number(r, (uint64_t)cycles));
+    if (snap_counter(r->s, "gc.memory_limit_bytes", &limit) && limit < INT64_MAX)
+        diag_evidence(r->found, f, "GOMEMLIMIT is %s", diag_bytes(r, (uint64_t)limit));
+    f->why = "half of the work is lost to the collector, and memory still grows past the limit";
+    f->mend = "raise GOMEMLIMIT, or let the program keep less";
+    f->sure = DIAG_PROVED;
+    f->sure_why = "the runtime's own limiter";
+    f->next = "gospect heap {target}";
+    f->weight = 2e6;
+    diag_value_int(r->found, f, "limiter_cycle", DIAG_COUNT, last);
+}
+
 void diag_memory(struct diag_run *r)
 {
     container(r);
     soft_limit(r);
+    limiter(r);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "heap/by.h"
 #include "heap/heap_int.h"
 #include "snap/code.h"
@@ -26,7 +27,7 @@ static int compare_shapes(const void *pa, const void *pb, void *arg)
     uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
     if (t->form[a] != t->form[b])
         return t->form[a] < t->form[b] ? -1 : 1;
-    if (t->type[a] != t->type[b])
+    if (t->type[a] != t->type[b] && t->form[a] != SNAP_FORM_CLOSURE)
         return t->type[a] < t->type[b] ? -1 : 1;
     if (t->pc[a] != t->pc[b])
         return t->pc[a] < t->pc[b] ? -1 : 1;
@@ -70,33 +71,51 @@ void heap_keys_free(struct heap_keys *k)
 
 /* ---- retained by key ---- */
 
+enum { AHEAD = 24 }; /* vertices whose memory is asked for beforehand */
+
 struct grouping {
     const struct heap_graph *g;
     const uint16_t *key_of;
     uint64_t *retained;
     void (*top)(void *arg, uint32_t key, uint32_t slot, uint32_t vertex, uint64_t bytes);
     void *arg;
-    uint32_t *until;       /* by key: the end of its outermost object at hand */
-    uint8_t *mixed;        /* by key: 1 vertices, 2 leaves, 3 both */
-    uint32_t *head, *next; /* leaves of mixed keys by owner: 1 + leaf; 0: end */
+    uint32_t *until;        /* by key: the end of its outermost object at hand */
+    uint8_t *mixed;         /* by key: 1 vertices, 2 leaves, 3 both */
+    uint32_t *count;        /* by key: live leaves */
+    uint32_t *head;         /* by vertex: 1 + the first of its leaves of mixed keys */
+    struct chained *chains; /* those leaves */
+    uint32_t nchains;
 };
 
+struct chained {
+    uint32_t leaf, next; /* 1 + the next of the same owner; 0: it is the last */
+};
+
+/* Of live objects. */
 static void see_kinds(struct grouping *k)
 {
-    const struct snap *s = k->g->s;
-    for (uint32_t slot = 0; slot < k->g->nslots; slot++)
-        k->mixed[k->key_of[s->slot.shape[slot]]] |= slot < k->g->nscan ? 1 : 2;
+    const struct heap_graph *g = k->g;
+    const uint16_t *shape = g->s->slot.shape;
+    for (uint32_t slot = 0; slot < g->nscan; slot++)
+        if (g->vertex[slot])
+            k->mixed[k->key_of[shape[slot]]] |= 1;
+    for (uint32_t i = 0; i < g->nleaves; i++)
+        if (g->owner[i]) {
+            uint32_t key = k->key_of[shape[g->nscan + i]];
+            k->mixed[key] |= 2;
+            k->count[key]++;
+        }
 }
 
-static bool any_mixed(const struct grouping *k, uint32_t nkeys)
+static uint32_t count_mixed(const struct grouping *k, uint32_t nkeys)
 {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < nkeys; i++)
-        if (k->mixed[i] == 3)
-            return true;
-    return false;
+        n += k->mixed[i] == 3 ? k->count[i] : 0;
+    return n;
 }
 
-static void take_leaf(struct grouping *k, uint32_t slot, uint64_t size)
+static inline void take_leaf(struct grouping *k, uint32_t slot, uint64_t size)
 {
     uint32_t key = k->key_of[k->g->s->slot.shape[slot]];
     k->retained[key] += size;
@@ -118,8 +137,8 @@ static void sort_leaves(struct grouping *k)
                 take_leaf(k, slot, s->span.elem_size[r]);
                 continue;
             }
-            k->next[leaf] = k->head[o - 1];
-            k->head[o - 1] = leaf + 1;
+            k->chains[k->nchains++] = (struct chained){leaf, k->head[o - 1]};
+            k->head[o - 1] = k->nchains;
         }
 }
 
@@ -127,7 +146,9 @@ static void walk(struct grouping *k)
 {
     const struct heap_graph *g = k->g;
     for (uint32_t v = 0; v < g->nvert; v++) {
-        uint32_t slot = g->index[v];
+        uint32_t slot = g->index[v], soon = v + AHEAD < g->nvert ? g->index[v + AHEAD] : 0;
+        if (soon < g->nscan)
+            __builtin_prefetch(&g->s->slot.shape[soon]);
         if (v && slot < g->nscan && heap_bit(g->s->slots64.allocated, slot)) {
             uint32_t key = k->key_of[g->s->slot.shape[slot]];
             if (v >= k->until[key]) {
@@ -137,8 +158,8 @@ static void walk(struct grouping *k)
                     k->top(k->arg, key, slot, v, g->retained[v]);
             }
         }
-        for (uint32_t leaf = k->head ? k->head[v] : 0; leaf; leaf = k->next[leaf - 1]) {
-            uint32_t at = g->nscan + leaf - 1;
+        for (uint32_t i = k->head ? k->head[v] : 0; i; i = k->chains[i - 1].next) {
+            uint32_t at = g->nscan + k->chains[i - 1].leaf;
             if (v >= k->until[k->key_of[g->s->slot.shape[at]]])
                 take_leaf(k, at, heap_size(g, at));
         }
@@ -151,10 +172,14 @@ static struct err *group_all(struct grouping *k, uint32_t nkeys)
     const struct heap_graph *g = k->g;
     TRY(heap_array(nkeys, sizeof(*k->until), what, &k->until));
     TRY(heap_array(nkeys, sizeof(*k->mixed), what, &k->mixed));
+    TRY(heap_array(nkeys, sizeof(*k->count), what, &k->count));
     see_kinds(k);
-    if (any_mixed(k, nkeys)) {
-        TRY(heap_array(g->nvert, sizeof(*k->head), what, &k->head));
-        TRY(heap_array(g->nleaves, sizeof(*k->next), what, &k->next));
+    uint32_t mixed = count_mixed(k, nkeys);
+    if (mixed) {
+        k->head = calloc(g->nvert, sizeof(*k->head)); /* used here and there: no large pages */
+        if (!k->head)
+            return heap_no_memory(g->nvert * sizeof(*k->head), what);
+        TRY(heap_array(mixed, sizeof(*k->chains), what, &k->chains));
     }
     sort_leaves(k);
     walk(k);
@@ -169,8 +194,9 @@ struct err *heap_retained_by(
     struct err *e = group_all(&k, nkeys);
     free(k.until);
     free(k.mixed);
+    free(k.count);
     free(k.head);
-    free(k.next);
+    free(k.chains);
     return e;
 }
 
@@ -186,17 +212,56 @@ static void add_object(struct heap_row *row, bool live, bool guessed, uint64_t s
     row->guessed_bytes += live && guessed ? size : 0;
 }
 
-static void count_by_key(const struct heap_graph *g, const uint16_t *key_of, struct heap_row *v)
+struct counting {
+    const struct heap_graph *g;
+    const uint16_t *key_of;
+    uint32_t n;            /* keys */
+    struct heap_row *rows; /* by worker and key */
+};
+
+enum { SPANS_AT_ONCE = 1024 };
+
+static struct err *count_job(void *arg, size_t i, unsigned worker)
 {
+    const struct counting *c = arg;
+    const struct heap_graph *g = c->g;
     const struct snap *s = g->s;
-    for (uint32_t r = 0; r < s->span.n; r++)
+    const uint16_t *key_of = c->key_of;
+    struct heap_row *v = c->rows + (size_t)worker * c->n;
+    uint32_t end_span = (uint32_t)min_u64((i + 1) * SPANS_AT_ONCE, s->span.n);
+    for (uint32_t r = (uint32_t)(i * SPANS_AT_ONCE); r < end_span; r++)
         for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++) {
             if (!heap_bit(s->slots64.allocated, slot))
                 continue;
             uint16_t shape = s->slot.shape[slot];
             bool guessed = shape < s->shape.n && s->shape.evidence[shape] == SNAP_EV_GUESS;
-            add_object(&v[key_of[shape]], heap_slot_live(g, slot), guessed, s->span.elem_size[r]);
+            bool live = heap_slot_live(g, slot);
+            add_object(&v[key_of[shape]], live, guessed, s->span.elem_size[r]);
+            v[key_of[shape]].old_count += live && heap_bit(s->slots64.survived, slot);
         }
+    return NULL;
+}
+
+static void add_counts(struct heap_row *to, const struct heap_row *from)
+{
+    to->count += from->count;
+    to->bytes += from->bytes;
+    to->garbage_count += from->garbage_count;
+    to->garbage_bytes += from->garbage_bytes;
+    to->guessed_count += from->guessed_count;
+    to->guessed_bytes += from->guessed_bytes;
+}
+
+static struct err *count_by_key(const struct heap_graph *g, const uint16_t *key_of, uint32_t n,
+                                struct heap_row *v)
+{
+    struct counting c = {.g = g, .key_of = key_of, .n = n};
+    TRY(heap_array((size_t)n * pool_width(), sizeof(*c.rows), "the groups of the heap", &c.rows));
+    struct err *e = pool_run((g->s->span.n + SPANS_AT_ONCE - 1) / SPANS_AT_ONCE, count_job, &c);
+    for (size_t i = 0; i < (size_t)n * pool_width(); i++)
+        add_counts(&v[i % n], &c.rows[i]);
+    free(c.rows);
+    return e;
 }
 
 static struct err *add_retained(const struct heap_graph *g, const uint16_t *key_of, uint32_t n,
@@ -218,7 +283,7 @@ static struct err *by_keys(const struct heap_graph *g, const uint16_t *key_of, u
 {
     TRY(heap_array(n, sizeof(*ret->v), "the groups of the heap", &ret->v));
     ret->n = n;
-    count_by_key(g, key_of, ret->v);
+    TRY(count_by_key(g, key_of, n, ret->v));
     return add_retained(g, key_of, n, ret->v);
 }
 

@@ -30,6 +30,7 @@ struct heap_row {
     uint64_t retained;       /* 0 with mark_only */
     uint64_t retained_count; /* holders only: objects it dominates */
     uint64_t garbage_count, garbage_bytes;
+    uint64_t old_count; /* TYPE, PACKAGE: live ones that have survived a collection */
     uint64_t guessed_count, guessed_bytes; /* TYPE: live ones of SNAP_EV_GUESS */
     /* SIZE_CLASS only */
     uint64_t elem_size, spans, slots, span_bytes;

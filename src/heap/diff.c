@@ -269,6 +269,7 @@ struct err *heap_diff(const struct heap_graph *a, const struct heap_graph *b,
     struct heap_differ f = {.a = a, .b = b, .d = d, .progress = o ? o->progress : NULL};
     d->a = a;
     d->b = b;
+    arena_init(&d->mem);
     set_times(d, a->s, b->s);
     struct err *e = diff_all(&f);
     if (!e && !b->mark_only)
@@ -301,7 +302,16 @@ void heap_diff_free(struct heap_diff *d)
     free(d->modified);
     free(d->types);
     free(d->holders);
+    arena_free(&d->mem);
     free(d);
+}
+
+struct err *heap_diff_find_paths(struct heap_diff *d, struct heap_graph *b, size_t n,
+                                 struct progress *progress)
+{
+    for (size_t i = 0; i < min_u64(n, d->nholders); i++)
+        TRY(heap_shortest_path(b, d->holders[i].node, &d->mem, progress, &d->holders[i].path));
+    return NULL;
 }
 
 struct err *heap_diff_largest(const struct heap_diff *d, bool freed, size_t limit, uint32_t *v,

@@ -18,7 +18,7 @@
 #ifndef GOSPECT_HEAP_DIFF_H
 #define GOSPECT_HEAP_DIFF_H
 
-#include "heap/heap.h"
+#include "heap/paths.h"
 
 enum heap_proof { HEAP_PROVED, HEAP_INFERRED };
 
@@ -42,11 +42,16 @@ struct heap_diff_type {
     int64_t delta_bytes; /* NEW - FREED + MODIFIED; a MODIFIED counts for the type of its store */
 };
 
-/* Where new objects were attached: the nearest dominator in B that was there before. */
+/* Where memory grew: the nearest dominator in B that was there before, to which new objects were
+ * attached, or which grew in place (a map, a backing array).  A part of a map stands for the map,
+ * and a list or tree of one type for its first object. */
 struct heap_diff_holder {
     uint32_t node;    /* in B */
     uint32_t kept_by; /* holder in B, or HEAP_ALL */
     struct heap_amount fresh;
+    int64_t grown;  /* bytes that it grew in place */
+    uint32_t alike; /* goroutines of one stack that the row adds up, node being one; else 0 */
+    struct heap_path path; /* shortest way to it; n == 0: none yet (heap_diff_find_paths()) */
 };
 
 /* Live objects of B by how many garbage collections they have seen. */
@@ -70,9 +75,10 @@ struct heap_diff {
     int64_t modified_bytes;
     struct heap_diff_type *types; /* owned; largest absolute delta first */
     size_t ntypes;
-    struct heap_diff_holder *holders; /* owned; most new bytes first; none when B is mark_only */
+    struct heap_diff_holder *holders; /* owned; most growth first; none when B is mark_only */
     size_t nholders;
     struct heap_diff_age ages[HEAP_DIFF_AGES];
+    struct arena mem;    /* of the paths */
     const char *missing; /* NULL, or why grown maps and slices were not looked for */
 };
 
@@ -90,6 +96,10 @@ void heap_diff_free(struct heap_diff *d);
  * dominators. */
 struct err *heap_diff_hang(struct heap_diff *d, const struct heap_graph *b,
                            const struct heap_diff_options *o) MUST_USE;
+
+/* How the first n holders are reached; b: the graph of B, to which this may add an index. */
+struct err *heap_diff_find_paths(struct heap_diff *d, struct heap_graph *b, size_t n,
+                                 struct progress *progress) MUST_USE;
 
 /* The largest NEW (FREED: freed) objects, by bytes retained in their graph where known, else by
  * size; at most `limit` slots. */

@@ -19,12 +19,6 @@ struct grown {
     VEC(uint32_t) changed; /* parts that are NEW (FREED) */
 };
 
-static uint8_t form_of(const struct heap_graph *g, uint32_t slot)
-{
-    uint16_t shape = g->s->slot.shape[slot];
-    return shape < g->s->shape.n ? g->s->shape.form[shape] : SNAP_FORM_UNKNOWN;
-}
-
 static bool is_store(uint8_t form)
 {
     return form == SNAP_FORM_ARRAY || form == SNAP_FORM_CHAN_BUF;
@@ -34,7 +28,7 @@ static bool is_store(uint8_t form)
 static bool replaced(const struct heap_differ *f, uint32_t a, uint32_t b)
 {
     return heap_bit(f->d->fresh_bits, b) && heap_bit(f->d->freed_bits, a) &&
-           is_store(form_of(f->b, b)) &&
+           is_store(heap_form(f->b, b)) &&
            f->key_a[f->a->s->slot.shape[a]] == f->key_b[f->b->s->slot.shape[b]] &&
            heap_size(f->a, a) != heap_size(f->b, b);
 }
@@ -65,7 +59,7 @@ static void look_at_object(struct grown *w, uint32_t slot)
     struct snap_edges it;
     snap_edges_init(&it, f->b->s, slot);
     while (snap_edges_next(&it)) {
-        if (!heap_bit(f->d->fresh_bits, it.target) || !is_store(form_of(f->b, it.target)))
+        if (!heap_bit(f->d->fresh_bits, it.target) || !is_store(heap_form(f->b, it.target)))
             continue;
         uint32_t holder = heap_diff_slot_a(f, slot);
         uint32_t before = target_at(f->a, holder, it.word);
@@ -127,12 +121,6 @@ static struct err *look_at_globals(struct grown *w)
 
 /* ---- maps ---- */
 
-static bool is_part(uint8_t form)
-{
-    return form == SNAP_FORM_MAP_DIR || form == SNAP_FORM_MAP_TABLE ||
-           form == SNAP_FORM_MAP_GROUPS || form == SNAP_FORM_MAP_EXTRA;
-}
-
 /* Adds up the parts of a map, each object once in a snapshot; the changed ones go to w->changed.
  * Returns bytes; *changed: those of the changed ones. */
 static uint64_t sum_parts(struct grown *w, const struct heap_graph *g, uint32_t header,
@@ -146,7 +134,7 @@ static uint64_t sum_parts(struct grown *w, const struct heap_graph *g, uint32_t 
     while (w->todo.n) {
         snap_edges_init(&it, g->s, w->todo.v[--w->todo.n]);
         while (snap_edges_next(&it)) {
-            if (!is_part(form_of(g, it.target)) || heap_bit(seen, it.target))
+            if (!heap_is_map_part(g, it.target) || heap_bit(seen, it.target))
                 continue;
             heap_set_bit(seen, it.target);
             bytes += heap_size(g, it.target);
@@ -218,7 +206,7 @@ static struct err *look_at_all(struct grown *w)
     for (uint32_t slot = 0; slot < b->nscan; slot++) {
         if (!heap_bit(w->f->d->kept_bits, slot))
             continue;
-        if (form_of(b, slot) == SNAP_FORM_MAP)
+        if (heap_form(b, slot) == SNAP_FORM_MAP)
             look_at_map(w, slot);
         else
             look_at_object(w, slot);

@@ -13,10 +13,12 @@
  * beside what stays (vertex, index, owner). */
 #include <string.h>
 
+#include "base/pool.h"
 #include "heap/heap_int.h"
 
 /* Walks may take this many steps for each vertex on average before jumps are built. */
 enum { WALK_BUDGET = 16, CHECK_EVERY = 1 << 20 };
+enum { RANGE = 1 << 17, AHEAD = 24 }; /* of a job; entries whose memory is asked for beforehand */
 
 struct dom {
     uint32_t n;
@@ -36,15 +38,21 @@ static struct err *sort_cross(struct dom *d, struct heap_pairs *cross)
                        count);
     TRY(heap_array((size_t)d->n + 1, sizeof(*d->first), "the pointers of the heap", &d->first));
     for (const struct heap_chunk *c = cross->top; c; c = c->prev)
-        for (size_t i = 0; i < c->n; i++)
+        for (size_t i = 0; i < c->n; i++) {
+            if (i + AHEAD < c->n)
+                __builtin_prefetch(&d->first[c->v[i + AHEAD].a], 1);
             d->first[c->v[i].a]++;
+        }
     for (uint32_t v = 1; v <= d->n; v++)
         d->first[v] += d->first[v - 1]; /* the end of each; filled from behind */
     TRY(heap_array(count, sizeof(*d->from), "the pointers of the heap", &d->from));
-    while (cross->top) {
-        for (size_t i = 0; i < cross->top->n; i++)
-            d->from[--d->first[cross->top->v[i].a]] = cross->top->v[i].b;
-        heap_pairs_drop_top(cross);
+    for (; cross->top; heap_pairs_drop_top(cross)) {
+        const struct heap_chunk *c = cross->top;
+        for (size_t i = 0; i < c->n; i++) {
+            if (i + AHEAD < c->n)
+                __builtin_prefetch(&d->first[c->v[i + AHEAD].a], 1);
+            d->from[--d->first[c->v[i].a]] = c->v[i].b;
+        }
     }
     heap_pairs_free(cross);
     return NULL;
@@ -74,6 +82,15 @@ static uint32_t eval(struct dom *d, uint32_t v, uint32_t last)
     return best;
 }
 
+static inline void prefetch_sources(const struct dom *d, uint32_t v)
+{
+    for (uint32_t k = d->first[v]; k < d->first[v + 1]; k++)
+        if (d->from[k] >= v) {
+            __builtin_prefetch(&d->anc[d->from[k]], 1);
+            __builtin_prefetch(&d->label[d->from[k]], 1);
+        }
+}
+
 static struct err *semidominators(struct dom *d, struct progress *p)
 {
     for (uint32_t v = 0; v < d->n; v++) {
@@ -82,6 +99,8 @@ static struct err *semidominators(struct dom *d, struct progress *p)
     }
     for (uint32_t v = d->n - 1; v > 0; v--) {
         uint32_t least = d->par[v];
+        if (v > AHEAD)
+            prefetch_sources(d, v - AHEAD);
         for (uint32_t k = d->first[v]; k < d->first[v + 1]; k++) {
             uint32_t u = d->from[k], s = u < v ? u : d->semi[eval(d, u, v + 1)];
             if (s < least)
@@ -133,10 +152,61 @@ static void ancestors(struct dom *d)
     }
 }
 
+/* ---- renumbering ---- */
+
+struct renumbering {
+    struct heap_graph *g;
+    const uint32_t *pos, *size;
+    uint32_t *idom, *new_idom, *new_index;
+    uint32_t n;
+};
+
+static struct err *renumber_idoms(void *arg, size_t i, unsigned worker)
+{
+    const struct renumbering *r = arg;
+    uint32_t end = (uint32_t)min_u64((i + 1) * RANGE, r->n);
+    for (uint32_t v = (uint32_t)max_u64(i * RANGE, 1); v < end; v++)
+        r->new_idom[r->pos[v]] = r->pos[r->idom[v]];
+    return NULL;
+}
+
+static struct err *renumber_ends(void *arg, size_t i, unsigned worker)
+{
+    const struct renumbering *r = arg;
+    uint32_t end = (uint32_t)min_u64((i + 1) * RANGE, r->n);
+    for (uint32_t v = (uint32_t)(i * RANGE); v < end; v++)
+        r->idom[r->pos[v]] = r->pos[v] + r->size[v];
+    return NULL;
+}
+
+static struct err *renumber_indexes(void *arg, size_t i, unsigned worker)
+{
+    const struct renumbering *r = arg;
+    uint32_t *vertex = r->g->vertex, all = r->g->nscan + r->g->nholders;
+    uint32_t end = (uint32_t)min_u64((i + 1) * RANGE, all);
+    for (uint32_t k = (uint32_t)(i * RANGE); k < end; k++) {
+        uint32_t soon = k + AHEAD < end ? vertex[k + AHEAD] : 0;
+        if (soon)
+            __builtin_prefetch(&r->pos[soon - 1]);
+        if (!vertex[k])
+            continue;
+        uint32_t v = r->pos[vertex[k] - 1];
+        vertex[k] = v + 1;
+        r->new_index[v] = k;
+    }
+    return NULL;
+}
+
+static size_t ranges(uint64_t n)
+{
+    return (size_t)((n + RANGE - 1) / RANGE);
+}
+
 /* Numbers vertices in the order of the dominator tree; d's arrays change hands. */
-static void renumber(struct heap_graph *g, struct dom *d)
+static struct err *renumber(struct heap_graph *g, struct dom *d)
 {
     uint32_t *size = d->label, *next = d->semi, *pos = d->anc, *idom = d->par, n = d->n;
+    struct renumbering r = {.g = g, .pos = pos, .size = size, .idom = idom, .n = n};
     for (uint32_t v = 0; v < n; v++)
         size[v] = 1;
     for (uint32_t v = n - 1; v > 0; v--)
@@ -150,22 +220,18 @@ static void renumber(struct heap_graph *g, struct dom *d)
         next[v] = pos[v] + 1;
     }
     next[0] = 0;
-    for (uint32_t v = 1; v < n; v++)
-        next[pos[v]] = pos[idom[v]]; /* the new idom */
-    for (uint32_t v = 0; v < n; v++)
-        idom[pos[v]] = pos[v] + size[v]; /* the new end */
-    for (uint32_t v = 0; v < n; v++) {
-        uint32_t index = g->index[v];
-        size[pos[v]] = index; /* the new index */
-        if (v)
-            g->vertex[index] = pos[v] + 1;
-    }
-    free(g->index);
+    r.new_idom = next;
+    TRY(pool_run(ranges(n), renumber_idoms, &r));
+    TRY(pool_run(ranges(n), renumber_ends, &r)); /* where the old idoms were */
+    size[0] = SNAP_NONE;
+    r.new_index = size;
+    TRY(pool_run(ranges((uint64_t)g->nscan + g->nholders), renumber_indexes, &r));
     free(pos);
     g->index = size;
     g->idom = next;
     g->end = idom;
     d->label = d->semi = d->anc = NULL;
+    return NULL;
 }
 
 static struct err *compute(struct heap_graph *g, struct dom *d, struct heap_pairs *cross,
@@ -182,8 +248,7 @@ static struct err *compute(struct heap_graph *g, struct dom *d, struct heap_pair
     free(d->from);
     d->first = d->from = NULL;
     ancestors(d);
-    renumber(g, d);
-    return NULL;
+    return renumber(g, d);
 }
 
 /* Gives back what lies behind n entries; keeps the old place when it cannot. */
@@ -197,7 +262,6 @@ static void shrink(uint32_t **v, size_t n)
 struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross, struct progress *p)
 {
     shrink(&g->idom, g->nvert);
-    shrink(&g->index, g->nvert);
     struct dom d = {.n = g->nvert, .par = g->idom};
     g->idom[0] = 0;
     struct err *e = compute(g, &d, cross, p);
@@ -249,13 +313,26 @@ static struct err *common_dominator(struct common *c, uint32_t a, uint32_t b, ui
     return NULL;
 }
 
+/* owner[]: from the index of an owner to its vertex. */
+static struct err *own_range(void *arg, size_t i, unsigned worker)
+{
+    struct heap_graph *g = arg;
+    uint32_t end = (uint32_t)min_u64((i + 1) * RANGE, g->nleaves), *owner = g->owner;
+    for (uint32_t k = (uint32_t)(i * RANGE); k < end; k++) {
+        uint32_t soon = k + AHEAD < end ? owner[k + AHEAD] : 0;
+        if (soon)
+            __builtin_prefetch(&g->vertex[soon - 1]);
+        if (owner[k])
+            owner[k] = g->vertex[owner[k] - 1];
+    }
+    return NULL;
+}
+
 struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared)
 {
     struct common c = {.g = g};
     struct err *e = NULL;
-    for (uint32_t i = 0; i < g->nleaves; i++)
-        if (g->owner[i])
-            g->owner[i] = g->vertex[g->owner[i] - 1];
+    TRY(pool_run(ranges(g->nleaves), own_range, g));
     for (; shared->top && !e; heap_pairs_drop_top(shared))
         for (size_t k = 0; k < shared->top->n && !e; k++) {
             uint32_t *o = &g->owner[shared->top->v[k].a], also = g->vertex[shared->top->v[k].b];
@@ -276,23 +353,36 @@ struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared)
 
 /* ---- retained sizes ---- */
 
-static void add_own_sizes(struct heap_graph *g)
+/* Of all objects in a span.  Leaves of one owner lie in many spans. */
+static void add_sizes(struct heap_graph *g, uint32_t r)
 {
     const struct snap *s = g->s;
-    for (uint32_t r = 0; r < s->span.n; r++) {
-        uint64_t size = s->span.elem_size[r];
-        for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++) {
-            uint32_t v = slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan];
-            if (v && heap_bit(s->slots64.allocated, slot))
-                g->retained[v - 1] += size;
-        }
+    uint64_t size = s->span.elem_size[r];
+    uint32_t slot = s->span.slot[r], n = s->span.elems[r];
+    const uint32_t *v = slot < g->nscan ? g->vertex + slot : g->owner + (slot - g->nscan);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n && v[i + AHEAD])
+            __builtin_prefetch(&g->retained[v[i + AHEAD] - 1], 1);
+        if (v[i] && heap_bit(s->slots64.allocated, slot + i))
+            __atomic_fetch_add(&g->retained[v[i] - 1], size, __ATOMIC_RELAXED);
     }
+}
+
+enum { SPANS_AT_ONCE = 512 };
+
+static struct err *add_sizes_of(void *arg, size_t i, unsigned worker)
+{
+    struct heap_graph *g = arg;
+    uint32_t end = (uint32_t)min_u64((i + 1) * SPANS_AT_ONCE, g->s->span.n);
+    for (uint32_t r = (uint32_t)(i * SPANS_AT_ONCE); r < end; r++)
+        add_sizes(g, r);
+    return NULL;
 }
 
 struct err *heap_retain(struct heap_graph *g)
 {
     TRY(heap_array(g->nvert, sizeof(*g->retained), "the retained sizes", &g->retained));
-    add_own_sizes(g);
+    TRY(pool_run((g->s->span.n + SPANS_AT_ONCE - 1) / SPANS_AT_ONCE, add_sizes_of, g));
     for (uint32_t v = g->nvert - 1; v > 0; v--)
         g->retained[g->idom[v]] += g->retained[v];
     return NULL;

@@ -14,7 +14,7 @@
 
 enum {
     EDGE_BYTES = 4,    /* of the table edge, for one pointer */
-    VERTEX_BYTES = 28, /* index, idom, anc, label, semi, first and retained less what went before */
+    VERTEX_BYTES = 20, /* idom, anc, label, semi, first; later idom, index, end, retained */
     CROSS_BYTES = 12,  /* of the list and of the sorted one */
     FIXED_BYTES = 4 << 20,
 };
@@ -38,7 +38,7 @@ uint64_t heap_memory_needed(const struct snap *s, const struct heap_options *o)
     bool keep = o && o->keep_edges;
     if (o && o->mark_only) /* a bit for each slot, and the stack of what is to be looked at */
         return slots / 8 + slots / 16 + 4 * scan + 4 * s->root.n + FIXED_BYTES;
-    uint64_t marking = stays + 8 * scan + 8 * cross + FIXED_BYTES;
+    uint64_t marking = stays + 4 * scan + 8 * cross + FIXED_BYTES;
     uint64_t dominating = stays + VERTEX_BYTES * scan + CROSS_BYTES * cross + FIXED_BYTES;
     uint64_t freed = keep ? 0 : min_u64(s->edge.n + 4 * scan_slots, dominating);
     return max_u64(marking, dominating - freed);
@@ -112,12 +112,14 @@ static void drop_edges(struct heap_graph *g)
 struct sum {
     struct heap_graph *g;
     struct heap_totals *parts; /* by worker */
+    uint64_t *held;            /* bits of vertices that a single holder keeps alive */
 };
 
 enum { SPANS_AT_ONCE = 1024 };
 
-static void sum_span(const struct heap_graph *g, uint32_t r, struct heap_totals *t)
+static void sum_span(const struct sum *m, uint32_t r, struct heap_totals *t)
 {
+    const struct heap_graph *g = m->g;
     const struct snap *s = g->s;
     uint64_t size = s->span.elem_size[r];
     t->slots += s->span.elems[r];
@@ -129,6 +131,8 @@ static void sum_span(const struct heap_graph *g, uint32_t r, struct heap_totals 
         t->bytes += size;
         if (!heap_reached(g, slot))
             continue;
+        if (m->held)
+            t->held_objects += heap_bit(m->held, heap_keeper(g, slot) - 1);
         t->live_objects++;
         t->live_bytes += size;
         uint16_t shape = s->slot.shape[slot];
@@ -146,43 +150,44 @@ static struct err *sum_spans(void *arg, size_t i, unsigned worker)
     struct sum *m = arg;
     size_t end = min_u64((i + 1) * SPANS_AT_ONCE, m->g->s->span.n);
     for (size_t r = i * SPANS_AT_ONCE; r < end; r++)
-        sum_span(m->g, (uint32_t)r, &m->parts[worker]);
+        sum_span(m, (uint32_t)r, &m->parts[worker]);
     return NULL;
 }
 
 /* What single holders keep alive: all but what HEAP_ALL dominates immediately, and what is below.
  */
-static void sum_held(struct heap_graph *g)
+static struct err *find_held(struct heap_graph *g, uint64_t **ret)
 {
-    struct heap_totals *t = &g->totals;
-    for (uint32_t v = 1; v < g->nvert; v = g->end[v])
-        if (g->index[v] >= g->nscan)
-            t->held_bytes += g->retained[v];
-    uint32_t *objects = mem_try_alloc(g->nvert * sizeof(*objects));
-    if (!objects)
-        return;
-    for (uint32_t i = 0; i < g->nleaves; i++)
-        if (g->owner[i] && heap_bit(g->s->slots64.allocated, (uint64_t)g->nscan + i))
-            objects[g->owner[i] - 1]++;
-    for (uint32_t v = 1; v < g->nvert; v = g->end[v])
-        for (uint32_t u = v; g->index[v] >= g->nscan && u < g->end[v]; u++)
-            t->held_objects += objects[u] + (u != v && heap_slot_live(g, g->index[u]));
-    free(objects);
+    uint64_t *held;
+    TRY(heap_array((size_t)g->nvert / 64 + 1, sizeof(*held), "sums", &held));
+    for (uint32_t v = 1; v < g->nvert; v = g->end[v]) {
+        if (g->index[v] < g->nscan)
+            continue;
+        g->totals.held_bytes += g->retained[v];
+        for (uint64_t u = v, n; u < g->end[v]; u += n) {
+            n = min_u64(64 - u % 64, g->end[v] - u);
+            held[u / 64] |= (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << u % 64;
+        }
+    }
+    *ret = held;
+    return NULL;
 }
 
 static struct err *sum_totals(struct heap_graph *g)
 {
     struct sum m = {.g = g};
     unsigned width = pool_width();
-    TRY(heap_array(width, sizeof(*m.parts), "sums", &m.parts));
-    struct err *e = pool_run((g->s->span.n + SPANS_AT_ONCE - 1) / SPANS_AT_ONCE, sum_spans, &m);
+    if (!g->mark_only)
+        TRY(find_held(g, &m.held));
+    struct err *e = heap_array(width, sizeof(*m.parts), "sums", &m.parts);
+    if (!e)
+        e = pool_run((g->s->span.n + SPANS_AT_ONCE - 1) / SPANS_AT_ONCE, sum_spans, &m);
     uint64_t *to = (uint64_t *)&g->totals;
-    for (unsigned w = 0; w < width; w++)
+    for (unsigned w = 0; m.parts && w < width; w++)
         for (size_t k = 0; k < sizeof(*m.parts) / sizeof(uint64_t); k++)
             to[k] += ((const uint64_t *)&m.parts[w])[k];
     free(m.parts);
-    if (!e && !g->mark_only)
-        sum_held(g);
+    free(m.held);
     return e;
 }
 
@@ -192,7 +197,7 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
     struct progress *p = o->progress;
     TRY(index_spans(g));
     TRY(heap_find_holders(g));
-    TRY(g->mark_only ? heap_mark_live(g, p) : heap_mark(g, cross, shared, p));
+    TRY(g->mark_only ? heap_mark_live(g, o) : heap_mark(g, cross, shared, o));
     if (!o->keep_edges)
         drop_edges(g);
     if (!g->mark_only) {

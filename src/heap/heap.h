@@ -34,6 +34,11 @@ struct heap_options {
     bool mark_only;  /* liveness only: no dominators, no retained sizes (a fifth of the time) */
     bool no_totals;  /* heap_totals() will not be asked: all of them stay 0 */
     struct progress *progress; /* may be NULL */
+    /* May be NULL: is called once, at the same time as the search where there are several cores,
+     * and may fill in what objects are (slot.shape, and the tables shape, type and field), which
+     * the search does not need; its error ends heap_open(). */
+    struct err *(*meanwhile)(void *arg);
+    void *meanwhile_arg;
     uint64_t
         memory; /* refuse to use more bytes than this; 0: than the machine and our cgroup have */
 };
@@ -154,6 +159,9 @@ uint32_t heap_type_at(const struct heap_graph *g, uint32_t type, uint64_t offset
 void heap_node_text(const struct heap_graph *g, uint32_t node, struct buf *b);
 /* Where a root is: "orders.hub.subs", "goroutine 12, orders.handle, req.Body". */
 void heap_root_text(const struct heap_graph *g, uint32_t root, struct buf *b);
+/* Field `field` of what a closure of that type captured: ".req", "(captured 2)" when it has no
+ * name. */
+void heap_captured_text(const struct heap_graph *g, uint32_t type, uint32_t field, struct buf *b);
 /* What lies at a word of an object: ".name", "[12].conn", "(value 41).id", "(captured 2)",
  * "(buffered 3)"; with values (snapshots --with-memory) map entries are named by their key. Nothing
  * is added for what a container consists of, and "+0x18" when the type is not known. */

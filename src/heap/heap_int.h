@@ -5,9 +5,9 @@
  * are the vertices v .. end[v]-1.  Pointer-free objects (leaves) are no vertices: owner[] says
  * which vertex dominates them immediately.
  *
- * While marking, vertices are numbered in the order of the depth-first search instead; dominators.c
- * renumbers them.  With mark_only there are no vertices: a bit for each slot says what is reached.
- */
+ * While marking, vertices are numbered in the order of the depth-first search instead, and index[]
+ * is not there; dominators.c renumbers them.  With mark_only there are no vertices: a bit for each
+ * slot says what is reached. */
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 
@@ -81,6 +81,19 @@ static inline void heap_set_bit(uint64_t *bits, uint64_t i)
     bits[i / 64] |= UINT64_C(1) << i % 64;
 }
 
+/* SNAP_FORM_*; slot must be one. */
+static inline uint8_t heap_form(const struct heap_graph *g, uint32_t slot)
+{
+    uint16_t shape = g->s->slot.shape[slot];
+    return shape < g->s->shape.n ? g->s->shape.form[shape] : SNAP_FORM_UNKNOWN;
+}
+/* What a map consists of beside its header. */
+static inline bool heap_is_map_part(const struct heap_graph *g, uint32_t slot)
+{
+    uint8_t form = heap_form(g, slot);
+    return form == SNAP_FORM_MAP_DIR || form == SNAP_FORM_MAP_TABLE ||
+           form == SNAP_FORM_MAP_GROUPS || form == SNAP_FORM_MAP_EXTRA;
+}
 /* 1 + vertex of a node that is one, or that dominates a leaf; 0: not live.  Dominators only. */
 static inline uint32_t heap_index_of(const struct heap_graph *g, uint32_t node)
 {
@@ -98,12 +111,17 @@ static inline bool heap_inside(const struct heap_graph *g, uint32_t v, uint32_t 
 {
     return other >= v && other < g->end[v];
 }
+/* 1 + the vertex that a slot is, or that dominates the leaf there; 0: not live.  Not mark_only. */
+static inline uint32_t heap_keeper(const struct heap_graph *g, uint32_t slot)
+{
+    return slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan];
+}
 /* Whether a path of pointers leads to a slot, be there an object in it or not. */
 static inline bool heap_reached(const struct heap_graph *g, uint32_t slot)
 {
     if (g->reached)
         return heap_bit(g->reached, slot);
-    return (slot < g->nscan ? g->vertex[slot] : g->owner[slot - g->nscan]) != 0;
+    return heap_keeper(g, slot) != 0;
 }
 /* Whether an object is live; slot must be one. */
 static inline bool heap_slot_live(const struct heap_graph *g, uint32_t slot)
@@ -115,9 +133,10 @@ struct err *heap_no_memory(size_t n, const char *what) MUST_USE;
 /* Memory for n things of `size` bytes, zeroed; the error says what for. */
 struct err *heap_array(size_t n, size_t size, const char *what, void *ret) MUST_USE;
 
-struct err *heap_mark_live(struct heap_graph *g, struct progress *p) MUST_USE; /* reached alone */
+struct err *heap_mark_live(struct heap_graph *g,
+                           const struct heap_options *o) MUST_USE; /* reached alone */
 struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
-                      struct progress *p) MUST_USE;
+                      const struct heap_options *o) MUST_USE;
 /* cross: edges of the search that are not of its tree, as vertices (a: to, b: from); emptied.
  * shared: further owners of leaves (a: leaf, b: index). */
 struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross,
@@ -134,6 +153,9 @@ struct heap_largest {
 };
 void heap_offer(struct heap_largest *l, uint32_t node, uint64_t retained);
 void heap_sort_largest(struct heap_largest *l); /* largest first; no more offers then */
+
+/* nodes.c: the vertex of the map that a vertex is a part of, and that alone keeps it; else v. */
+uint32_t heap_map_of(const struct heap_graph *g, uint32_t v);
 
 /* words.c: what lies at an offset of a value of a type: ".conns[3].buf"; type may be SNAP_NONE. */
 void heap_type_text(const struct heap_graph *g, uint32_t type, uint64_t offset, struct buf *b);

@@ -4,12 +4,14 @@
  * only memory that must be waited for are the pointers of the objects.  They are asked for well
  * before they are needed: an object goes from the stack into a ring, half way round the ring its
  * place in the table edge is known, at the end of it its pointers are there. */
+#include "base/pool.h"
 #include "heap/heap_int.h"
 
 enum { RING = 32, HALF = RING / 2, CHECK_EVERY = 1 << 18 };
 
 struct spread {
     struct heap_graph *g;
+    const struct heap_options *o;
     uint32_t *stack; /* of scan slots; each is put there once */
     size_t n;
 };
@@ -56,15 +58,21 @@ static struct err *spread_all(struct spread *w, struct progress *p)
     return NULL;
 }
 
-struct err *heap_mark_live(struct heap_graph *g, struct progress *p)
+static struct err *part(void *arg, size_t i, unsigned worker)
 {
-    struct spread w = {.g = g};
+    struct spread *w = arg;
+    return i == 0 ? spread_all(w, w->o->progress) : w->o->meanwhile(w->o->meanwhile_arg);
+}
+
+struct err *heap_mark_live(struct heap_graph *g, const struct heap_options *o)
+{
+    struct spread w = {.g = g, .o = o};
     TRY(heap_array(g->nslots / 64 + 1, sizeof(*g->reached), "the objects of the heap",
                    &g->reached));
     TRY(heap_array(g->nscan, sizeof(*w.stack), "the objects of the heap", &w.stack));
     for (size_t i = 0; i < g->s->root.n; i++)
         reach(&w, g->s->root.slot[i]);
-    struct err *e = spread_all(&w, p);
+    struct err *e = pool_run(o->meanwhile ? 2 : 1, part, &w);
     free(w.stack);
     return e;
 }

@@ -17,7 +17,7 @@ enum { CHECK_EVERY = 1 << 18, SMALL = 1 << 14 }; /* fewer slots are not worth a 
 struct mark {
     struct heap_graph *g;
     struct heap_pairs *cross, *shared;
-    struct progress *progress;
+    const struct heap_options *o;
     struct heap_pairs stack;
     uint64_t total;
 };
@@ -30,11 +30,15 @@ static struct err *note(struct heap_pairs *l, uint32_t a, uint32_t b)
     return NULL;
 }
 
-/* An edge from vertex v to index w: a cross edge when w is numbered, else something to do. */
+/* An edge from vertex v to index w.  Whether w is numbered is asked when it is taken from the
+ * stack: by then that memory is there, most of the time. */
 static inline struct err *found(struct mark *m, uint32_t w, uint32_t v)
 {
-    uint32_t number = m->g->vertex[w];
-    return number ? note(m->cross, number - 1, v) : note(&m->stack, w, v);
+    const struct heap_graph *g = m->g;
+    __builtin_prefetch(&g->vertex[w]);
+    if (w < g->nscan)
+        __builtin_prefetch(&g->s->scanslot.edges[w]);
+    return note(&m->stack, w, v);
 }
 
 static struct err *scan_object(struct mark *m, uint32_t slot, uint32_t v)
@@ -66,13 +70,13 @@ static inline void prefetch(const struct mark *m)
 {
     const struct heap_graph *g = m->g;
     const struct heap_chunk *c = m->stack.top;
-    if (c->n < 4)
+    if (c->n < 8)
         return;
-    uint32_t soon = c->v[c->n - 1].a, later = c->v[c->n - 3].a;
+    uint32_t soon = c->v[c->n - 2].a, later = c->v[c->n - 7].a;
     __builtin_prefetch(&g->vertex[later]);
     if (later < g->nscan)
         __builtin_prefetch(&g->s->scanslot.edges[later]);
-    uint32_t at = soon < g->nscan ? g->s->scanslot.edges[soon] : 0;
+    uint32_t at = soon < g->nscan && !g->vertex[soon] ? g->s->scanslot.edges[soon] : 0;
     if (at)
         __builtin_prefetch(g->s->edge.byte + at - 1);
 }
@@ -84,17 +88,15 @@ static struct err *take(struct mark *m, struct heap_pair t)
         return note(m->cross, g->vertex[t.a] - 1, t.b);
     uint32_t v = g->nvert++;
     g->vertex[t.a] = v + 1;
-    g->index[v] = t.a;
     g->idom[v] = t.b;
     if (v % CHECK_EVERY == 0)
-        TRY(progress_step(m->progress, "marking objects", v, m->total));
+        TRY(progress_step(m->o->progress, "marking objects", v, m->total));
     return t.a < g->nscan ? scan_object(m, t.a, v) : scan_holder(m, t.a - g->nscan, v);
 }
 
 static struct err *search(struct mark *m)
 {
     struct heap_graph *g = m->g;
-    g->index[0] = SNAP_NONE;
     g->nvert = 1;
     for (uint32_t h = g->nholders; h-- > 0;)
         TRY(note(&m->stack, g->nscan + h, 0));
@@ -144,25 +146,36 @@ static struct err *leaves(struct mark *m)
     return NULL;
 }
 
-static struct err *half(void *arg, size_t i, unsigned worker)
+enum { PARTS = 3 };
+
+/* The search takes longest, and cannot be divided: all else is done beside it. */
+static struct err *part(void *arg, size_t i, unsigned worker)
 {
-    return i == 0 ? search(arg) : leaves(arg);
+    const struct mark *m = arg;
+    switch (i) {
+    case 0:
+        return search(arg);
+    case 1:
+        return m->o->meanwhile ? m->o->meanwhile(m->o->meanwhile_arg) : NULL;
+    default:
+        return leaves(arg);
+    }
 }
 
 struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
-                      struct progress *p)
+                      const struct heap_options *o)
 {
     size_t n = (size_t)g->nscan + g->nholders;
-    struct mark m = {.g = g, .cross = cross, .shared = shared, .progress = p, .total = g->nscan};
+    struct mark m = {.g = g, .cross = cross, .shared = shared, .o = o, .total = g->nscan};
     TRY(heap_array(n, sizeof(*g->vertex), "the objects of the heap", &g->vertex));
-    TRY(heap_array(n + 1, sizeof(*g->index), "the objects of the heap", &g->index));
     TRY(heap_array(n + 1, sizeof(*g->idom), "the objects of the heap", &g->idom));
     TRY(heap_array(g->nleaves, sizeof(*g->owner), "the objects of the heap", &g->owner));
-    struct err *e;
-    if (g->nslots < SMALL)
-        e = (e = search(&m)) ? e : leaves(&m);
+    struct err *e = NULL;
+    if (g->nslots >= SMALL)
+        e = pool_run(PARTS, part, &m);
     else
-        e = pool_run(2, half, &m);
+        for (size_t i = 0; !e && i < PARTS; i++)
+            e = part(&m, i, 0);
     heap_pairs_free(&m.stack);
     return e;
 }

@@ -158,6 +158,14 @@ uint32_t heap_kept_by(const struct heap_graph *g, uint32_t node)
     return v && g->index[v] >= g->nscan ? heap_node_of_vertex(g, v) : HEAP_ALL;
 }
 
+uint32_t heap_map_of(const struct heap_graph *g, uint32_t v)
+{
+    uint32_t d = v;
+    while (d && g->index[d] < g->nscan && heap_is_map_part(g, g->index[d]))
+        d = g->idom[d];
+    return d && g->index[d] < g->nscan && heap_form(g, g->index[d]) == SNAP_FORM_MAP ? d : v;
+}
+
 /* ---- the largest ---- */
 
 static int smaller(const struct heap_child *a, const struct heap_child *b)
@@ -348,6 +356,15 @@ static const char *function_of(const struct snap *s, uint32_t var)
     return pc != SNAP_NONE && s->pc.frames[pc] ? snap_str(s, s->frame.func[s->pc.frame[pc]]) : "";
 }
 
+/* Without the directories of the package's path: "server.(*client).readLoop". */
+static const char *short_function(const char *func)
+{
+    const char *start = func;
+    for (const char *c = func; *c && *c != '(' && *c != '['; c++)
+        start = *c == '/' ? c + 1 : start;
+    return start;
+}
+
 static void stack_text(const struct snap *s, uint32_t root, struct buf *b)
 {
     uint32_t var = s->root.var[root];
@@ -359,7 +376,8 @@ static void stack_text(const struct snap *s, uint32_t root, struct buf *b)
         buf_str(b, ", a register");
     if (var == SNAP_NONE)
         return;
-    const char *func = function_of(s, var), *name = snap_str(s, s->stackvar.name[var]);
+    const char *func = short_function(function_of(s, var)),
+               *name = snap_str(s, s->stackvar.name[var]);
     buf_printf(b, "%s%s%s%s", *func ? ", " : "", func, *name ? ", " : "", name);
 }
 
@@ -370,6 +388,10 @@ void heap_root_text(const struct heap_graph *g, uint32_t root, struct buf *b)
     uint32_t global = s->root.global[root];
     if (kind == SNAP_ROOT_STACK || kind == SNAP_ROOT_REGISTER) {
         stack_text(s, root, b);
+        return;
+    }
+    if (global == SNAP_NONE && kind == SNAP_ROOT_GLOBAL) {
+        buf_printf(b, "global data at 0x%" PRItaddr, (unsigned long long)s->root.addr[root]);
         return;
     }
     if (global == SNAP_NONE) {

@@ -11,7 +11,6 @@ struct err *heap_array(size_t n, size_t size, const char *what, void *ret)
 {
     void *p = mem_try_alloc(n * size);
     *(void **)ret = p;
-    mem_scattered(p, n * size);
     return p ? NULL : heap_no_memory(n * size, what);
 }
 

@@ -376,6 +376,7 @@ struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options
                     o->to == HEAP_TO_GOROUTINE ? heap_find(g, g->s->goroutine.addr[o->what], NULL)
                                                : o->what,
                     limit, o->progress, ret);
+    ret->to_type = o->to == HEAP_TO_TYPE;
     if (e)
         heap_paths_free(ret);
     return e;
@@ -387,17 +388,80 @@ void heap_paths_free(struct heap_paths *p)
     memset(p, 0, sizeof(*p));
 }
 
+struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
+                               struct progress *progress, struct heap_path *ret)
+{
+    struct heap_paths found;
+    struct heap_path_options o = {
+        .to = HEAP_TO_SLOT, .what = node, .limit = 1, .progress = progress};
+    *ret = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
+    if (!g->has_edges || !heap_is_object(g, node))
+        return NULL;
+    struct err *e = heap_find_paths(g, &o, &found);
+    if (e && (err_code(e) == ERR_LIMIT || err_code(e) == ERR_NOT_FOUND)) {
+        err_free(e); /* too many ways; or a free slot, in a snapshot that somebody made */
+        return NULL;
+    }
+    if (e)
+        return e;
+    struct heap_step *steps = arena_array(mem, struct heap_step, found.v[0].n);
+    memcpy(steps, found.v[0].steps, found.v[0].n * sizeof(*steps));
+    *ret = found.v[0];
+    ret->steps = steps;
+    heap_paths_free(&found);
+    return NULL;
+}
+
+/* ---- in words ---- */
+
+enum { WORDS_FIRST = 12, WORDS_LAST = 6 }; /* of a path, different from the one before */
+
+struct way {
+    const struct heap_graph *g;
+    const struct heap_path *p;
+    struct buf word, next;
+    size_t at; /* step */
+};
+
+/* The next word of the path, and how many times it stands there; false: there is none. */
+static bool next_word(struct way *w, size_t *times)
+{
+    buf_clear(&w->word);
+    for (*times = 0; w->at + 1 < w->p->n; w->at++) {
+        const struct heap_step *s = &w->p->steps[w->at];
+        buf_clear(&w->next);
+        heap_word_text(w->g, s->slot, s->word, &w->next);
+        if (!w->next.n)
+            continue;
+        if (*times && strcmp(buf_text(&w->next), buf_text(&w->word)) != 0)
+            return true;
+        if (!(*times)++)
+            buf_str(&w->word, buf_text(&w->next));
+    }
+    return *times > 0;
+}
+
 void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b)
 {
-    struct buf word = {0};
+    struct way w = {.g = g, .p = p};
+    size_t words = 0, times;
+    while (next_word(&w, &times))
+        words++;
+    w.at = 0;
     heap_root_text(g, p->root, b);
-    for (size_t i = 0; i + 1 < p->n; i++) {
-        buf_clear(&word);
-        heap_word_text(g, p->steps[i].slot, p->steps[i].word, &word);
-        if (word.n)
-            buf_printf(b, " → %s", buf_text(&word));
+    for (size_t i = 0; next_word(&w, &times); i++) {
+        bool hidden =
+            words > WORDS_FIRST + WORDS_LAST + 1 && i >= WORDS_FIRST && i < words - WORDS_LAST;
+        if (hidden && i == WORDS_FIRST)
+            buf_printf(b, " → … %zu more …", words - WORDS_FIRST - WORDS_LAST);
+        if (hidden)
+            continue;
+        buf_printf(b, " → %s", buf_text(&w.word));
+        if (times > 1)
+            buf_printf(b, " (%zu times)", times);
     }
-    buf_free(&word);
+    buf_free(&w.word);
+    buf_free(&w.next);
 }
 
 void heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,

@@ -29,7 +29,8 @@ struct heap_path {
 struct heap_paths {
     struct heap_path *v;
     size_t n;
-    bool all; /* there are no more distinct ones */
+    bool all;     /* there are no more distinct ones */
+    bool to_type; /* HEAP_TO_TYPE: none leads through another object of the type */
     struct arena mem;
 };
 
@@ -50,6 +51,11 @@ struct heap_path_options {
 struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options *o,
                             struct heap_paths *ret) MUST_USE;
 void heap_paths_free(struct heap_paths *p);
+
+/* The shortest way to an object; n == 0: none is known (edges not kept, not an object, too many
+ * ways).  Its steps live in mem. */
+struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
+                               struct progress *progress, struct heap_path *ret) MUST_USE;
 
 /* "orders.hub.subs → [3].conn → .buf": the root, and the words that lead on. */
 void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b);

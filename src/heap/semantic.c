@@ -196,22 +196,9 @@ static size_t walk(const struct tree *t, struct heap_site_node *out)
     return written;
 }
 
-/* What the runtime allocates before the program can switch sampling off has buckets nevertheless.
- */
-static bool has_profile(const struct snap *s)
-{
-    int64_t rate;
-    if (snap_counter(s, "prof.mem_rate_bytes", &rate) && rate <= 0)
-        return false;
-    for (uint32_t i = 0; i < s->bucket.n; i++)
-        if (s->bucket.kind[i] == SNAP_BUCKET_MEM)
-            return true;
-    return false;
-}
-
 static struct err *no_profile(const struct snap *a, const struct snap *b)
 {
-    bool in_a = has_profile(a), in_b = has_profile(b);
+    bool in_a = heap_has_profile(a), in_b = heap_has_profile(b);
     if (in_a && in_b)
         return NULL;
     return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in %s",

@@ -10,6 +10,8 @@
 #include "heap/sites.h"
 #include "heap/sites_int.h"
 
+enum { LIKE = 4 };
+
 const char *heap_verdict_name(enum heap_verdict v)
 {
     static const char *const names[] = {"agree", "only profile", "only objects"};
@@ -120,8 +122,11 @@ struct check {
     double min_bytes, seconds;
 };
 
-static bool has_profile(const struct snap *s)
+bool heap_has_profile(const struct snap *s)
 {
+    int64_t rate;
+    if (snap_counter(s, "prof.mem_rate_bytes", &rate) && rate <= 0)
+        return false;
     for (uint32_t i = 0; i < s->bucket.n; i++)
         if (s->bucket.kind[i] == SNAP_BUCKET_MEM)
             return true;
@@ -174,8 +179,30 @@ static struct err *find_growth(struct check *c, int64_t rate)
 
 /* ---- which types come from which stacks ---- */
 
+/* By type: 1 + a shape of a map with it. */
+static struct err *find_maps(const struct snap *s, uint32_t **ret)
+{
+    TRY(heap_array(s->type.n, sizeof(**ret), "the types of the heap", ret));
+    for (uint32_t i = 1; i < s->shape.n; i++)
+        if (s->shape.form[i] == SNAP_FORM_MAP && s->shape.type[i] != SNAP_NONE)
+            (*ret)[s->shape.type[i]] = i + 1;
+    return NULL;
+}
+
+/* The number of the type of a sampled object; a map grows by its parts, and they count for it. */
+static uint32_t key_of_sample(const struct check *c, const uint32_t *maps, uint32_t slot)
+{
+    uint32_t shape = c->b->slot.shape[slot];
+    if (heap_is_map_part(c->d->b, slot)) {
+        uint32_t type = c->b->shape.type[shape];
+        shape = type != SNAP_NONE && maps[type] ? maps[type] - 1 : shape;
+    }
+    return c->keys.of[shape];
+}
+
 static struct err *tie_types(struct check *c)
 {
+    uint32_t *maps;
     const struct heap_graph *g = c->d->b;
     TRY(heap_type_keys(c->b, &c->keys));
     TRY(heap_array(c->keys.n, sizeof(uint32_t), "the types of the heap", &c->type_row));
@@ -184,6 +211,7 @@ static struct err *tie_types(struct check *c)
     for (uint32_t i = 0; i < c->d->ntypes; i++)
         if (c->d->types[i].shape_b != SNAP_NONE)
             c->type_row[c->keys.of[c->d->types[i].shape_b]] = i;
+    TRY(find_maps(c->b, &maps));
     for (uint32_t i = 0; i < c->b->special.n; i++) {
         uint32_t slot = c->b->special.slot[i], bucket = c->b->special.bucket[i];
         bool added;
@@ -192,7 +220,7 @@ static struct err *tie_types(struct check *c)
             continue;
         if (c->bucket_of && (bucket = c->bucket_of[bucket]) == MAP_NONE)
             continue; /* the profile does not know the stack */
-        uint32_t key = c->keys.of[c->b->slot.shape[slot]];
+        uint32_t key = key_of_sample(c, maps, slot);
         uint32_t row =
             map_get_or_put(&c->pairs, (uint64_t)key << 32 | bucket, (uint32_t)c->found.n, &added);
         if (added)
@@ -200,6 +228,7 @@ static struct err *tie_types(struct check *c)
         c->found.v[row].n++;
         c->sampled[key]++;
     }
+    free(maps);
     return NULL;
 }
 
@@ -211,6 +240,9 @@ static void finish_row(struct check *c, struct heap_site_row r)
     bool objects = (double)r.object_bytes >= c->min_bytes;
     if (!profile && !objects)
         return;
+    /* what samples say of so little may be four times too much or too little */
+    profile = profile || r.profile_bytes * LIKE >= (double)r.object_bytes;
+    objects = objects || (double)r.object_bytes * LIKE >= r.profile_bytes;
     r.verdict = profile && objects ? HEAP_BOTH_AGREE
                 : profile          ? HEAP_ONLY_PROFILE
                                    : HEAP_ONLY_OBJECTS;
@@ -296,8 +328,8 @@ static struct err *no_profile(const struct heap_site_options *o)
 {
     if (o->after)
         return err_new(ERR_NOT_FOUND, "a profile has no samples");
-    return err_hint(err_new(ERR_NOT_FOUND, "there is no memory profile in the snapshot"),
-                    "programs that set runtime.MemProfileRate = 0 have none");
+    return err_new(ERR_NOT_FOUND, "the program keeps none (runtime.MemProfileRate is 0: it was set "
+                                  "so, or nothing in the program asks for the profile)");
 }
 
 struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_options *o,
@@ -311,7 +343,7 @@ struct err *heap_cross_check(const struct heap_diff *d, const struct heap_site_o
         c.before = o->before;
         c.after = o->after;
     }
-    if (!has_profile(c.after) || (c.before && !has_profile(c.before)))
+    if (!heap_has_profile(c.after) || (c.before && !heap_has_profile(c.before)))
         return no_profile(o);
     int64_t rate = heap_sample_rate(c.after), apart = rate, elapsed = d->elapsed_ns;
     if (o->after)

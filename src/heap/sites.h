@@ -12,6 +12,8 @@
 
 #include "heap/diff.h"
 
+/* AGREE: growth that both see; where only one of them is above the noise, the other must show a
+ * quarter of it at least. */
 enum heap_verdict { HEAP_BOTH_AGREE, HEAP_ONLY_PROFILE, HEAP_ONLY_OBJECTS, HEAP_VERDICT_COUNT };
 const char *heap_verdict_name(enum heap_verdict v); /* agree, only profile, only objects */
 

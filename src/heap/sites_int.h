@@ -12,4 +12,8 @@ int64_t heap_sample_rate(const struct snap *s); /* bytes; the runtime's usual on
  * else lines are moved function by function so that most of them meet.  Free it. */
 struct err *heap_lines_as_of(const struct snap *a, const struct snap *b, uint32_t **ret) MUST_USE;
 
+/* Whether there is a memory profile.  What the runtime allocates before the program can switch
+ * sampling off has buckets nevertheless. */
+bool heap_has_profile(const struct snap *s);
+
 #endif

@@ -127,10 +127,11 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *out, int i)
     return SQLITE_OK;
 }
 
+/* No two rows of a table may share one: what OR finds twice is told by it. */
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
 {
     const struct sql_cursor *c = (const struct sql_cursor *)base;
-    *ret = (sqlite3_int64)(c->row << 16 | (c->sub & 0xffff));
+    *ret = (sqlite3_int64)(c->row << 32 | (c->sub & UINT32_MAX));
     return SQLITE_OK;
 }
 

@@ -11,9 +11,14 @@
 #include "heap/heap_int.h"
 #include "heap/suspects.h"
 
-enum { DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
+enum { LEAST = 64 * 1000, DEFAULT_GROUPS = 10, CONTENTS = 3, COMMON_PERCENT = 80 };
 #define DEFAULT_THRESHOLD 0.1
 #define LEAST_THRESHOLD 0.001
+
+struct vertices {
+    uint32_t *v;
+    size_t n, cap;
+};
 
 struct hunt {
     struct heap_graph *g;
@@ -25,7 +30,22 @@ struct hunt {
         uint64_t count, bytes;
     } * by_key;                     /* of the node at hand; the last one: holders */
     uint8_t *in_points, *in_groups; /* by vertex: below an accumulation point, in a group */
+    uint8_t *in_node;               /* by vertex: the node at hand, and parts of it */
+    struct vertices todo;
 };
+
+/* ---- sets of vertices ---- */
+
+static bool covered(const uint8_t *bits, uint32_t vertex)
+{
+    return bits[vertex / 8] >> vertex % 8 & 1;
+}
+
+static void cover(uint8_t *bits, uint32_t from, uint32_t end)
+{
+    for (uint32_t v = from; v < end; v++)
+        bits[v / 8] |= (uint8_t)(1 << v % 8);
+}
 
 /* ---- what a node holds ---- */
 
@@ -40,26 +60,74 @@ static uint32_t key_of(const struct hunt *h, uint32_t slot)
     return h->keys.of[h->g->s->slot.shape[slot]];
 }
 
-/* Adds up what v dominates immediately and is smaller than the threshold; returns how many. */
-static uint64_t sum_children(struct hunt *h, uint32_t v)
+/* The number of the type of a vertex; 0: not known, or no object. */
+static uint32_t known_type(const struct hunt *h, uint32_t v)
+{
+    const struct heap_graph *g = h->g;
+    return v && g->index[v] < g->nscan ? key_of(h, g->index[v]) : 0;
+}
+
+/* Lists and trees: what is below an object and of its type is looked at as one with it. */
+static bool continues(const struct hunt *h, uint32_t v, uint32_t c)
+{
+    uint32_t type = known_type(h, v);
+    return type && type == known_type(h, c);
+}
+
+static void take_child(struct hunt *h, struct heap_suspect *f, uint32_t v, uint32_t c)
+{
+    const struct heap_graph *g = h->g;
+    bool object = g->index[c] < g->nscan, part = object && heap_is_map_part(g, g->index[c]);
+    if (part || continues(h, v, c)) {
+        cover(h->in_node, c, c + 1);
+        vec_push(&h->todo, c);
+        if (part) {
+            f->store += heap_size(g, g->index[c]);
+            return;
+        }
+        add_child(h, key_of(h, g->index[c]), heap_size(g, g->index[c]));
+        f->count++;
+        return;
+    }
+    f->count++;
+    if (g->retained[c] < h->threshold)
+        add_child(h, object ? key_of(h, g->index[c]) : h->keys.n, g->retained[c]);
+}
+
+static void take_leaves(struct hunt *h, struct heap_suspect *f)
 {
     const struct heap_graph *g = h->g;
     const struct snap *s = g->s;
-    uint64_t n = 0;
-    memset(h->by_key, 0, (h->keys.n + 1) * sizeof(*h->by_key));
-    for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c], n++)
-        if (g->retained[c] < h->threshold)
-            add_child(h, g->index[c] < g->nscan ? key_of(h, g->index[c]) : h->keys.n,
-                      g->retained[c]);
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
-            uint32_t slot = s->span.slot[r] + i;
-            if (g->owner[slot - g->nscan] == v + 1 && heap_bit(s->slots64.allocated, slot)) {
-                add_child(h, key_of(h, slot), s->span.elem_size[r]);
-                n++;
+            uint32_t slot = s->span.slot[r] + i, owner = g->owner[slot - g->nscan];
+            if (!owner || !covered(h->in_node, owner - 1) || !heap_bit(s->slots64.allocated, slot))
+                continue;
+            if (heap_is_map_part(g, slot)) {
+                f->store += s->span.elem_size[r];
+                continue;
             }
+            add_child(h, key_of(h, slot), s->span.elem_size[r]);
+            f->count++;
         }
-    return n;
+}
+
+/* Adds up what v dominates immediately and is smaller than the threshold; the parts of a map are
+ * the map itself. */
+static void sum_children(struct hunt *h, struct heap_suspect *f, uint32_t v)
+{
+    const struct heap_graph *g = h->g;
+    memset(h->by_key, 0, (h->keys.n + 1) * sizeof(*h->by_key));
+    memset(h->in_node, 0, g->nvert / 8 + 1);
+    h->todo.n = 0;
+    cover(h->in_node, v, v + 1);
+    vec_push(&h->todo, v);
+    while (h->todo.n) {
+        uint32_t x = h->todo.v[--h->todo.n];
+        for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c])
+            take_child(h, f, v, c);
+    }
+    take_leaves(h, f);
 }
 
 static void take_contents(struct hunt *h, struct heap_suspect *f)
@@ -80,9 +148,37 @@ static void take_contents(struct hunt *h, struct heap_suspect *f)
 
 /* ---- accumulation points ---- */
 
+/* A part of a map stands for the map. */
+static uint32_t whole_of(const struct heap_graph *g, uint32_t node)
+{
+    bool leaf = node >= g->nscan && node < g->nslots;
+    if (node == HEAP_ALL || (leaf && !heap_is_map_part(g, node)))
+        return node;
+    uint32_t v = (leaf ? g->owner[node - g->nscan] : g->vertex[heap_index_of(g, node)]) - 1;
+    uint32_t map = heap_map_of(g, v);
+    bool of_map = g->index[map] < g->nscan && heap_form(g, g->index[map]) == SNAP_FORM_MAP;
+    return leaf && !of_map ? node : heap_node_of_vertex(g, map);
+}
+
+static bool add_to_known(struct hunt *h, uint32_t node, uint64_t mass)
+{
+    for (size_t i = 0; i < h->found.n; i++) {
+        struct heap_suspect *f = &h->found.v[i];
+        if (f->node != node)
+            continue;
+        f->mass += mass;
+        f->share = (double)f->mass / (double)h->live;
+        return true;
+    }
+    return false;
+}
+
 static void add_point(struct hunt *h, uint32_t node, uint64_t mass)
 {
     const struct heap_graph *g = h->g;
+    node = whole_of(g, node);
+    if (add_to_known(h, node, mass))
+        return;
     struct heap_suspect f = {.kind = HEAP_ACCUMULATES,
                              .node = node,
                              .kept_by = heap_kept_by(g, node),
@@ -91,7 +187,7 @@ static void add_point(struct hunt *h, uint32_t node, uint64_t mass)
                              .mass = mass,
                              .share = (double)mass / (double)h->live};
     if (heap_is_holder(g, node) || node < g->nscan) {
-        f.count = sum_children(h, g->vertex[heap_index_of(g, node)] - 1);
+        sum_children(h, &f, g->vertex[heap_index_of(g, node)] - 1);
         take_contents(h, &f);
     }
     vec_push(&h->found, f);
@@ -121,23 +217,43 @@ static void find_big_leaves(const struct hunt *h, struct big_leaves *big)
         }
 }
 
+/* What v, and what continues it, retains without the large children of other types, which are left
+ * in todo. */
+static uint64_t own_mass(struct hunt *h, uint32_t v, const struct big_leaves *big,
+                         struct vertices *todo)
+{
+    const struct heap_graph *g = h->g;
+    uint64_t mass = g->retained[v];
+    h->todo.n = 0;
+    vec_push(&h->todo, v);
+    while (h->todo.n) {
+        uint32_t x = h->todo.v[--h->todo.n];
+        for (uint32_t c = x + 1; c < g->end[x]; c = g->end[c]) {
+            if (g->retained[c] < h->threshold)
+                continue;
+            if (continues(h, v, c)) {
+                vec_push(&h->todo, c);
+                continue;
+            }
+            mass -= g->retained[c];
+            vec_push(todo, c);
+        }
+        for (size_t i = 0; i < big->n; i++)
+            mass -= big->v[i].owner == x ? big->v[i].size : 0;
+    }
+    return mass;
+}
+
 static void find_points(struct hunt *h)
 {
     const struct heap_graph *g = h->g;
     struct big_leaves big = {0};
-    VEC(uint32_t) todo = {0};
+    struct vertices todo = {0};
     find_big_leaves(h, &big);
     vec_push(&todo, 0);
     while (todo.n) {
         uint32_t v = todo.v[--todo.n];
-        uint64_t mass = g->retained[v];
-        for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c])
-            if (g->retained[c] >= h->threshold) {
-                mass -= g->retained[c];
-                vec_push(&todo, c);
-            }
-        for (size_t i = 0; i < big.n; i++)
-            mass -= big.v[i].owner == v ? big.v[i].size : 0;
+        uint64_t mass = own_mass(h, v, &big, &todo);
         if (v && mass >= h->threshold)
             add_point(h, heap_node_of_vertex(g, v), mass);
     }
@@ -161,17 +277,6 @@ struct members {
     uint64_t largest;
     uint64_t bytes; /* those outside of the accumulation points */
 };
-
-static bool covered(const uint8_t *bits, uint32_t vertex)
-{
-    return bits[vertex / 8] >> vertex % 8 & 1;
-}
-
-static void cover(uint8_t *bits, uint32_t from, uint32_t end)
-{
-    for (uint32_t v = from; v < end; v++)
-        bits[v / 8] |= (uint8_t)(1 << v % 8);
-}
 
 /* What lies below accumulation points is theirs. */
 static void cover_points(struct hunt *h)
@@ -240,7 +345,7 @@ static void add_group(struct hunt *h, struct members *m)
 {
     const struct heap_graph *g = h->g;
     size_t largest = 0;
-    uint32_t node = heap_node_of_vertex(g, common_vertex(g, m));
+    uint32_t node = whole_of(g, heap_node_of_vertex(g, common_vertex(g, m)));
     for (size_t i = 0; i < m->v.n; i++)
         if (m->v.v[i].bytes > m->v.v[largest].bytes)
             largest = i;
@@ -351,32 +456,15 @@ static int by_mass(const void *pa, const void *pb)
 
 static struct err *find_way(struct hunt *h, struct heap_suspect *f, struct arena *mem)
 {
-    struct heap_paths found;
     uint32_t slot = f->kind == HEAP_GROUP ? f->path.root : f->node;
-    f->path = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
-    if (!h->g->has_edges || !heap_is_object(h->g, slot))
-        return NULL;
-    struct heap_path_options o = {
-        .to = HEAP_TO_SLOT, .what = slot, .limit = 1, .progress = h->progress};
-    struct err *e = heap_find_paths(h->g, &o, &found);
-    if (e && (err_code(e) == ERR_LIMIT || err_code(e) == ERR_NOT_FOUND)) {
-        err_free(e); /* too many ways; or a free slot, in a snapshot that somebody made */
-        return NULL;
-    }
-    if (e)
-        return e;
-    struct heap_step *steps = arena_array(mem, struct heap_step, found.v[0].n);
-    memcpy(steps, found.v[0].steps, found.v[0].n * sizeof(*steps));
-    f->path = found.v[0];
-    f->path.steps = steps;
-    heap_paths_free(&found);
-    return NULL;
+    return heap_shortest_path(h->g, slot, mem, h->progress, &f->path);
 }
 
 static struct err *hunt_all(struct hunt *h, size_t limit, struct heap_suspects *ret)
 {
     TRY(heap_type_keys(h->g->s, &h->keys));
     TRY(heap_array(h->keys.n + 1, sizeof(*h->by_key), "the suspects", &h->by_key));
+    TRY(heap_array(h->g->nvert / 8 + 1, 1, "the suspects", &h->in_node));
     find_points(h);
     TRY(find_groups(h, limit));
     if (h->found.n)
@@ -403,13 +491,15 @@ struct err *heap_find_suspects(struct heap_graph *g, const struct heap_suspect_o
     /* the work grows with the points, and nobody reads more than a thousand */
     threshold = threshold < LEAST_THRESHOLD ? LEAST_THRESHOLD : threshold;
     struct hunt h = {.g = g, .progress = o->progress, .live = g->retained[0]};
-    h.threshold = max_u64((uint64_t)(threshold * (double)h.live), 1);
+    h.threshold = max_u64((uint64_t)(threshold * (double)h.live), o->least ? o->least : LEAST);
     struct err *e = hunt_all(&h, o->limit ? o->limit : DEFAULT_GROUPS, ret);
     heap_keys_free(&h.keys);
     vec_free(&h.found);
     free(h.by_key);
     free(h.in_points);
     free(h.in_groups);
+    free(h.in_node);
+    vec_free(&h.todo);
     if (e)
         heap_suspects_free(ret);
     return e;

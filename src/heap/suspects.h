@@ -3,7 +3,8 @@
  * ACCUMULATES: a node that retains at least `threshold` of the live bytes and below which the mass
  * spreads: what it retains, less its children that retain that much themselves (those are looked at
  * in turn), is still that much.  So each suspect is the deepest dominator above its mass, and no
- * byte is counted in two of them (`mass`).
+ * byte is counted in two of them (`mass`).  What a map consists of stands for the map;
+ * a list or tree (below an object of known type, those of the same type) for its first object.
  *
  * GROUP: objects of one type none of which retains that much, but all of them together do, outside
  * of the accumulation points above; `node` is the deepest dominator above at least 80 % of their
@@ -31,6 +32,7 @@ struct heap_suspect {
     uint32_t shape;    /* GROUP: the type; else that of the node, SNAP_NONE: of a holder */
     uint64_t count;    /* GROUP: how many objects, outermost ones; else children of the node */
     uint64_t mass;     /* bytes that are this suspect's alone */
+    uint64_t store;    /* of a map: bytes it consists of, entries not included */
     uint64_t retained; /* bytes that the node retains; GROUP: that the objects retain */
     double share;      /* mass of all live bytes */
     struct heap_content content[3]; /* the children of the node by type, most bytes first */
@@ -41,6 +43,7 @@ struct heap_suspect {
 
 struct heap_suspect_options {
     double threshold; /* 0: 0.1; at least 0.001 */
+    uint64_t least;   /* bytes below which nothing is suspect; 0: 64 kB */
     size_t limit;     /* groups at most; 0: 10 */
     struct progress *progress;
 };

@@ -217,6 +217,27 @@ static void value_text(const struct heap_graph *g, uint32_t slot, uint32_t type,
         element_text(g, type, offset, "[%" PRIu64 "]", b);
 }
 
+void heap_captured_text(const struct heap_graph *g, uint32_t type, uint32_t field, struct buf *b)
+{
+    const char *name = snap_str(g->s, g->s->field.name[field]);
+    if (*name)
+        buf_printf(b, ".%s", name);
+    else
+        buf_printf(b, "(captured %" PRIu32 ")", field - g->s->type.field[type] + 1);
+}
+
+static void closure_text(const struct heap_graph *g, uint32_t type, uint64_t word, struct buf *b)
+{
+    const struct snap *s = g->s;
+    uint32_t f;
+    if (type == SNAP_NONE || !field_at(s, type, word * WORD, &f)) {
+        buf_printf(b, "(captured %" PRIu64 ")", word);
+        return;
+    }
+    heap_captured_text(g, type, f, b);
+    heap_type_text(g, s->field.type[f], word * WORD - s->field.offset[f], b);
+}
+
 void heap_word_text(const struct heap_graph *g, uint32_t slot, uint64_t word, struct buf *b)
 {
     const struct snap *s = g->s;
@@ -239,7 +260,7 @@ void heap_word_text(const struct heap_graph *g, uint32_t slot, uint64_t word, st
         groups_text(g, type, data, offset, b);
         break;
     case SNAP_FORM_CLOSURE:
-        buf_printf(b, "(captured %" PRIu64 ")", word);
+        closure_text(g, type, word, b);
         break;
     case SNAP_FORM_CHAN:
     case SNAP_FORM_MAP:

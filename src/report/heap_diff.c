@@ -5,9 +5,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/text.h"
+#include "base/vec.h"
+#include "report/heap_survival.h"
 #include "report/report_int.h"
 #include "report/table.h"
+
+enum { SURVIVAL_ROWS = 5 }; /* beside those that changed */
 
 struct diff_report {
     const struct report_heap_diff *r;
@@ -51,6 +56,19 @@ static const char *type_name(const struct diff_report *x, const struct heap_diff
 
 /* ---- text ---- */
 
+static void next_text(struct diff_report *x)
+{
+    const struct heap_diff_holder *h = x->d->nholders ? x->d->holders : NULL;
+    if (!h || !x->r->later)
+        return;
+    if (h->alike)
+        buf_printf(&x->f.b, "→ gospect goroutines %s\n", x->r->later);
+    if (!heap_is_object(x->d->b, h->node))
+        return;
+    buf_printf(&x->f.b, "→ gospect heap %s --object 0x%" PRItaddr "\n", x->r->later,
+               (unsigned long long)heap_address(x->d->b, h->node));
+}
+
 /* "+38 MB in 60 s (+412,093 −71,204 objects, 1,982 grown or shrunk)" */
 static void headline(struct diff_report *x)
 {
@@ -77,6 +95,51 @@ static void headline(struct diff_report *x)
     buf_free(&right);
 }
 
+static void where_text(const struct diff_report *x, const struct heap_diff_holder *h,
+                       struct buf *b);
+
+enum { WORTH_A_WORD = 64 * 1000 }; /* bytes */
+
+/* All variables without a name, and whatever several keep, are no place. */
+static bool is_place(const struct heap_graph *g, uint32_t node)
+{
+    if (node == HEAP_ALL || !heap_is_holder(g, node))
+        return node != HEAP_ALL;
+    struct heap_holder h = heap_holder(g, node);
+    return h.row != SNAP_NONE || h.kind == SNAP_ROOT_SPECIAL;
+}
+
+/* The one place where at least half of the growth is, if there is one.  Where what was freed had
+ * hung we do not know, so it must be little beside what is there now. */
+static const struct heap_diff_holder *main_place(const struct heap_diff *d)
+{
+    int64_t delta = (int64_t)d->fresh.bytes - (int64_t)d->freed.bytes + d->modified_bytes;
+    if (!d->nholders || !is_place(d->b, d->holders[0].node))
+        return NULL;
+    int64_t there = (int64_t)d->holders[0].fresh.bytes + d->holders[0].grown;
+    bool much = there >= delta / 2 && there >= WORTH_A_WORD;
+    return much && (int64_t)d->freed.bytes <= there / 2 ? &d->holders[0] : NULL;
+}
+
+static void verdict(struct diff_report *x)
+{
+    const struct heap_diff_holder *h = main_place(x->d);
+    struct buf b = {0};
+    if (!h)
+        return;
+    text_bytes(&b, (uint64_t)((int64_t)h->fresh.bytes + h->grown));
+    buf_str(&b, " more in one place, ");
+    if (h->path.n) {
+        heap_node_text(x->d->b, h->node, &b);
+        buf_printf(&b, " at 0x%" PRItaddr ", reached by ",
+                   (unsigned long long)heap_address(x->d->b, h->node));
+    }
+    where_text(x, h, &b);
+    text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
+    buf_char(&x->f.b, '\n');
+    buf_free(&b);
+}
+
 static void cell_bytes(struct table *t, int64_t n)
 {
     signed_bytes(table_cell(t), n);
@@ -92,6 +155,28 @@ static void cell_count(struct table *t, uint64_t n)
     table_cell_end(t);
 }
 
+static bool is_changed(const struct heap_diff_type *t)
+{
+    return t->fresh.count || t->freed.count || t->modified;
+}
+
+/* "312 more changed: --limit 0 shows all; 40 did not change" */
+static void types_left_out(struct diff_report *x, size_t changed)
+{
+    size_t hidden = changed - shown(x, changed), same = x->d->ntypes - changed;
+    if (!hidden && !same)
+        return;
+    buf_str(&x->f.b, "  ");
+    if (hidden) {
+        text_count(&x->f.b, hidden);
+        buf_str(&x->f.b, " more changed: --limit 0 shows all");
+    }
+    buf_str(&x->f.b, hidden && same ? "; " : "");
+    if (same)
+        count_of(&x->f.b, same, "type did not change", "types did not change");
+    buf_char(&x->f.b, '\n');
+}
+
 static void types_text(struct diff_report *x)
 {
     static const char *const heads[] = {"bytes", "new", "freed", "changed", "kept", "type"};
@@ -102,8 +187,11 @@ static void types_text(struct diff_report *x)
         table_column(&t, i, heads[i], TABLE_RIGHT | (i ? 0 : TABLE_BOLD));
     table_column(&t, ARRAY_LEN(heads) - 1, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->ntypes); i++) {
+    size_t changed = 0;
+    for (size_t i = 0; i < d->ntypes; i++) {
         const struct heap_diff_type *row = &d->types[i];
+        if (!is_changed(row) || changed++ >= shown(x, d->ntypes))
+            continue;
         const char *name = type_name(x, row);
         cell_bytes(&t, row->delta_bytes);
         cell_count(&t, row->fresh.count);
@@ -114,8 +202,95 @@ static void types_text(struct diff_report *x)
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
-    left_out(x, d->ntypes);
+    types_left_out(x, changed);
     flow(&x->f);
+}
+
+/* Frames of a pc that are not the runtime's, until `*left` are written: "main.pump:88 ←
+ * main.run:5".
+ */
+static void frames_text(const struct snap *s, uint32_t pc, unsigned *left, struct buf *b)
+{
+    for (uint32_t i = 0; *left && i < s->pc.frames[pc]; i++) {
+        uint32_t f = s->pc.frame[pc] + i;
+        const char *func = snap_str(s, s->frame.func[f]);
+        if (is_runtime_func(func))
+            continue;
+        buf_str(b, b->n ? " ← " : "");
+        text_clean(b, func);
+        buf_printf(b, ":%u", s->frame.line[f]);
+        --*left;
+    }
+}
+
+static void stack_text(const struct snap *s, uint32_t node, unsigned frames, struct buf *b)
+{
+    for (unsigned left = frames; left && node != SNAP_NONE; node = s->stack.parent[node])
+        frames_text(s, s->stack.pc[node], &left, b);
+}
+
+/* Where a bucket's objects were allocated; "–" when that is not known. */
+static void place_of(const struct snap *s, uint32_t bucket, unsigned frames, struct buf *b)
+{
+    if (bucket != SNAP_NONE)
+        stack_text(s, s->bucket.stack[bucket], frames, b);
+    if (!b->n)
+        buf_str(b, "–");
+}
+
+/* "2,000 goroutines in main.pump:219, created by main.serve:80" */
+static void goroutines_text(const struct diff_report *x, const struct heap_diff_holder *h,
+                            struct buf *b)
+{
+    const struct snap *s = x->b;
+    uint32_t row = heap_holder(x->d->b, h->node).row, creator = s->goroutine.creator[row];
+    struct buf at = {0};
+    unsigned one = 1;
+    text_count(b, h->alike);
+    stack_text(s, s->goroutine.stack[row], 1, &at);
+    buf_printf(b, " goroutines in %s", at.n ? buf_text(&at) : "the runtime");
+    buf_clear(&at);
+    if (creator != SNAP_NONE)
+        frames_text(s, creator, &one, &at);
+    if (at.n)
+        buf_printf(b, ", created by %s", buf_text(&at));
+    buf_free(&at);
+}
+
+/* "orders.cache → .entries", or what it is when no way to it is known. */
+static void where_text(const struct diff_report *x, const struct heap_diff_holder *h, struct buf *b)
+{
+    const struct heap_graph *g = x->d->b;
+    if (h->path.n) {
+        heap_path_text(g, &h->path, b);
+    } else if (h->alike) {
+        goroutines_text(x, h, b);
+    } else if (h->node == HEAP_ALL) {
+        buf_str(b, "several variables or goroutines");
+    } else {
+        heap_node_text(g, h->node, b);
+        if (h->kept_by != h->node && h->kept_by != HEAP_ALL && h->kept_by != SNAP_NONE) {
+            buf_str(b, " ← ");
+            heap_node_text(g, h->kept_by, b);
+        }
+    }
+}
+
+static void holder_row(struct diff_report *x, struct table *t, const struct heap_diff_holder *h)
+{
+    bool object = heap_is_object(x->d->b, h->node);
+    cell_bytes(t, (int64_t)h->fresh.bytes + h->grown);
+    cell_count(t, h->fresh.count);
+    if (h->grown) {
+        cell_bytes(t, h->grown);
+    } else {
+        cell_count(t, 0);
+    }
+    table_text(t, object ? (*heap_shape_name(x->d->b, h->node) ? heap_shape_name(x->d->b, h->node)
+                                                               : "(not known)")
+                         : "");
+    where_text(x, h, table_cell(t));
+    table_cell_end(t);
 }
 
 static void holders_text(struct diff_report *x)
@@ -124,24 +299,16 @@ static void holders_text(struct diff_report *x)
     struct table t;
     if (!d->nholders)
         return;
-    buf_str(&x->f.b, "where new objects hang\n");
-    table_init(&t, 3);
-    table_column(&t, 0, "new", TABLE_RIGHT | TABLE_BOLD);
-    table_column(&t, 1, "objects", TABLE_RIGHT);
-    table_column(&t, 2, "holder", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    buf_str(&x->f.b, "where new memory hangs\n");
+    table_init(&t, 5);
+    table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
+    table_column(&t, 1, "new", TABLE_RIGHT);
+    table_column(&t, 2, "in place", TABLE_RIGHT);
+    table_column(&t, 3, "in", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_column(&t, 4, "kept by", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->nholders); i++) {
-        const struct heap_diff_holder *h = &d->holders[i];
-        cell_bytes(&t, (int64_t)h->fresh.bytes);
-        cell_count(&t, h->fresh.count);
-        struct buf *b = table_cell(&t);
-        heap_node_text(d->b, h->node, b);
-        if (h->kept_by != h->node && h->kept_by != HEAP_ALL && h->kept_by != SNAP_NONE) {
-            buf_str(b, " ← ");
-            heap_node_text(d->b, h->kept_by, b);
-        }
-        table_cell_end(&t);
-    }
+    for (size_t i = 0; i < shown(x, d->nholders); i++)
+        holder_row(x, &t, &d->holders[i]);
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
     left_out(x, d->nholders);
@@ -241,35 +408,93 @@ static void modified_where(const struct diff_report *x, const struct heap_modifi
     heap_word_text(x->d->b, m->holder_b, m->word, b);
 }
 
-static void modified_text(struct diff_report *x)
+/* What grew alike: the same word of holders of one type.  One row each. */
+struct alike {
+    const struct heap_modified *first;
+    uint64_t n, from, to;
+};
+struct alikes {
+    struct alike *v;
+    size_t n, cap;
+};
+
+static int64_t delta_of(const struct alike *a)
 {
-    const struct heap_diff *d = x->d;
+    return (int64_t)(a->to - a->from);
+}
+
+static int by_growth(const void *pa, const void *pb)
+{
+    const struct alike *a = pa, *b = pb;
+    if (delta_of(a) != delta_of(b))
+        return delta_of(a) > delta_of(b) ? -1 : 1;
+    return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* A hash: two kinds that share one would be told as one row. */
+static uint64_t kind_of(const struct diff_report *x, const struct heap_modified *m)
+{
+    const struct heap_graph *g = x->d->b;
+    if (m->root_b != SNAP_NONE)
+        return hash_u64(m->root_b);
+    uint64_t shapes = (uint64_t)heap_shape(g, m->holder_b) << 32 | heap_shape(g, m->slot_b);
+    return hash_u64(hash_u64(shapes + 1) ^ m->word);
+}
+
+static void join_alike(const struct diff_report *x, struct alikes *rows)
+{
+    struct map seen = {0};
+    for (size_t i = 0; i < x->d->nmodified; i++) {
+        const struct heap_modified *m = &x->d->modified[i];
+        bool added;
+        uint32_t at = map_get_or_put(&seen, kind_of(x, m), (uint32_t)rows->n, &added);
+        if (added)
+            vec_push(rows, ((struct alike){.first = m}));
+        rows->v[at].n++;
+        rows->v[at].from += m->bytes_a;
+        rows->v[at].to += m->bytes_b;
+    }
+    if (rows->n)
+        qsort(rows->v, rows->n, sizeof(*rows->v), by_growth);
+    map_free(&seen);
+}
+
+static void modified_table(struct diff_report *x, const struct alikes *rows)
+{
+    static const char *const heads[] = {"bytes", "n", "from", "to"};
     struct table t;
-    if (d->missing)
-        buf_printf(&x->f.b, "grown maps and slices were not looked for: %s\n", d->missing);
-    if (!d->nmodified)
-        return;
-    buf_str(&x->f.b, "changed size in place\n");
-    table_init(&t, 4);
-    table_column(&t, 0, "bytes", TABLE_RIGHT | TABLE_BOLD);
-    table_column(&t, 1, "from", TABLE_RIGHT);
-    table_column(&t, 2, "to", TABLE_RIGHT);
-    table_column(&t, 3, "what", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+    table_init(&t, ARRAY_LEN(heads) + 1);
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        table_column(&t, i, heads[i], TABLE_RIGHT | (i ? 0 : TABLE_BOLD));
+    table_column(&t, ARRAY_LEN(heads), "what", TABLE_SHRINK | TABLE_CUT_MIDDLE);
     t.indent = 2;
-    for (size_t i = 0; i < shown(x, d->nmodified); i++) {
-        const struct heap_modified *m = &d->modified[i];
-        cell_bytes(&t, (int64_t)m->bytes_b - (int64_t)m->bytes_a);
-        text_bytes(table_cell(&t), m->bytes_a);
+    for (size_t i = 0; i < shown(x, rows->n); i++) {
+        cell_bytes(&t, delta_of(&rows->v[i]));
+        cell_count(&t, rows->v[i].n);
+        text_bytes(table_cell(&t), rows->v[i].from);
         table_cell_end(&t);
-        text_bytes(table_cell(&t), m->bytes_b);
+        text_bytes(table_cell(&t), rows->v[i].to);
         table_cell_end(&t);
-        modified_where(x, m, table_cell(&t));
+        modified_where(x, rows->v[i].first, table_cell(&t));
         table_cell_end(&t);
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
-    left_out(x, d->nmodified);
+    left_out(x, rows->n);
     flow(&x->f);
+}
+
+static void modified_text(struct diff_report *x)
+{
+    struct alikes rows = {0};
+    if (x->d->missing)
+        buf_printf(&x->f.b, "grown maps and slices were not looked for: %s\n", x->d->missing);
+    if (!x->d->nmodified)
+        return;
+    join_alike(x, &rows);
+    buf_str(&x->f.b, "changed size in place\n");
+    modified_table(x, &rows);
+    vec_free(&rows);
 }
 
 static void ages_text(struct diff_report *x)
@@ -288,7 +513,9 @@ static void ages_text(struct diff_report *x)
             continue;
         buf_str(&b, b.n ? ", " : "");
         text_bytes(&b, bytes);
-        if (age->max == UINT32_MAX)
+        if (!age->max)
+            buf_str(&b, " none");
+        else if (age->max == UINT32_MAX)
             buf_printf(&b, " %u or more", age->min);
         else if (age->min == age->max)
             buf_printf(&b, " %u", age->min);
@@ -296,36 +523,28 @@ static void ages_text(struct diff_report *x)
             buf_printf(&b, " %u to %u", age->min, age->max);
     }
     if (b.n)
-        buf_printf(&x->f.b, "survivors, by garbage collections seen: %s\n", buf_text(&b));
+        buf_printf(&x->f.b, "garbage collections that live objects survived: %s\n", buf_text(&b));
     buf_free(&b);
 }
 
-/* The innermost frame of a bucket's stack that is not the runtime's. */
-static void place_of(const struct snap *s, uint32_t bucket, struct buf *b)
+static void no_sites(struct diff_report *x)
 {
-    uint32_t node = bucket == SNAP_NONE ? SNAP_NONE : s->bucket.stack[bucket];
-    for (; node != SNAP_NONE; node = s->stack.parent[node]) {
-        uint32_t pc = s->stack.pc[node];
-        for (uint32_t i = 0; i < s->pc.frames[pc]; i++) {
-            uint32_t f = s->pc.frame[pc] + i;
-            const char *func = snap_str(s, s->frame.func[f]);
-            if (is_runtime_func(func))
-                continue;
-            text_clean(b, func);
-            buf_printf(b, ":%u", s->frame.line[f]);
-            return;
-        }
-    }
-    buf_str(b, "–");
+    struct buf b = {0};
+    if (!x->r->no_sites)
+        return;
+    buf_printf(&b, "no cross-check with the allocation profile: %s", x->r->no_sites);
+    text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
+    buf_char(&x->f.b, '\n');
+    buf_free(&b);
 }
 
 static void sites_text(struct diff_report *x)
 {
     const struct heap_site_rows *v = x->r->sites;
     struct table t;
+    struct buf at = {0};
     if (!v) {
-        if (x->r->no_sites)
-            buf_printf(&x->f.b, "no cross-check with the allocation profile: %s\n", x->r->no_sites);
+        no_sites(x);
         return;
     }
     if (!v->n) {
@@ -344,7 +563,7 @@ static void sites_text(struct diff_report *x)
     table_column(&t, 2, "a second", TABLE_RIGHT);
     table_column(&t, 3, "verdict", 0);
     table_column(&t, 4, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
-    table_column(&t, 5, "allocated at", TABLE_SHRINK | TABLE_CUT_START);
+    table_column(&t, 5, "allocated at", TABLE_SHRINK); /* the line itself comes first */
     t.indent = 2;
     for (size_t i = 0; i < shown(x, v->n); i++) {
         const struct heap_site_row *row = &v->v[i];
@@ -355,11 +574,13 @@ static void sites_text(struct diff_report *x)
         table_text(&t, row->shape != SNAP_NONE && row->shape
                            ? snap_str(x->b, x->b->shape.name[row->shape])
                            : "(not known)");
-        place_of(v->profile, row->bucket, table_cell(&t));
-        table_cell_end(&t);
+        buf_clear(&at);
+        place_of(v->profile, row->bucket, 2, &at);
+        table_text(&t, buf_text(&at));
     }
     table_write(&t, x->f.style, &x->f.b);
     table_free(&t);
+    buf_free(&at);
     left_out(x, v->n);
     flow(&x->f);
 }
@@ -384,8 +605,8 @@ static void how_sure(struct diff_report *x)
     }
     if (d->reused.count) {
         buf_str(&b, "; ");
-        text_count(&b, d->reused.count);
-        buf_str(&b, " new ones lie where another object was");
+        count_of(&b, d->reused.count, "new one lies", "new ones lie");
+        buf_str(&b, " where another object was");
     }
     text_wrap(&x->f.b, buf_text(&b), x->f.style->width ? x->f.style->width : SIZE_MAX, 0, 2);
     buf_char(&x->f.b, '\n');
@@ -401,13 +622,16 @@ struct err *report_heap_diff_text(const struct report_heap_diff *r,
                             .b = heap_snap(r->diff->b),
                             .f = {.style = style, .sink = out}};
     headline(&x);
+    verdict(&x);
     types_text(&x);
     holders_text(&x);
     struct err *e = objects_text(&x);
     modified_text(&x);
     sites_text(&x);
+    report_survival_text(r->survival, r->limit ? SURVIVAL_ROWS : 0, &x.f);
     ages_text(&x);
     how_sure(&x);
+    next_text(&x);
     missing_text(&x.f.b, x.b, style);
     if (r->wall_ns > 0) {
         text_ns(&x.f.b, r->wall_ns);
@@ -520,11 +744,22 @@ static void holders_json(struct json *j, const struct diff_report *x)
     for (size_t i = 0; i < x->d->nholders; i++) {
         const struct heap_diff_holder *h = &x->d->holders[i];
         buf_clear(&b);
-        heap_node_text(x->d->b, h->node, &b);
+        if (h->alike)
+            goroutines_text(x, h, &b);
+        else
+            heap_node_text(x->d->b, h->node, &b);
         json_begin(j, '{');
         json_kstr(j, "holder", buf_text(&b));
         json_ku64(j, "new", h->fresh.count);
         json_ku64(j, "new_bytes", h->fresh.bytes);
+        json_ki64(j, "grown_bytes", h->grown);
+        if (heap_is_object(x->d->b, h->node))
+            json_kaddr(j, "addr", heap_address(x->d->b, h->node));
+        buf_clear(&b);
+        if (h->path.n)
+            heap_path_text(x->d->b, &h->path, &b);
+        json_kstr(j, "path", h->path.n ? buf_text(&b) : NULL);
+        json_ku64(j, "goroutines", h->alike);
         json_end(j, '}');
     }
     json_end(j, ']');
@@ -564,7 +799,7 @@ static void sites_json(struct json *j, const struct diff_report *x)
     for (size_t i = 0; i < v->n; i++) {
         const struct heap_site_row *row = &v->v[i];
         buf_clear(&b);
-        place_of(v->profile, row->bucket, &b);
+        place_of(v->profile, row->bucket, 1, &b);
         json_begin(j, '{');
         json_kstr(j, "type",
                   row->shape != SNAP_NONE && row->shape
@@ -612,6 +847,7 @@ struct err *report_heap_diff_json(const struct report_heap_diff *r, struct repor
     for (size_t i = 0; i < r->nprofiles; i++)
         json_str(&j, r->profiles[i]);
     json_end(&j, ']');
+    report_survival_json(r->survival, &j);
     json_key(&j, "missing");
     missing_json(&j, x.b);
     json_end(&j, '}');

@@ -4,13 +4,15 @@
 
 #include "heap/diff.h"
 #include "heap/sites.h"
+#include "heap/survival.h"
 #include "report/report.h"
 
 struct report_heap_diff {
     const struct heap_diff *diff;
     const struct heap_site_rows *sites; /* NULL: there is no memory profile in both */
-    const char *no_sites;               /* why, or NULL */
-    const char *const *profiles;        /* files the sites are from; of the snapshots: none */
+    const struct heap_survival *survival;
+    const char *no_sites;        /* why, or NULL */
+    const char *const *profiles; /* files the sites are from; of the snapshots: none */
     size_t nprofiles;
     size_t limit; /* rows of each list; 0: all */
     int64_t wall_ns;

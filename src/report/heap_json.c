@@ -1,6 +1,7 @@
 /* heap_json.c - the heap for programs; docs/formats/heap.schema.json. */
 #include <stdlib.h>
 
+#include "heap/sparse.h"
 #include "report/heap_int.h"
 #include "report/heap_values.h"
 
@@ -45,6 +46,8 @@ static void row_json(struct json *j, const struct heap_graph *g, const struct he
     json_ku64(j, "retained", row->retained);
     json_ku64(j, "garbage_count", row->garbage_count);
     json_ku64(j, "garbage_bytes", row->garbage_bytes);
+    if (rows->by == HEAP_BY_TYPE || rows->by == HEAP_BY_PACKAGE)
+        json_ku64(j, "old_count", row->old_count);
     if (rows->by == HEAP_BY_TYPE)
         json_ku64(j, "guessed_count", row->guessed_count);
     if (rows->by == HEAP_BY_SIZE_CLASS) {
@@ -73,6 +76,32 @@ static struct err *rows_json(struct json *j, const struct report_heap *r, enum h
     json_end(j, ']');
     json_ku64(j, "left_out", rows.n - n);
     heap_rows_free(&rows);
+    return NULL;
+}
+
+/* Who lives in nearly empty spans. */
+static struct err *sparse_json(struct json *j, const struct report_heap *r)
+{
+    struct heap_sparse h;
+    TRY(heap_sparse(heap_snap(r->graph), &h));
+    json_key(j, "sparse");
+    json_begin(j, '{');
+    json_ku64(j, "spans", h.spans);
+    json_ku64(j, "span_bytes", h.bytes);
+    json_ku64(j, "free_bytes", h.free);
+    json_key(j, "types");
+    json_begin(j, '[');
+    for (size_t i = 0; i < h.n; i++) {
+        json_begin(j, '{');
+        json_kstr(j, "type", h.v[i].name ? snap_str(heap_snap(r->graph), h.v[i].name) : NULL);
+        json_ku64(j, "objects", h.v[i].objects);
+        json_ku64(j, "bytes", h.v[i].bytes);
+        json_ku64(j, "free_bytes", h.v[i].free);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    json_end(j, '}');
+    heap_sparse_free(&h);
     return NULL;
 }
 
@@ -125,6 +154,8 @@ struct err *report_heap_json(const struct report_heap *r, const struct report_he
     struct json j;
     begin(&j, r, out);
     struct err *e = list->objects ? retainers_json(&j, r) : rows_json(&j, r, list->by);
+    if (!e && !list->objects && list->by == HEAP_BY_SIZE_CLASS)
+        e = sparse_json(&j, r);
     return end(&j, r, e);
 }
 
@@ -144,6 +175,7 @@ static void suspect_json(struct json *j, const struct heap_graph *g, const struc
     json_ku64(j, "count", v->count);
     json_ku64(j, "bytes", v->mass);
     json_ku64(j, "retained", v->retained);
+    json_ku64(j, "map_bytes", v->store);
     json_kf64(j, "share", v->share);
     json_key(j, "holds");
     json_begin(j, '[');

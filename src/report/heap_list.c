@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "heap/sparse.h"
 #include "report/heap_int.h"
 #include "report/table.h"
 
@@ -109,6 +110,12 @@ static void count_cell(struct table *t, uint64_t n)
     table_cell_end(t);
 }
 
+/* Whether objects are told apart by whether they have survived a collection. */
+static bool has_ages(enum heap_by by)
+{
+    return by == HEAP_BY_TYPE || by == HEAP_BY_PACKAGE;
+}
+
 static void group_row(struct list *l, struct table *t, const struct heap_rows *rows, size_t i)
 {
     const struct heap_row *row = &rows->v[i];
@@ -118,6 +125,11 @@ static void group_row(struct list *l, struct table *t, const struct heap_rows *r
     count_cell(t, row->count);
     percent_of(table_cell(t), row->retained, l->totals.live_bytes);
     table_cell_end(t);
+    if (has_ages(rows->by)) {
+        if (row->count)
+            percent_of(table_cell(t), row->old_count, row->count);
+        table_cell_end(t);
+    }
     struct buf *name = table_cell(t);
     heap_row_text(l->g, rows, i, name);
     buf_str(name, mostly_guessed ? " ?" : "");
@@ -154,12 +166,15 @@ static void begin_groups(struct table *t, enum heap_by by)
         for (size_t i = 0; i < ARRAY_LEN(columns); i++)
             table_column(t, i, columns[i], i + 1 < ARRAY_LEN(columns) ? TABLE_RIGHT : 0);
     } else {
-        table_init(t, 5);
+        bool ages = has_ages(by);
+        table_init(t, ages ? 6 : 5);
         table_column(t, 0, "retained", TABLE_RIGHT | TABLE_BOLD);
         table_column(t, 1, "shallow", TABLE_RIGHT);
         table_column(t, 2, "count", TABLE_RIGHT);
         table_column(t, 3, "of live", TABLE_RIGHT | TABLE_DIM);
-        table_column(t, 4, names[by], TABLE_SHRINK | TABLE_CUT_MIDDLE);
+        if (ages)
+            table_column(t, 4, "old", TABLE_RIGHT | TABLE_DIM);
+        table_column(t, ages ? 5 : 4, names[by], TABLE_SHRINK | TABLE_CUT_MIDDLE);
     }
     t->indent = 2;
 }
@@ -190,6 +205,39 @@ static struct err *groups(struct list *l)
     table_free(&t);
     say_left_out(l, n, rows.n, "rows");
     heap_rows_free(&rows);
+    flow(&l->f);
+    return NULL;
+}
+
+/* Who keeps nearly empty spans from being given back. */
+static struct err *sparse(struct list *l)
+{
+    struct heap_sparse h;
+    struct table t;
+    TRY(heap_sparse(heap_snap(l->g), &h));
+    size_t n = l->r->limit && l->r->limit < h.n ? l->r->limit : h.n;
+    if (h.spans) {
+        text_count(&l->f.b, h.spans);
+        buf_str(&l->f.b, " spans are less than a quarter full: ");
+        text_bytes(&l->f.b, h.free);
+        buf_str(&l->f.b, " of ");
+        text_bytes(&l->f.b, h.bytes);
+        buf_str(&l->f.b, " free; who lives there\n");
+        table_init(&t, 3);
+        table_column(&t, 0, "keeps free", TABLE_RIGHT | TABLE_BOLD);
+        table_column(&t, 1, "objects", TABLE_RIGHT);
+        table_column(&t, 2, "type", TABLE_SHRINK | TABLE_CUT_MIDDLE);
+        t.indent = 2;
+        for (size_t i = 0; i < n; i++) {
+            bytes_cell(&t, h.v[i].free);
+            count_cell(&t, h.v[i].objects);
+            table_text(&t, h.v[i].name ? snap_str(heap_snap(l->g), h.v[i].name) : "(not known)");
+        }
+        table_write(&t, l->f.style, &l->f.b);
+        table_free(&t);
+        say_left_out(l, n, h.n, "rows");
+    }
+    heap_sparse_free(&h);
     flow(&l->f);
     return NULL;
 }
@@ -263,6 +311,8 @@ static struct err *body(struct list *l)
     if (l->what->objects)
         return retainers(l, l->r->limit ? l->r->limit : ALL_OBJECTS, false);
     TRY(groups(l));
+    if (l->what->by == HEAP_BY_SIZE_CLASS)
+        return sparse(l);
     if (l->what->by != HEAP_BY_TYPE)
         return NULL;
     untyped(l);

@@ -186,6 +186,16 @@ static void put_type(struct values *x, uint32_t type, taddr addr, unsigned depth
     }
 }
 
+static void put_captured(struct values *x, uint32_t type, taddr addr)
+{
+    for (uint32_t i = 0; i < x->s->type.fields[type]; i++) {
+        uint32_t f = x->s->type.field[type] + i;
+        heap_captured_text(x->g, type, f, &x->path);
+        put_type(x, x->s->field.type[f], addr + x->s->field.offset[f], 0);
+        buf_clear(&x->path);
+    }
+}
+
 void heap_each_value(const struct heap_graph *g, uint32_t slot, size_t limit,
                      void (*fn)(void *arg, const struct heap_value *v), void *arg,
                      uint64_t *left_out)
@@ -199,7 +209,9 @@ void heap_each_value(const struct heap_graph *g, uint32_t slot, size_t limit,
     *left_out = 0;
     if (type == SNAP_NONE || !heap_word(g, addr, &probe))
         return;
-    if (s->shape.form[shape] == SNAP_FORM_VALUE)
+    if (s->shape.form[shape] == SNAP_FORM_CLOSURE)
+        put_captured(&x, type, addr);
+    else if (s->shape.form[shape] == SNAP_FORM_VALUE)
         put_type(&x, type, addr, 0);
     else if (s->shape.form[shape] == SNAP_FORM_ARRAY && s->type.size[type])
         put_elements(&x, type, addr, size / s->type.size[type], 0);

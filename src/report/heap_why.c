@@ -69,6 +69,25 @@ static void suspect_content(const struct report_heap *r, const struct heap_suspe
         text_bytes(b, v->content[i].bytes);
         buf_str(b, ")");
     }
+    if (v->store) {
+        buf_str(b, v->ncontent ? "; " : "");
+        text_bytes(b, v->store);
+        buf_str(b, " are the map itself");
+    }
+}
+
+/* "kept by orders.store → .orders", or, where nothing keeps it alone, the shortest way to it. */
+static void suspect_way(const struct heap_graph *g, const struct heap_suspect *v, struct buf *b)
+{
+    buf_str(b, "kept by ");
+    if (v->kept_by == HEAP_ALL)
+        buf_str(b, "several variables or goroutines");
+    else
+        heap_node_text(g, v->kept_by, b);
+    if (!v->path.n)
+        return;
+    buf_str(b, v->kind == HEAP_GROUP ? "; the way to the largest: " : "; the shortest way to it: ");
+    heap_path_text(g, &v->path, b);
 }
 
 static void suspect_text(struct flow *f, const struct report_heap *r, const struct heap_suspect *v,
@@ -90,14 +109,7 @@ static void suspect_text(struct flow *f, const struct report_heap *r, const stru
         wrapped(f, &b, 4);
         buf_clear(&b);
     }
-    buf_str(&b, "kept by ");
-    if (v->kept_by == HEAP_ALL)
-        buf_str(&b, "several variables or goroutines");
-    else
-        heap_node_text(g, v->kept_by, &b);
-    buf_str(&b, v->path.n ? ": " : "");
-    if (v->path.n)
-        heap_path_text(g, &v->path, &b);
+    suspect_way(g, v, &b);
     wrapped(f, &b, 4);
     buf_free(&b);
 }
@@ -168,6 +180,7 @@ struct err *report_heap_paths_text(const struct report_heap *r, const char *what
     text_clean(&b, what);
     buf_str(&b, v->all ? ", all there are that differ in where they begin or end"
                        : ", the shortest that differ in where they begin or end");
+    buf_str(&b, v->to_type ? " and do not lead through another one" : "");
     headline(&f, r, buf_text(&b));
     buf_free(&b);
     for (size_t i = 0; i < v->n; i++)
@@ -288,9 +301,12 @@ static struct err *referrers(struct flow *f, const struct report_heap *r, uint32
         buf_str(&b, heap_live(r->graph, v[i]) ? "" : " (garbage)");
         wrapped(f, &b, 4);
     }
+    bool begun = n > 0;
     if (total > n)
         buf_printf(&f->b, "    %" PRIu64 " more objects\n", total - n);
     heap_roots_of(r->graph, slot, MOST, v, &n, &total);
+    if (n && !begun)
+        buf_str(&f->b, "  is pointed to by\n");
     for (size_t i = 0; i < n; i++) {
         buf_clear(&b);
         buf_str(&b, "root: ");

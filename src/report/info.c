@@ -9,22 +9,14 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "report/report_int.h"
+#include "report/info_int.h"
 #include "report/table.h"
 
 enum { LABEL_WIDTH = 12 };
 
-struct info {
-    const struct snap *s;
-    const struct report_style *style;
-    struct flow out;
-    struct buf text; /* of the line being made */
-};
-
 /* ---- lines ---- */
 
-/* "heap        412 MB live, ..."; nothing when there is no text. */
-static void say(struct info *in, const char *label)
+void info_say(struct info *in, const char *label)
 {
     struct buf *b = &in->out.b;
     if (in->text.n) {
@@ -39,25 +31,22 @@ static void say(struct info *in, const char *label)
     flow(&in->out);
 }
 
-static void comma(struct info *in)
+void info_comma(struct info *in)
 {
     buf_str(&in->text, in->text.n ? ", " : "");
 }
 
-enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_NS };
-
-/* ", 412 MB live": a counter and its word, when it is known. */
-static bool add(struct info *in, const char *counter, enum unit unit, const char *before,
-                const char *after)
+bool info_add(struct info *in, const char *counter, enum info_unit unit, const char *before,
+              const char *after)
 {
     int64_t v;
     if (!snap_counter(in->s, counter, &v) || v < 0)
         return false;
-    comma(in);
+    info_comma(in);
     buf_str(&in->text, before);
-    if (unit == UNIT_BYTES)
+    if (unit == INFO_BYTES)
         text_bytes(&in->text, (uint64_t)v);
-    else if (unit == UNIT_NS)
+    else if (unit == INFO_NS)
         text_ns(&in->text, v);
     else
         text_count(&in->text, (uint64_t)v);
@@ -69,7 +58,7 @@ static void say_meta(struct info *in, const char *label, enum snap_meta_key key)
 {
     const char *text = snap_meta(in->s, key);
     text_clean(&in->text, text ? text : "");
-    say(in, label);
+    info_say(in, label);
 }
 
 /* ---- identity ---- */
@@ -97,7 +86,7 @@ static void identity(struct info *in)
     say_meta(in, "host", SNAP_META_host);
     if (taken > 0) {
         text_clock(&in->text, taken, true);
-        say(in, "seen");
+        info_say(in, "seen");
     }
 }
 
@@ -121,7 +110,7 @@ static void build(struct info *in)
     for (uint32_t m = 0; m < s->module.n; m++)
         if (s->module.main[m]) {
             module_words(s, m, &in->text);
-            say(in, "module");
+            info_say(in, "module");
         }
     say_meta(in, "build id", SNAP_META_build_id);
     say_meta(in, "GNU id", SNAP_META_gnu_build_id);
@@ -130,107 +119,99 @@ static void build(struct info *in)
 
 /* ---- the runtime ---- */
 
+/* What GODEBUG changed; madvdontneed is 1 unless somebody said otherwise. */
+static void godebug(struct info *in)
+{
+    static const char prefix[] = "godebug.";
+    bool any = false;
+    for (uint32_t i = 0; i < in->s->counter.n; i++) {
+        const char *name = snap_str(in->s, in->s->counter.name[i]);
+        int64_t v = in->s->counter.value[i];
+        if (strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
+            v == (strcmp(name, "godebug.madvdontneed") == 0))
+            continue;
+        buf_str(&in->text, !any ? in->text.n ? ", GODEBUG " : "GODEBUG " : ",");
+        buf_printf(&in->text, "%s=%" PRId64, name + sizeof(prefix) - 1, v);
+        any = true;
+    }
+}
+
 static void settings(struct info *in)
 {
     int64_t percent, limit;
-    add(in, "sched.gomaxprocs", UNIT_COUNT, "GOMAXPROCS ", "");
+    info_add(in, "sched.gomaxprocs", INFO_COUNT, "GOMAXPROCS ", "");
     if (in->text.n) {
         int64_t cpus;
         if (snap_counter(in->s, "sched.ncpu", &cpus))
             buf_printf(&in->text, " (%" PRId64 " CPUs)", cpus);
     }
     if (snap_counter(in->s, "gc.percent", &percent)) {
-        comma(in);
+        info_comma(in);
         if (percent < 0)
             buf_str(&in->text, "GOGC off");
         else
             buf_printf(&in->text, "GOGC %" PRId64, percent);
     }
     if (snap_counter(in->s, "gc.memory_limit_bytes", &limit)) {
-        comma(in);
+        info_comma(in);
         buf_str(&in->text, "GOMEMLIMIT ");
         if (limit == INT64_MAX)
             buf_str(&in->text, "off");
         else
             text_bytes(&in->text, (uint64_t)limit);
     }
-    say(in, "settings");
+    godebug(in);
+    info_say(in, "settings");
 }
 
 static void scheduler(struct info *in)
 {
-    add(in, "sched.goroutines", UNIT_COUNT, "", "");
-    add(in, "sched.system_goroutines", UNIT_COUNT, "", " more of the runtime itself");
-    add(in, "sched.goroutines_created", UNIT_COUNT, "", " ever created");
-    say(in, "goroutines");
-    if (!add(in, "process.threads", UNIT_COUNT, "", ""))
-        add(in, "sched.threads", UNIT_COUNT, "", "");
-    add(in, "sched.idle_threads", UNIT_COUNT, "", " idle");
-    add(in, "sched.spinning_threads", UNIT_COUNT, "", " looking for work");
-    add(in, "sched.idle_procs", UNIT_COUNT, "", " processors idle");
-    say(in, "threads");
-    add(in, "sched.runqueue_local", UNIT_COUNT, "", " in local queues");
-    add(in, "sched.runqueue_local_max", UNIT_COUNT, "at most ", " in one");
-    add(in, "sched.runqueue", UNIT_COUNT, "", " in the global queue");
-    say(in, "runnable");
+    info_add(in, "sched.goroutines", INFO_COUNT, "", "");
+    info_add(in, "sched.system_goroutines", INFO_COUNT, "", " more of the runtime itself");
+    info_add(in, "sched.goroutines_created", INFO_COUNT, "", " ever created");
+    info_say(in, "goroutines");
+    if (!info_add(in, "process.threads", INFO_COUNT, "", ""))
+        info_add(in, "sched.threads", INFO_COUNT, "", "");
+    info_add(in, "sched.idle_threads", INFO_COUNT, "", " idle");
+    info_add(in, "sched.spinning_threads", INFO_COUNT, "", " looking for work");
+    info_add(in, "sched.idle_procs", INFO_COUNT, "", " processors idle");
+    info_say(in, "threads");
+    info_add(in, "sched.runqueue_local", INFO_COUNT, "", " in local queues");
+    info_add(in, "sched.runqueue_local_max", INFO_COUNT, "at most ", " in one");
+    info_add(in, "sched.runqueue", INFO_COUNT, "", " in the global queue");
+    info_say(in, "runnable");
 }
 
 static void heap(struct info *in)
 {
-    add(in, "gc.heap_live_bytes", UNIT_BYTES, "", " live");
-    add(in, "gc.heap_goal_bytes", UNIT_BYTES, "next GC at ", "");
-    add(in, "memstats.heap_inuse_bytes", UNIT_BYTES, "", " in spans in use");
-    add(in, "memstats.heap_idle_bytes", UNIT_BYTES, "", " idle");
-    add(in, "memstats.heap_released_bytes", UNIT_BYTES, "", " of that given back");
-    say(in, "heap");
-    add(in, "memstats.heap_objects", UNIT_COUNT, "", " objects");
-    add(in, "memstats.total_alloc_bytes", UNIT_BYTES, "", " allocated ever");
-    add(in, "memstats.mallocs", UNIT_COUNT, "in ", " allocations");
-    say(in, "allocated");
-    add(in, "memstats.sys_bytes", UNIT_BYTES, "", " from the system");
-    add(in, "memstats.heap_sys_bytes", UNIT_BYTES, "heap ", "");
-    add(in, "memstats.stack_sys_bytes", UNIT_BYTES, "stacks ", "");
-    add(in, "memstats.gc_sys_bytes", UNIT_BYTES, "GC ", "");
-    add(in, "memstats.other_sys_bytes", UNIT_BYTES, "other ", "");
-    say(in, "memory");
-}
-
-static void collector(struct info *in)
-{
-    static const char *const phases[] = {"not running", "marking", "ending to mark"};
-    int64_t phase, last, now = snap_meta_i64(in->s, SNAP_META_taken_mono_ns, 0), total, gc;
-    add(in, "memstats.num_gc", UNIT_COUNT, "", " cycles");
-    add(in, "memstats.num_forced_gc", UNIT_COUNT, "", " forced");
-    if (snap_counter(in->s, "gc.last_ns", &last) && last > 0 && last <= now) {
-        comma(in);
-        buf_str(&in->text, "last ended ");
-        if (snap_meta(in->s, SNAP_META_taken_bound))
-            buf_str(&in->text, "at least ");
-        text_ns(&in->text, now - last);
-        buf_str(&in->text, " ago");
-    }
-    add(in, "memstats.pause_total_ns", UNIT_NS, "pauses ", " in all");
-    if (snap_counter(in->s, "gc.phase", &phase) && phase >= 0 && phase < 3) {
-        comma(in);
-        buf_str(&in->text, phases[phase]);
-    }
-    if (snap_counter(in->s, "cpu.total_ns", &total) &&
-        snap_counter(in->s, "cpu.gc_total_ns", &gc) && total > 0) {
-        comma(in);
-        buf_printf(&in->text, "%.1f %% of CPU time", 100.0 * (double)gc / (double)total);
-    }
-    say(in, "GC");
+    info_add(in, "gc.heap_live_bytes", INFO_BYTES, "", " live");
+    info_add(in, "gc.trigger_bytes", INFO_BYTES, "next GC at ", "");
+    info_add(in, "gc.heap_goal_bytes", INFO_BYTES, "goal ", "");
+    info_add(in, "memstats.heap_inuse_bytes", INFO_BYTES, "", " in spans in use");
+    info_add(in, "memstats.heap_idle_bytes", INFO_BYTES, "", " idle");
+    info_add(in, "memstats.heap_released_bytes", INFO_BYTES, "", " of that given back");
+    info_say(in, "heap");
+    info_add(in, "memstats.heap_objects", INFO_COUNT, "", " objects");
+    info_add(in, "memstats.total_alloc_bytes", INFO_BYTES, "", " allocated ever");
+    info_add(in, "memstats.mallocs", INFO_COUNT, "in ", " allocations");
+    info_say(in, "allocated");
+    info_add(in, "memstats.sys_bytes", INFO_BYTES, "", " from the system");
+    info_add(in, "memstats.heap_sys_bytes", INFO_BYTES, "heap ", "");
+    info_add(in, "memstats.stack_sys_bytes", INFO_BYTES, "stacks ", "");
+    info_add(in, "memstats.gc_sys_bytes", INFO_BYTES, "GC ", "");
+    info_add(in, "memstats.other_sys_bytes", INFO_BYTES, "other ", "");
+    info_say(in, "memory");
 }
 
 static void process(struct info *in)
 {
-    add(in, "process.rss_bytes", UNIT_BYTES, "", " resident");
-    add(in, "process.vm_bytes", UNIT_BYTES, "", " of address space");
-    add(in, "process.memory_used_bytes", UNIT_BYTES, "memory group uses ", "");
-    add(in, "process.memory_limit_bytes", UNIT_BYTES, "may use ", "");
-    say(in, "process");
-    add(in, "cgo.calls", UNIT_COUNT, "", " calls of C");
-    say(in, "cgo");
+    info_add(in, "process.rss_bytes", INFO_BYTES, "", " resident");
+    info_add(in, "process.vm_bytes", INFO_BYTES, "", " of address space");
+    info_add(in, "process.memory_used_bytes", INFO_BYTES, "memory group uses ", "");
+    info_add(in, "process.memory_limit_bytes", INFO_BYTES, "may use ", "");
+    info_say(in, "process");
+    info_add(in, "cgo.calls", INFO_COUNT, "", " calls of C");
+    info_say(in, "cgo");
 }
 
 /* ---- tables ---- */
@@ -291,7 +272,7 @@ struct err *report_info_text(const struct snap *s, const struct report_style *st
     settings(&in);
     scheduler(&in);
     heap(&in);
-    collector(&in);
+    info_gc(&in);
     process(&in);
     build_settings(&in);
     modules(&in);

@@ -1,7 +1,7 @@
 /* memstats.c - runtime.MemStats from the counters of a snapshot; see memstats.h.
  *
- * Go: runtime/mstats.go MemStats (1.18-1.27).  Lookups, PauseNs, PauseEnd and DebugGC are left out:
- * the first is always 0, the last always false, the rings are those of debug.ReadGCStats. */
+ * Go: runtime/mstats.go MemStats (1.18-1.27).  Lookups and DebugGC are left out: the first is
+ * always 0, the last always false. */
 #include "report/memstats.h"
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "report/report_int.h"
 #include "report/table.h"
+#include "snap/pauses.h"
 
 enum unit { BYTES, COUNT, NS, UNIX_NS, PPB };
 
@@ -83,6 +84,31 @@ static void put_table(struct flow *f, const struct snap *s)
     table_free(&t);
 }
 
+/* "pauses: last 31 µs, median 22 µs, p99 480 µs, longest 1.2 ms at 2026-11-26 16:20:09.530, of the
+ * last 256" */
+static void put_pauses(struct flow *f, const struct snap *s)
+{
+    struct snap_pauses p;
+    snap_pauses(s, &p);
+    if (!p.n)
+        return;
+    struct buf b = {0};
+    buf_str(&b, "pauses: last ");
+    text_ns(&b, p.v[0].ns);
+    buf_str(&b, ", median ");
+    text_ns(&b, p.median_ns);
+    buf_str(&b, ", p99 ");
+    text_ns(&b, p.p99_ns);
+    buf_str(&b, ", longest ");
+    text_ns(&b, p.v[p.longest].ns);
+    buf_str(&b, " at ");
+    text_clock(&b, p.v[p.longest].end_unix_ns, true);
+    buf_printf(&b, ", of the last %zu", p.n);
+    text_wrap(&f->b, buf_text(&b), f->style->width ? f->style->width : SIZE_MAX, 0, 2);
+    buf_char(&f->b, '\n');
+    buf_free(&b);
+}
+
 struct err *report_memstats_text(const struct snap *s, const struct report_style *style,
                                  struct report_sink out)
 {
@@ -92,6 +118,7 @@ struct err *report_memstats_text(const struct snap *s, const struct report_style
     name_target(&right, s);
     two_sides(&f.b, style, buf_text(&left), buf_text(&right));
     put_table(&f, s);
+    put_pauses(&f, s);
     missing_text(&f.b, s, style);
     cost_line(&f.b, s, 0);
     buf_char(&f.b, '\n');
@@ -127,10 +154,50 @@ static void by_size_json(struct json *j, const struct snap *s)
     json_end(j, ']');
 }
 
+/* The rings of MemStats: the newest pause is at (NumGC + 255) % 256. */
+static void ring_json(struct json *j, const char *key, const struct snap_pauses *p, int64_t num_gc,
+                      bool ends)
+{
+    int64_t ring[SNAP_PAUSES_MAX] = {0};
+    json_key(j, key);
+    if (num_gc < 0) {
+        json_null(j);
+        return;
+    }
+    for (size_t i = 0; i < p->n; i++)
+        ring[((uint64_t)num_gc + SNAP_PAUSES_MAX - 1 - i) % SNAP_PAUSES_MAX] =
+            ends ? p->v[i].end_unix_ns : p->v[i].ns;
+    json_begin(j, '[');
+    for (size_t i = 0; i < SNAP_PAUSES_MAX; i++)
+        json_i64(j, ring[i]);
+    json_end(j, ']');
+}
+
+static void pauses_json(struct json *j, const struct snap_pauses *p)
+{
+    json_key(j, "pauses");
+    if (!p->n) {
+        json_null(j);
+        return;
+    }
+    json_begin(j, '{');
+    json_ku64(j, "count", p->n);
+    json_ki64(j, "last_ns", p->v[0].ns);
+    json_ki64(j, "median_ns", p->median_ns);
+    json_ki64(j, "p99_ns", p->p99_ns);
+    json_ki64(j, "longest_ns", p->v[p->longest].ns);
+    json_ki64(j, "longest_end_unix_ns", p->v[p->longest].end_unix_ns);
+    json_end(j, '}');
+}
+
 struct err *report_memstats_json(const struct snap *s, struct report_sink out)
 {
     struct json j;
-    int64_t v;
+    struct snap_pauses p;
+    int64_t v, num_gc;
+    snap_pauses(s, &p);
+    if (!snap_counter(s, "memstats.num_gc", &num_gc))
+        num_gc = -1;
     json_init(&j, out.write, out.arg);
     json_begin(&j, '{');
     json_key(&j, "target");
@@ -147,8 +214,11 @@ struct err *report_memstats_json(const struct snap *s, struct report_sink out)
         else
             json_i64(&j, v);
     }
+    ring_json(&j, "PauseNs", &p, num_gc, false);
+    ring_json(&j, "PauseEnd", &p, num_gc, true);
     by_size_json(&j, s);
     json_end(&j, '}');
+    pauses_json(&j, &p);
     json_key(&j, "missing");
     missing_json(&j, s);
     json_end(&j, '}');

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "rt/counters_int.h"
 #include "rt/heap_int.h"
 
 static uint32_t wait_reason(struct capture *c, uint8_t reason)
@@ -136,6 +137,24 @@ static void add_goroutines(struct capture *c)
     }
 }
 
+/* Go: runtime/mgcmark.go gcAssistAlloc: who allocates while the collector marks pays by marking.
+ * Set to 0 when a cycle begins. */
+static void count_assists(struct capture *c)
+{
+    int64_t credit = 0, debt = 0, debtors = 0;
+    if (!rt_has(&c->rt->layout, RT_g_gc_assist_bytes))
+        return;
+    for (size_t i = 0; i < c->ngs; i++) {
+        int64_t v = c->gs[i].row == SNAP_NONE ? 0 : c->gs[i].g.assist_bytes;
+        credit += v > 0 ? v : 0;
+        debt -= v < 0 ? v : 0;
+        debtors += v < 0;
+    }
+    snap_set_counter(c->s, "gc.assist_credit_bytes", credit);
+    snap_set_counter(c->s, "gc.assist_debt_bytes", debt);
+    snap_set_counter(c->s, "gc.assist_debtors", debtors);
+}
+
 /* ---- after the target was let go ---- */
 
 static void note_incomplete(struct capture *c)
@@ -214,6 +233,7 @@ static struct err *read_all(struct capture *c)
     TRY(capture_global_queue(c));
     read_finalizer(c);
     add_goroutines(c);
+    count_assists(c);
     if (c->locals)
         locals_rows(c->locals);
     capture_runqs(c);
@@ -305,7 +325,8 @@ static void set_method(struct capture *c, enum target_kind kind, const char *why
         snap_set_meta(c->s, SNAP_META_method_why, why);
 }
 
-static struct err *capture(struct capture *c)
+/* *opened: something was opened that close_capture() must close. */
+static struct err *capture(struct capture *c, bool *opened)
 {
     struct target *frozen = NULL;
     struct target_pause pause = {0};
@@ -315,7 +336,7 @@ static struct err *capture(struct capture *c)
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));
     if (freeze) {
-        struct target_freeze_options fo = {.stop_only = c->o->stop_only};
+        struct target_freeze_options fo = {.stop_only = c->o->stop_only, .vectors = c->o->heap};
         struct err *e = target_freeze(c->rt->t, &fo, &frozen);
         if (e) {
             locals_close(c->locals);
@@ -324,6 +345,7 @@ static struct err *capture(struct capture *c)
         c->t = frozen;
     }
     open_capture(c);
+    *opened = true;
     set_method(c, target_kind(c->t), frozen ? target_freeze_why(frozen) : NULL);
     struct err *e = read_all(c);
     if (frozen) {
@@ -337,26 +359,61 @@ static struct err *capture(struct capture *c)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
-    if (!e)
-        e = capture_heap_finish(c);
-    close_capture(c);
+    if (!e && c->s->span.n)
+        counters_spans_of_heap(c->s);
+    else if (!e)
+        counters_spans(c->rt, c->rt->t, c->s); /* nothing stands still for it */
+    if (!e && !c->o->rest)
+        e = capture_heap_finish(c, pool_width());
     snap_set_meta_i64(c->s, SNAP_META_capture_ns, clock_mono_ns() - began);
     return e;
 }
 
+/* ---- what is left for later ---- */
+
+struct rt_rest {
+    struct capture c;
+    struct rt_capture_options o;
+    bool opened; /* the capture has something to close */
+};
+
+struct err *rt_rest_finish(struct rt_rest *r, unsigned width)
+{
+    struct err *e = capture_heap_finish(&r->c, width);
+    close_capture(&r->c); /* whoever searches the graph needs the memory */
+    r->opened = false;
+    return e;
+}
+
+void rt_rest_free(struct rt_rest *r)
+{
+    if (r && r->opened)
+        close_capture(&r->c);
+    free(r);
+}
+
 struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct snap **ret)
 {
-    struct capture c = {.rt = rt, .o = o, .s = snap_new()};
+    struct rt_rest *r = mem_alloc(sizeof(*r));
+    struct snap *s = snap_new();
+    r->o = *o;
+    r->c = (struct capture){.rt = rt, .o = &r->o, .s = s};
+    if (o->rest)
+        *o->rest = NULL;
     struct err *e = capture_heap_room(rt, o);
     if (!e)
-        e = capture_info(rt, rt->t, c.s);
+        e = capture_info(rt, rt->t, s);
     if (!e)
-        e = capture(&c);
+        e = capture(&r->c, &r->opened);
+    if (!e && o->rest && r->c.heap_objects)
+        *o->rest = r;
+    else
+        rt_rest_free(r);
     if (e) {
-        snap_free(c.s);
+        snap_free(s);
         return e;
     }
-    *ret = c.s;
+    *ret = s;
     return NULL;
 }
 
@@ -383,6 +440,8 @@ struct err *rt_capture_info(struct rt *rt, struct snap **ret)
     struct err *e = capture_info(rt, rt->t, s);
     if (!e)
         e = capture_counters(rt, rt->t, s);
+    if (!e)
+        counters_spans(rt, rt->t, s);
     if (e) {
         snap_free(s);
         return e;

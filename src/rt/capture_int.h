@@ -90,10 +90,11 @@ struct rt_g {
     taddr addr, m, stack_lo, stack_hi;
     taddr sched_pc, sched_sp, syscallpc, syscallsp;
     taddr lockedm, waiting, labels, gopc, startpc, schedlink, bubble, panic, coroarg, timer;
-    taddr defer, sched_ctxt;
+    taddr defer, sched_ctxt, xregs;
     uint64_t goid, parent_goid;
     int64_t wait_since, sleep_when;
-    uint32_t status; /* the runtime's number, without the scan bit */
+    int64_t assist_bytes; /* it may still allocate while the collector marks; < 0: owes work */
+    uint32_t status;      /* the runtime's number, without the scan bit */
     uint8_t wait_reason;
     uint8_t ran; /* counts how often it stopped running (trackingSeq) */
     bool scan, async, parking, running_cleanups;
@@ -119,6 +120,8 @@ struct goroutine {
     /* Registers of the innermost frame, when it was running; in the arena; else NULL. */
     const uint64_t *regs;
     size_t nregs;
+    const uint64_t *vectors; /* the same of floating point and vector registers, when asked for */
+    size_t nvectors;
 };
 
 /* A sudog a goroutine waits on. */

@@ -1,9 +1,8 @@
-/* counters.c - the runtime's counters: the scheduler's (what GODEBUG=schedtrace shows), the GC's,
- * and those of runtime.MemStats.  docs/formats/counters.md says what the names mean.
+/* counters.c - the runtime's counters: the scheduler's (what GODEBUG=schedtrace shows) and those of
+ * runtime.MemStats; counters_gc.c has the collector's.  docs/formats/counters.md says what the
+ * names mean.
  *
- * Go: runtime/proc.go schedtrace, gcount, mcount; runtime/mgc.go work, gcphase; runtime/mgcpacer.go
- * gcController; runtime/mstats.go (1.18-1.27). */
-#include <math.h>
+ * Go: runtime/proc.go schedtrace, gcount, mcount; runtime/mstats.go (1.18-1.27). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +28,7 @@ struct err *rt_copy_globals(struct rt *rt, struct target *t, struct arena *a,
         {RT_GLOBAL_gccontroller, RT_STRUCT_gccontroller, &g->gccontroller},
         {RT_GLOBAL_work, RT_STRUCT_work, &g->work},
         {RT_GLOBAL_debug, RT_STRUCT_debug, &g->debug},
+        {RT_GLOBAL_gclimiter, RT_STRUCT_gclimiter, &g->limiter},
     };
     uint8_t *copies[ARRAY_LEN(pieces)] = {0};
     struct rt_batch b = {0};
@@ -46,6 +46,8 @@ struct err *rt_copy_globals(struct rt *rt, struct target *t, struct arena *a,
         rt_batch_add(&b, G(rt, ncpu), &g->ncpu, 4);
     if (G(rt, gcphase))
         rt_batch_add(&b, G(rt, gcphase), &g->gcphase, 4);
+    if (G(rt, write_barrier))
+        rt_batch_add(&b, G(rt, write_barrier), &g->write_barrier, 1);
     if (G(rt, memprofilerate))
         rt_batch_add(&b, G(rt, memprofilerate), &g->memprofilerate, 8);
     if (G(rt, init_time))
@@ -105,20 +107,15 @@ struct err *rt_sum_ps(struct rt *rt, struct target *t, struct rt_ps_sum *ret)
 
 /* ---- rows ---- */
 
-struct row {
-    const char *name;
-    enum rt_field field;
-};
-
-static void set_fields(struct snap *s, const struct rt_layout *l, const uint8_t *copy,
-                       const struct row *rows, size_t n)
+void counters_set(struct snap *s, const struct rt_layout *l, const uint8_t *copy,
+                  const struct counter_row *rows, size_t n)
 {
     for (size_t i = 0; copy && i < n; i++)
         if (rt_has(l, rows[i].field))
             snap_set_counter(s, rows[i].name, rt_get_i(l, copy, rows[i].field));
 }
 
-static const struct row sched_rows[] = {
+static const struct counter_row sched_rows[] = {
     {"sched.idle_procs", RT_schedt_npidle},
     {"sched.spinning_threads", RT_schedt_nmspinning},
     {"sched.need_spinning", RT_schedt_needspinning},
@@ -163,7 +160,7 @@ static void set_sched(struct rt *rt, struct snap *s, const struct rt_globals_cop
                           "the variable runtime.sched was not found");
         return;
     }
-    set_fields(s, l, g->sched, sched_rows, ARRAY_LEN(sched_rows));
+    counters_set(s, l, g->sched, sched_rows, ARRAY_LEN(sched_rows));
     snap_set_counter(s, "sched.threads",
                      rt_get_i(l, g->sched, RT_schedt_mnext) -
                          rt_get_i(l, g->sched, RT_schedt_nmfreed));
@@ -176,92 +173,6 @@ static void set_sched(struct rt *rt, struct snap *s, const struct rt_globals_cop
         snap_set_counter(s, "sched.goroutines_created",
                          rt_get_i(l, g->sched, RT_schedt_goroutines_created) +
                              (int64_t)ps->goroutines_created);
-}
-
-static const struct row gc_rows[] = {
-    {"gc.percent", RT_gccontroller_gc_percent},
-    {"gc.memory_limit_bytes", RT_gccontroller_memory_limit},
-    {"gc.heap_minimum_bytes", RT_gccontroller_heap_minimum},
-    {"gc.heap_live_bytes", RT_gccontroller_heap_live},
-    {"gc.heap_marked_bytes", RT_gccontroller_heap_marked},
-    {"gc.heap_scan_bytes", RT_gccontroller_heap_scan},
-    {"gc.last_heap_scan_bytes", RT_gccontroller_last_heap_scan},
-    {"gc.last_stack_scan_bytes", RT_gccontroller_last_stack_scan},
-    {"gc.globals_scan_bytes", RT_gccontroller_globals_scan},
-    {"gc.last_heap_goal_bytes", RT_gccontroller_last_heap_goal},
-    {"gc.mapped_ready_bytes", RT_gccontroller_mapped_ready},
-    {"gc.assist_time_ns", RT_gccontroller_assist_time},
-    {"gc.dedicated_mark_time_ns", RT_gccontroller_dedicated_mark_time},
-    {"gc.fractional_mark_time_ns", RT_gccontroller_fractional_mark_time},
-    {"gc.idle_mark_time_ns", RT_gccontroller_idle_mark_time},
-    {"gc.mark_start_ns", RT_gccontroller_mark_start_time},
-};
-
-static const struct row work_rows[] = {
-    {"gc.cycles_started", RT_work_cycles},
-    {"gc.mode", RT_work_mode},
-    {"gc.user_forced", RT_work_user_forced},
-    {"gc.t_sweep_term_ns", RT_work_t_sweep_term},
-    {"gc.t_mark_ns", RT_work_t_mark},
-    {"gc.t_mark_term_ns", RT_work_t_mark_term},
-    {"gc.t_end_ns", RT_work_t_end},
-    {"gc.heap_at_start_bytes", RT_work_heap0},
-    {"gc.heap_at_mark_term_bytes", RT_work_heap1},
-    {"gc.heap_marked_last_bytes", RT_work_heap2},
-    {"cpu.gc_assist_ns", RT_work_cpu_gc_assist},
-    {"cpu.gc_dedicated_ns", RT_work_cpu_gc_dedicated},
-    {"cpu.gc_idle_ns", RT_work_cpu_gc_idle},
-    {"cpu.gc_pause_ns", RT_work_cpu_gc_pause},
-    {"cpu.gc_total_ns", RT_work_cpu_gc_total},
-    {"cpu.scavenge_assist_ns", RT_work_cpu_scavenge_assist},
-    {"cpu.scavenge_background_ns", RT_work_cpu_scavenge_bg},
-    {"cpu.scavenge_total_ns", RT_work_cpu_scavenge_total},
-    {"cpu.idle_ns", RT_work_cpu_idle},
-    {"cpu.user_ns", RT_work_cpu_user},
-    {"cpu.total_ns", RT_work_cpu_total},
-};
-
-static const struct row mstats_rows[] = {
-    {"memstats.last_gc_unix_ns", RT_mstats_last_gc_unix},
-    {"gc.last_ns", RT_mstats_last_gc_nanotime},
-    {"memstats.pause_total_ns", RT_mstats_pause_total_ns},
-    {"memstats.num_gc", RT_mstats_numgc},
-    {"memstats.num_forced_gc", RT_mstats_numforcedgc},
-};
-
-/* The newest pause first, as runtime/debug.ReadGCStats orders them. */
-static void set_pauses(const struct rt_layout *l, struct snap *s, const uint8_t *memstats)
-{
-    uint64_t done = rt_get(l, memstats, RT_mstats_numgc);
-    size_t ring = l->width[RT_mstats_pause_ns] / 8, n = ring ? min_u64(done, ring) : 0;
-    char name[64];
-    for (size_t i = 0; i < n; i++) {
-        size_t at = (done - 1 - i) % ring;
-        snprintf(name, sizeof(name), "gc.pause_%zu_ns", i);
-        snap_set_counter(s, name, (int64_t)rt_get_word(l, memstats, RT_mstats_pause_ns, at));
-        snprintf(name, sizeof(name), "gc.pause_%zu_end_unix_ns", i);
-        snap_set_counter(s, name, (int64_t)rt_get_word(l, memstats, RT_mstats_pause_end, at));
-    }
-}
-
-static void set_gc(struct rt *rt, struct snap *s, const struct rt_globals_copy *g)
-{
-    const struct rt_layout *l = &rt->layout;
-    if (G(rt, gcphase))
-        snap_set_counter(s, "gc.phase", g->gcphase);
-    set_fields(s, l, g->gccontroller, gc_rows, ARRAY_LEN(gc_rows));
-    set_fields(s, l, g->work, work_rows, ARRAY_LEN(work_rows));
-    set_fields(s, l, g->memstats, mstats_rows, ARRAY_LEN(mstats_rows));
-    if (g->memstats) {
-        uint64_t bits = rt_get(l, g->memstats, RT_mstats_gc_cpu_fraction);
-        double fraction;
-        memcpy(&fraction, &bits, sizeof(fraction));
-        if (isfinite(fraction))
-            snap_set_counter(s, "memstats.gc_cpu_fraction_ppb", (int64_t)(fraction * 1e9));
-        set_pauses(l, s, g->memstats);
-    }
-    if (G(rt, memprofilerate))
-        snap_set_counter(s, "prof.mem_rate_bytes", g->memprofilerate);
 }
 
 static void set_by_size(const struct rt *rt, struct snap *s, const struct rt_memstats *m)
@@ -306,6 +217,12 @@ static void set_memstats(const struct rt *rt, struct snap *s, const struct rt_me
         {"memstats.other_sys_bytes", m->other_sys},
         {"memstats.next_gc_bytes", m->next_gc},
         {"gc.heap_goal_bytes", m->next_gc},
+        {"gc.trigger_bytes", m->trigger},
+        {"gc.limit_decides", m->limit_decides},
+        {"memstats.large_mallocs", m->large_mallocs},
+        {"memstats.large_frees", m->large_frees},
+        {"memstats.large_alloc_bytes", m->large_alloc},
+        {"memstats.large_free_bytes", m->large_free},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         snap_set_counter(s, rows[i].name, (int64_t)rows[i].value);
@@ -340,7 +257,7 @@ struct err *capture_counters(struct rt *rt, struct target *t, struct snap *s)
         e = rt_sum_ps(rt, t, &ps);
     if (!e) {
         set_sched(rt, s, &g, &ps);
-        set_gc(rt, s, &g);
+        counters_gc(rt, s, &g);
         e = rt_read_memstats(rt, t, &g, true, &m);
         if (!e) {
             set_memstats(rt, s, &m);
@@ -401,13 +318,34 @@ static void pulse_sched(const struct rt_layout *l, const struct rt_globals_copy 
     p->runq_global = (uint32_t)rt_get(l, g->sched, RT_schedt_runqsize);
 }
 
+static void pulse_memory(const struct rt_layout *l, const struct rt_globals_copy *g,
+                         const struct rt_memstats *m, struct rt_pulse *p)
+{
+    size_t ring = l->width[RT_mstats_pause_ns] / 8;
+    p->heap_live_bytes = rt_get(l, g->gccontroller, RT_gccontroller_heap_live);
+    p->heap_goal_bytes = m->next_gc;
+    p->heap_trigger_bytes = m->trigger;
+    p->heap_alloc_bytes = m->alloc;
+    p->heap_inuse_bytes = m->heap_inuse;
+    p->total_alloc_bytes = m->total_alloc;
+    p->sys_bytes = m->sys;
+    p->gc_cycles = (uint32_t)rt_get(l, g->memstats, RT_mstats_numgc);
+    if (ring && p->gc_cycles)
+        p->last_pause_ns =
+            (int64_t)rt_get_word(l, g->memstats, RT_mstats_pause_ns, (p->gc_cycles - 1) % ring);
+    if (g->work && rt_has(l, RT_work_cpu_total)) {
+        p->cpu_gc_ns = rt_get_i(l, g->work, RT_work_cpu_gc_total);
+        p->cpu_ns = rt_get_i(l, g->work, RT_work_cpu_total);
+    }
+}
+
 struct err *rt_pulse(struct rt *rt, const struct rt_pulse_options *o, struct rt_pulse *ret)
 {
     struct arena a;
     struct rt_globals_copy g;
     struct rt_ps_sum ps;
     struct rt_memstats m;
-    memset(ret, 0, sizeof(*ret));
+    *ret = (struct rt_pulse){.last_pause_ns = -1, .cpu_gc_ns = -1, .cpu_ns = -1};
     arena_init(&a);
     ret->mono_ns = clock_mono_ns();
     ret->wall_ns = clock_wall_ns();
@@ -420,11 +358,7 @@ struct err *rt_pulse(struct rt *rt, const struct rt_pulse_options *o, struct rt_
         e = rt_read_memstats(rt, rt->t, &g, false, &m);
     }
     if (!e) {
-        ret->heap_live_bytes = rt_get(&rt->layout, g.gccontroller, RT_gccontroller_heap_live);
-        ret->heap_goal_bytes = m.next_gc;
-        ret->heap_alloc_bytes = m.alloc;
-        ret->sys_bytes = m.sys;
-        ret->gc_cycles = (uint32_t)rt_get(&rt->layout, g.memstats, RT_mstats_numgc);
+        pulse_memory(&rt->layout, &g, &m, ret);
     } else if (err_code(e) == ERR_NOT_FOUND) {
         err_free(e);
         e = NULL;

@@ -16,7 +16,7 @@ struct reader {
     struct target *t;
     const struct rt_globals_copy *g;
     struct rt_memstats *m;
-    uint64_t large_alloc, large_free, large_mallocs, large_frees, tiny;
+    uint64_t tiny;
     uint64_t in_work_bufs, in_ptr_scalar_bits;
 };
 
@@ -32,10 +32,10 @@ static void sum_heap_stats(struct reader *r)
     size_t step = l->width[RT_mstats_heap_stats] / 3;
     for (size_t i = 0; i < 3; i++) {
         const uint8_t *d = r->g->memstats + l->off[RT_mstats_heap_stats] + i * step;
-        r->large_alloc += word(r, d, RT_heapstats_large_alloc);
-        r->large_free += word(r, d, RT_heapstats_large_free);
-        r->large_mallocs += word(r, d, RT_heapstats_large_alloc_count);
-        r->large_frees += word(r, d, RT_heapstats_large_free_count);
+        r->m->large_alloc += word(r, d, RT_heapstats_large_alloc);
+        r->m->large_free += word(r, d, RT_heapstats_large_free);
+        r->m->large_mallocs += word(r, d, RT_heapstats_large_alloc_count);
+        r->m->large_frees += word(r, d, RT_heapstats_large_free_count);
         r->tiny += word(r, d, RT_heapstats_tiny_alloc_count);
         r->m->stack_inuse += word(r, d, RT_heapstats_in_stacks);
         r->in_work_bufs += word(r, d, RT_heapstats_in_work_bufs);
@@ -128,20 +128,43 @@ static uint64_t limit_goal(const struct reader *r)
     return max_u64(goal, marked);
 }
 
-/* Go: heapGoalInternal; before 1.19 the goal is a variable. */
-static uint64_t heap_goal(const struct reader *r)
+/* Go: heapGoalInternal; before 1.19 the goal is a variable.  *ret_least: the trigger is no lower.
+ */
+static uint64_t heap_goal(struct reader *r, uint64_t *ret_least)
 {
     enum { MIN_RUNWAY = 64 << 10 };
+    *ret_least = 0;
     if (!rt_has(&r->rt->layout, RT_gccontroller_gc_percent_heap_goal))
         return GC(heap_goal);
     uint64_t goal = GC(gc_percent_heap_goal), limited = limit_goal(r);
+    r->m->limit_decides = limited < goal;
     if (limited < goal)
         return limited;
-    goal = max_u64(goal, GC(sweep_dist_min_trigger));
+    *ret_least = GC(sweep_dist_min_trigger);
+    goal = max_u64(goal, *ret_least);
     uint64_t triggered = GC(triggered);
     if (triggered != UINT64_MAX && goal < triggered + MIN_RUNWAY)
         goal = triggered + MIN_RUNWAY;
     return goal;
+}
+
+/* Go: gcControllerState.trigger; before 1.19 it is a variable. */
+static uint64_t heap_trigger(struct reader *r, uint64_t goal, uint64_t least)
+{
+    enum { PARTS = 64, LEAST = 45, MOST = 61, DEFAULT_HEAP_MINIMUM = 4 << 20 };
+    if (rt_has(&r->rt->layout, RT_gccontroller_trigger))
+        return GC(trigger);
+    if (goal == UINT64_MAX)
+        return goal;
+    uint64_t marked = GC(heap_marked), runway = GC(runway);
+    if (marked >= goal)
+        return goal;
+    least = max_u64(max_u64(least, marked), (goal - marked) / PARTS * LEAST + marked);
+    uint64_t most = (goal - marked) / PARTS * MOST + marked;
+    if (goal > DEFAULT_HEAP_MINIMUM)
+        most = max_u64(most, goal - DEFAULT_HEAP_MINIMUM);
+    most = max_u64(most, least);
+    return min_u64(max_u64(runway > goal ? least : goal - runway, least), most);
 }
 
 /* ---- sums ---- */
@@ -149,10 +172,10 @@ static uint64_t heap_goal(const struct reader *r)
 static void sum_objects(struct reader *r)
 {
     struct rt_memstats *m = r->m;
-    uint64_t freed = r->large_free;
-    m->total_alloc = r->large_alloc;
-    m->mallocs = r->large_mallocs + r->tiny;
-    m->frees = r->large_frees + r->tiny;
+    uint64_t freed = m->large_free;
+    m->total_alloc = m->large_alloc;
+    m->mallocs = m->large_mallocs + r->tiny;
+    m->frees = m->large_frees + r->tiny;
     const struct rt_values *sizes = &r->rt->layout.size_classes;
     for (size_t i = 0; i < sizes->n; i++) {
         m->total_alloc += m->by_size[i].mallocs * sizes->v[i];
@@ -187,7 +210,9 @@ static void sum_system(struct reader *r)
     m->other_sys = MS(other_sys);
     m->sys = m->heap_sys + m->stack_sys + m->mspan_sys + m->mcache_sys + m->buckhash_sys +
              m->gc_sys + m->other_sys;
-    m->next_gc = heap_goal(r);
+    uint64_t least;
+    m->next_gc = heap_goal(r, &least);
+    m->trigger = heap_trigger(r, m->next_gc, least);
 }
 
 static struct err *read_mheap(struct reader *r)

@@ -49,9 +49,11 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
     g->defer = rt_get(l, p, RT_g_defer);
     g->sched_ctxt = rt_get(l, p, RT_g_sched_ctxt);
     g->coroarg = rt_get(l, p, RT_g_coroarg);
+    g->xregs = rt_get(l, p, RT_g_xregs);
     g->timer = rt_get(l, p, RT_g_timer);
     g->goid = rt_get(l, p, RT_g_goid);
     g->parent_goid = rt_get(l, p, RT_g_parent_goid);
+    g->assist_bytes = rt_get_i(l, p, RT_g_gc_assist_bytes);
     g->wait_since = rt_get_i(l, p, RT_g_waitsince);
     g->sleep_when = rt_get_i(l, p, RT_g_sleep_when);
     g->status = status & ~scan;

@@ -14,13 +14,14 @@
 /* ---- before anything is touched ---- */
 
 /* What it will take, as measured: of each object its place and shape, its pointers (a word in five
- * is one, at 4.3 bytes), and what is needed meanwhile. */
+ * is one, at 4.3 bytes), and what is needed meanwhile.  What is left for later is done beside the
+ * search of the graph, which takes its memory at the same time. */
 static uint64_t memory_needed(struct rt *rt, const struct rt_capture_options *o)
 {
-    enum { BYTES_OF_OBJECT = 7, MEANWHILE = 32 << 20 };
-    struct snap *s = NULL;
+    enum { BYTES_OF_OBJECT = 7, SEARCHED = 9, MEANWHILE = 32 << 20 };
+    struct snap *s = snap_new();
     int64_t objects = 0, bytes = 0, pages = 0;
-    struct err *e = rt_capture_info(rt, &s);
+    struct err *e = capture_counters(rt, rt->t, s);
     if (!e) {
         snap_counter(s, "memstats.heap_objects", &objects);
         snap_counter(s, "memstats.heap_alloc_bytes", &bytes);
@@ -30,7 +31,7 @@ static uint64_t memory_needed(struct rt *rt, const struct rt_capture_options *o)
     snap_free(s);
     if (objects < 0 || bytes < 0 || pages < 0)
         return 0;
-    return (uint64_t)objects * BYTES_OF_OBJECT + (uint64_t)bytes / 9 +
+    return (uint64_t)objects * (BYTES_OF_OBJECT + (o->rest ? SEARCHED : 0)) + (uint64_t)bytes / 9 +
            (o->heap_memory ? (uint64_t)pages : 0) + MEANWHILE;
 }
 
@@ -94,18 +95,20 @@ struct err *capture_heap(struct capture *c)
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
     TRY(heap_read_tiny(h));
+    TRY(heap_read_code(h));
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));
     return c->o->heap_memory ? heap_read_memory(h) : NULL;
 }
 
-struct err *capture_heap_finish(struct capture *c)
+struct err *capture_heap_finish(struct capture *c, unsigned width)
 {
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
-    TRY(heap_find_shapes(h));
+    heap_name_captured(h);
+    TRY(heap_find_shapes(h, width));
     heap_masks_free(h);
     TRY(types_store(h->types, c));
     snap_set_counter(c->s, "heap.free_targets", (int64_t)h->free_targets);
@@ -120,6 +123,8 @@ void capture_heap_free(struct capture *c)
         return;
     types_free(h->types);
     vec_free(&h->closures);
+    vec_free(&h->codes);
+    vec_free(&h->code_roots);
     heap_free_typed_roots(h);
     heap_masks_free(h);
     heap_free_spans(h);

@@ -2,7 +2,8 @@
  *
  * Go: internal/runtime/maps/map.go Map, table.go, group.go (1.24+); runtime/map.go hmap, mapextra,
  * bmap (until 1.23); runtime/chan.go hchan; closures: word 0 is the code; sync/atomic Pointer;
- * sync/pool.go Pool.
+ * sync/pool.go Pool; internal/sync/hashtriemap.go node, indirect, entry (1.23:
+ * internal/concurrent).
  *
  * A Swiss map points to a directory of tables, or, while it is small, to its only group: a
  * directory's first word is a pointer, a group's never is.  Buckets of old maps end with a word
@@ -40,7 +41,7 @@ static const struct type_field *field_at(const struct rt_types *ty, const struct
 }
 
 /* What an unsafe.Pointer in a struct is known to point to: atomic.Pointer[T] says so in a field of
- * no bytes, `_ [0]*T`; a sync.Pool has arrays of sync.poolLocal. */
+ * no bytes, `_ [0]*T`; others are in a table (heap_shapes.c). */
 static uint16_t known_unsafe(struct shaper *p, const struct type_entry *e,
                              const struct type_field *f, enum snap_evidence evidence)
 {
@@ -52,10 +53,10 @@ static uint16_t known_unsafe(struct shaper *p, const struct type_entry *e,
     if (first->info.kind == GO_KIND_ARRAY && !first->count && first->elem != SNAP_NONE &&
         types_entry(ty, first->elem)->info.kind == GO_KIND_POINTER)
         return shape_of(p, SNAP_FORM_VALUE, types_entry(ty, first->elem)->elem, evidence);
-    const char *name = intern_get(&ty->names, f->name);
-    bool local = strcmp(name, "local") == 0 || strcmp(name, "victim") == 0;
-    if (local && strcmp(types_name(p->ty, e->number), "sync.Pool") == 0)
-        return shape_of(p, SNAP_FORM_ARRAY, p->pool_local, evidence);
+    const char *name = intern_get(&ty->names, f->name), *holder = types_name(p->ty, e->number);
+    for (size_t i = 0; i < SHAPE_UNSAFE; i++)
+        if (strcmp(name, shape_unsafe[i].field) == 0 && strcmp(holder, shape_unsafe[i].holder) == 0)
+            return shape_of(p, (enum snap_form)shape_unsafe[i].form, p->unsafe_type[i], evidence);
     return 0;
 }
 
@@ -292,7 +293,9 @@ static bool chan_fits(const struct shaper *p, const struct type_shape *sh,
     uint32_t elem = types_entry(p->ty, sh->type)->elem;
     bool noscan = elem == SNAP_NONE || !types_get(p->ty, elem)->ptr_bytes;
     int32_t size = p->ty->l->size[RT_STRUCT_hchan];
-    return size > 0 && (uint64_t)size <= flow_room(s) && (noscan || !(s->spanclass & 1));
+    if (size <= 0 || (uint64_t)size > flow_room(s))
+        return false; /* without a buffer it is noscan, whatever is sent */
+    return noscan || !(s->spanclass & 1) || is_class_of(p, s, (uint64_t)size);
 }
 
 static bool groups_fit(const struct shaper *p, const struct type_shape *sh,
@@ -326,6 +329,8 @@ static bool fits(const struct shaper *p, const struct type_shape *sh, const stru
     case SNAP_FORM_MAP_DIR:
     case SNAP_FORM_MAP_EXTRA:
         return !noscan;
+    case SNAP_FORM_CLOSURE:
+        return sh->type == SNAP_NONE || is_class_of(p, s, types_get(p->ty, sh->type)->size);
     default:
         return true;
     }
@@ -407,6 +412,23 @@ bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot)
     return yes;
 }
 
+uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    for (size_t i = 0; sh->form == SNAP_FORM_VALUE && i < p->tries.n; i++) {
+        const struct shape_trie *t = &p->tries.v[i];
+        if (t->node != sh->type)
+            continue;
+        enum snap_evidence ev = (enum snap_evidence)sh->evidence;
+        uint16_t inner = shape_of(p, SNAP_FORM_VALUE, t->indirect, ev);
+        uint16_t entry = shape_of(p, SNAP_FORM_VALUE, t->entry, ev);
+        bool is_inner = inner && flow_fits(p, inner, slot);
+        bool is_entry = entry && flow_fits(p, entry, slot);
+        return is_inner == is_entry ? 0 : is_inner ? inner : entry;
+    }
+    return 0;
+}
+
 /* ---- what allocation told ---- */
 
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
@@ -419,10 +441,23 @@ uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
     return shape_of(p, one ? SNAP_FORM_VALUE : SNAP_FORM_ARRAY, type, SNAP_EV_HEADER);
 }
 
+bool flow_is_directory(const struct shaper *p, uint16_t shape)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    if (p->map_table == SNAP_NONE || sh->form != SNAP_FORM_ARRAY)
+        return false;
+    const struct type_entry *e = types_entry(p->ty, sh->type);
+    return e->info.kind == GO_KIND_POINTER && e->elem == p->map_table;
+}
+
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected)
 {
     const struct type_shape *h = types_shape_get(p->ty, have);
     const struct type_shape *x = types_shape_get(p->ty, expected);
+    if (h->form == SNAP_FORM_VALUE && h->type != SNAP_NONE &&
+        ((x->form == SNAP_FORM_CHAN && h->type == p->hchan) ||
+         (x->form == SNAP_FORM_MAP && h->type == p->hmap)))
+        return expected;
     if (h->evidence != SNAP_EV_HEADER || (h->form != SNAP_FORM_VALUE && h->form != SNAP_FORM_ARRAY))
         return 0;
     if ((x->form == SNAP_FORM_MAP_GROUPS && types_entry(p->ty, x->type)->internal == h->type) ||

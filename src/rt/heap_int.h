@@ -91,6 +91,12 @@ struct heap_typed_root {
     uint64_t at;   /* offset of the pointer inside that variable */
 };
 
+/* An object of which the program's code says what it is. */
+struct heap_code_root {
+    uint32_t slot, type;
+    uint8_t form; /* enum snap_form */
+};
+
 /* Which slot an address belongs to: it is asked for every pointer of the heap, so three loads must
  * do: arena -> pages of the arena -> span.  Two levels, because arenas can lie far apart (user
  * arenas; since 1.26 the heap begins at a random address): the upper one covers the range from the
@@ -117,6 +123,14 @@ struct heap_closure {
     taddr pc;
 };
 
+/* Code that is the first word of objects: a closure's.  What it captured is a struct. */
+struct heap_code {
+    taddr pc;
+    uint32_t made;     /* type that its maker allocates for it; SNAP_NONE: not known */
+    uint32_t captured; /* the same without the code, and with names; SNAP_NONE: not known */
+    bool contrary;     /* its makers do not agree */
+};
+
 /* Which words of objects of up to 64 words are pointers: few patterns, so objects have a number. */
 enum { HEAP_MASK_WORDS = 64, HEAP_MASKS = 1 << 16 };
 struct heap_masks {
@@ -135,7 +149,9 @@ struct heap {
     uint16_t *shape;        /* the snapshot's column slot.shape; set without locks, once each */
     struct heap_pages pages;
     struct heap_masks masks;
-    VEC(struct heap_closure) closures; /* filled by heap_read_edges(), in the order of slots */
+    VEC(struct heap_closure) closures;     /* filled by heap_read_edges(), in the order of slots */
+    VEC(struct heap_code) codes;           /* of the closures, by pc; heap_read_code() fills them */
+    VEC(struct heap_code_root) code_roots; /* heap_read_code() fills, heap_find_shapes() uses it */
     VEC(struct heap_typed_root)
     typed_roots;           /* heap_type_root() fills, heap_find_shapes() uses it */
     uint64_t free_targets; /* pointers that lead to slots that hold no object */
@@ -198,7 +214,15 @@ struct err *heap_read_object(struct heap *h, taddr addr) MUST_USE; /* heap_memor
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
-struct err *heap_find_shapes(struct heap *h) MUST_USE;   /* heap_shapes.c: slot.shape */
+/* heap_shapes.c: slot.shape; width: threads, the calling one included. */
+struct err *heap_find_shapes(struct heap *h, unsigned width) MUST_USE;
+/* heap_code.c, heap_code_roots.c: which types the code of closures is allocated with; without
+ * DWARF, what variables point to.  Needs the target, before types_list(). */
+struct err *heap_read_code(struct heap *h) MUST_USE;
+/* What they captured, by name; after types_list(). */
+void heap_name_captured(struct heap *h);
+/* The code of a closure; NULL: nothing is known of it. */
+const struct heap_code *heap_code_at(const struct heap *h, taddr pc);
 /* heap_shapes.c: what DWARF knows of a root, for heap_find_shapes(): the word at byte `at` of a
  * variable (global, or on a stack) of this type points to `offset` of the object of `slot`.
  * Nothing is known when type is SNAP_NONE.  One thread. */
@@ -209,8 +233,8 @@ void heap_free_typed_roots(struct heap *h);
 struct err *capture_heap_room(struct rt *rt, const struct rt_capture_options *o) MUST_USE;
 /* What needs the target, which is frozen, or a core: all but what objects are. */
 struct err *capture_heap(struct capture *c) MUST_USE;
-/* After it was let go: what objects are. */
-struct err *capture_heap_finish(struct capture *c) MUST_USE;
+/* After it was let go: what objects are; width: threads. */
+struct err *capture_heap_finish(struct capture *c, unsigned width) MUST_USE;
 void capture_heap_free(struct capture *c);
 
 #endif

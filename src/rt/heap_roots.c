@@ -17,11 +17,6 @@
 enum { BLOCK = 256 << 10, MASK_WORDS = BLOCK / 8, PASSES_MAX = 16 };
 #define SECTION_MAX (UINT64_C(1) << 36)
 
-struct section {
-    taddr lo, hi;
-    taddr mask;
-};
-
 struct data_scan {
     struct heap *h;
     struct heap_globals *globals;
@@ -31,7 +26,8 @@ struct data_scan {
     uint64_t unreadable;
 };
 
-static void take_pointer(struct data_scan *d, taddr at, uint64_t v)
+/* dynamic: the word before it is none that the garbage collector looks at; 0: it does. */
+static void take_pointer(struct data_scan *d, taddr at, uint64_t v, uint64_t dynamic)
 {
     struct heap *h = d->h;
     struct snap *s = h->c->s;
@@ -54,10 +50,17 @@ static void take_pointer(struct data_scan *d, taddr at, uint64_t v)
     struct heap_word word;
     if (heap_global_word(d->globals, at, &word))
         heap_tell_type(h, heap_globals_dwarf(d->globals), &word, at, slot, offset);
+    else if (dynamic)
+        heap_tell_dynamic(h, dynamic, slot, offset);
+}
+
+static bool is_pointer(const struct data_scan *d, size_t word)
+{
+    return d->mask[word / 8] >> word % 8 & 1;
 }
 
 /* Words [at, at + n) of a section. */
-static void scan_block(struct data_scan *d, const struct section *x, taddr at, size_t bytes)
+static void scan_block(struct data_scan *d, const struct heap_section *x, taddr at, size_t bytes)
 {
     size_t n = bytes / 8, first = (at - x->lo) / 8;
     struct err *e = target_read(d->h->c->t, x->mask + first / 8, d->mask, (n + 7) / 8);
@@ -65,21 +68,24 @@ static void scan_block(struct data_scan *d, const struct section *x, taddr at, s
         e = target_read(d->h->c->t, at, d->words, n * 8);
     d->unreadable += e ? n : 0;
     for (size_t i = 0; !e && i < n; i++)
-        if (d->mask[i / 8] >> i % 8 & 1 && d->words[i])
-            take_pointer(d, at + 8 * i, d->words[i]);
+        if (is_pointer(d, i) && d->words[i])
+            take_pointer(d, at + 8 * i, d->words[i],
+                         i && !is_pointer(d, i - 1) ? d->words[i - 1] : 0);
     err_free(e);
 }
 
-static struct err *read_sections(struct rt *rt, struct target *t, const struct rt_module *m,
-                                 struct section ret[2])
+struct err *heap_sections(struct rt *rt, struct target *t, const struct rt_module *m,
+                          struct heap_section ret[2])
 {
     const struct rt_layout *l = &rt->layout;
     size_t size = (size_t)l->size[RT_STRUCT_moduledata];
     uint8_t *md = mem_alloc(size);
     struct err *e = target_read(t, m->moduledata, md, size);
-    ret[0] = (struct section){rt_get(l, md, RT_moduledata_data), rt_get(l, md, RT_moduledata_edata),
+    ret[0] =
+        (struct heap_section){rt_get(l, md, RT_moduledata_data), rt_get(l, md, RT_moduledata_edata),
                               rt_get_word(l, md, RT_moduledata_gcdatamask, 1)};
-    ret[1] = (struct section){rt_get(l, md, RT_moduledata_bss), rt_get(l, md, RT_moduledata_ebss),
+    ret[1] =
+        (struct heap_section){rt_get(l, md, RT_moduledata_bss), rt_get(l, md, RT_moduledata_ebss),
                               rt_get_word(l, md, RT_moduledata_gcbssmask, 1)};
     free(md);
     return e;
@@ -89,8 +95,8 @@ static struct err *scan_modules(struct data_scan *d)
 {
     struct rt *rt = d->h->c->rt;
     for (size_t i = 0; i < rt->nmodules; i++) {
-        struct section x[2];
-        TRY(read_sections(rt, d->h->c->t, &rt->modules[i], x));
+        struct heap_section x[2];
+        TRY(heap_sections(rt, d->h->c->t, &rt->modules[i], x));
         for (size_t k = 0; k < 2; k++) {
             if (x[k].hi < x[k].lo || x[k].hi - x[k].lo > SECTION_MAX || x[k].lo & 7)
                 return err_new(ERR_BAD_DATA, "the bounds of the data make no sense");

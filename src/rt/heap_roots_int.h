@@ -64,6 +64,16 @@ uint32_t stackmaps_place_at(struct stackmaps *sm, uint32_t map, int32_t off);
  * abi.RegArgs. */
 const struct stackmap_object *stackmap_regargs(void);
 
+/* ---- heap_roots.c ---- */
+
+/* What a module has pointers in: data, then bss.  mask: address of its bits. */
+struct heap_section {
+    taddr lo, hi;
+    taddr mask;
+};
+struct err *heap_sections(struct rt *rt, struct target *t, const struct rt_module *m,
+                          struct heap_section ret[2]) MUST_USE;
+
 /* ---- heap_words.c: what DWARF says of a word inside a variable ---- */
 
 /* A word `at` bytes from the start of a value. */
@@ -83,6 +93,9 @@ bool heap_word_at(struct dwarf *dw, uint64_t var, uint64_t at, struct buf *path,
 uint64_t heap_die_size(struct dwarf *dw, uint64_t type);
 /* The number of the type of a DIE; SNAP_NONE: none. */
 uint32_t heap_type_of(struct heap *h, struct dwarf *dw, uint64_t die);
+/* Tells what the second word of an interface value, which points to `offset` of an object, says
+ * about it; word: the first. */
+void heap_tell_dynamic(struct heap *h, taddr word, uint32_t slot, uint64_t offset);
 /* Tells what the word, which lies at addr and points to `offset` of an object, says about it. */
 void heap_tell_type(struct heap *h, struct dwarf *dw, const struct heap_word *word, taddr addr,
                     uint32_t slot, uint64_t offset);

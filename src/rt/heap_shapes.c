@@ -1,10 +1,10 @@
 /* heap_shapes.c - what each object of the heap is.
  *
  * Evidence, best first: what allocation wrote beside an object (set by heap_edges.c already), the
- * dynamic types of interface values, variables whose type DWARF knows, and then flow: the type of a
- * field tells what the field points to, and so on through the whole graph.  What is left is
- * guessed (heap_guess.c).  The first shape an object gets stays, so the order of the passes is the
- * order of evidence.
+ * dynamic types of interface values, what code says of the closures it makes (heap_code.c),
+ * variables whose type DWARF knows, and then flow: the type of a field tells what the field points
+ * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape
+ * an object gets stays, so the order of the passes is the order of evidence.
  *
  * Interior pointers tell nothing (they may point into an array, a field), but that the block of
  * the tiny allocator they point into holds several values.
@@ -18,7 +18,7 @@
 #include "base/pool.h"
 #include "rt/heap_shapes_int.h"
 
-enum { RANGE = 1 << 16 };
+enum { RANGE = 1 << 16, FOLLOW_BATCH = 64 };
 
 void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at)
 {
@@ -35,20 +35,33 @@ void heap_free_typed_roots(struct heap *h)
 
 /* ---- one object ---- */
 
+/* It is followed again: more is known of its words now. */
+static void refine(struct shaper *p, struct shape_worker *w, uint16_t better, uint32_t slot)
+{
+    atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+    if (slot >= p->h->nscan)
+        return;
+    atomic_fetch_and_explicit(&p->done[slot / 64], ~(UINT64_C(1) << slot % 64),
+                              memory_order_relaxed);
+    vec_push(&w->stack, slot);
+}
+
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
 {
     uint16_t have = atomic_load_explicit(&p->shape[slot], memory_order_relaxed);
     if (have) {
         uint16_t better = have == shape ? 0 : flow_refine(p, have, shape);
         if (better)
-            atomic_store_explicit(&p->shape[slot], better, memory_order_relaxed);
+            refine(p, w, better, slot);
         else
             w->conflicts += have != shape;
         return;
     }
     if (!flow_fits(p, shape, slot)) {
-        w->misfits++;
-        return;
+        shape = flow_instead(p, shape, slot);
+        w->misfits += !shape;
+        if (!shape)
+            return;
     }
     if (atomic_compare_exchange_strong_explicit(&p->shape[slot], &have, shape, memory_order_relaxed,
                                                 memory_order_relaxed) &&
@@ -63,6 +76,30 @@ static bool take(struct shaper *p, uint32_t slot)
     return !(atomic_fetch_or_explicit(&p->done[slot / 64], bit, memory_order_relaxed) & bit);
 }
 
+/* ---- waiting for memory ----
+ *
+ * Every object and every pointer lies somewhere else, so that nearly all time would go by waiting.
+ * Objects are taken in batches, and the shapes found for what they point to are assigned later, so
+ * that what is needed is on its way meanwhile. */
+
+static void assign_found(struct shaper *p, struct shape_worker *w)
+{
+    for (unsigned i = 0; i < w->nfound; i++)
+        shaper_assign(p, w, w->found[i].shape, w->found[i].slot);
+    w->nfound = 0;
+}
+
+static inline void found(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot)
+{
+    __builtin_prefetch((const void *)&p->shape[slot], 1);
+    __builtin_prefetch(&p->span_at[slot / 64]);
+    if (slot < p->h->nscan)
+        __builtin_prefetch(&p->h->masks.number[slot]);
+    w->found[w->nfound++] = (struct shape_found){slot, shape};
+    if (w->nfound == ARRAY_LEN(w->found))
+        assign_found(p, w);
+}
+
 static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
 {
     struct snap_edges it;
@@ -75,21 +112,31 @@ static void follow(struct shaper *p, struct shape_worker *w, uint32_t slot)
             continue;
         uint16_t child = flow_of_word(p, shape, it.word, it.target);
         if (child)
-            shaper_assign(p, w, child, it.target);
+            found(p, w, child, it.target);
     }
 }
 
-/* ---- following, by all workers ---- */
-
-static void prefetch(const struct shaper *p, const struct shape_worker *w)
+static void follow_batch(struct shaper *p, struct shape_worker *w)
 {
-    if (w->stack.n < 4)
-        return;
-    uint32_t at = p->s->scanslot.edges[w->stack.v[w->stack.n - 2]];
-    __builtin_prefetch(&p->s->scanslot.edges[w->stack.v[w->stack.n - 4]]);
-    if (at)
-        __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    uint32_t slots[FOLLOW_BATCH];
+    size_t n = min_u64(w->stack.n, FOLLOW_BATCH);
+    w->stack.n -= n;
+    memcpy(slots, w->stack.v + w->stack.n, n * sizeof(*slots));
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch(&p->s->scanslot.edges[slots[i]]);
+        __builtin_prefetch((const void *)&p->shape[slots[i]]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = p->s->scanslot.edges[slots[i]];
+        if (at)
+            __builtin_prefetch(&p->s->edge.byte[at - 1]);
+    }
+    for (size_t i = 0; i < n; i++)
+        follow(p, w, slots[i]);
+    assign_found(p, w);
 }
+
+/* ---- following, by all workers ---- */
 
 /* Gives the oldest slots of a long stack to whoever has nothing to do. */
 static void hand_over(struct shaper *p, struct shape_worker *w)
@@ -107,9 +154,7 @@ static void hand_over(struct shaper *p, struct shape_worker *w)
 static void drain(struct shaper *p, struct shape_worker *w)
 {
     while (w->stack.n) {
-        uint32_t slot = w->stack.v[--w->stack.n];
-        prefetch(p, w);
-        follow(p, w, slot);
+        follow_batch(p, w);
         if (w->stack.n > 4 * SHAPE_BLOCK)
             hand_over(p, w);
     }
@@ -182,13 +227,23 @@ struct err *shaper_propagate(struct shaper *p)
 
 /* ---- what is known before ---- */
 
+/* What allocation wrote beside the object.  A map's directory has to wait for its map. */
+static void take_header(struct shaper *p, struct shape_worker *w, uint32_t type, uint32_t slot)
+{
+    uint16_t shape = flow_of_header(p, type, slot);
+    bool late = flow_is_directory(p, shape);
+    if (late)
+        vec_push(&w->late, ((struct shape_late){slot, shape}));
+    p->shape[slot] = late ? 0 : shape;
+}
+
 /* Headers carry the type of the element; interfaces name types; interior pointers mean tiny. */
 static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
 {
     struct snap_edges it;
     const struct type_shape *sh = types_shape_get(p->ty, p->shape[slot]);
     if (sh->evidence == SNAP_EV_HEADER)
-        p->shape[slot] = flow_of_header(p, sh->type, slot);
+        take_header(p, w, sh->type, slot);
     snap_edges_init(&it, p->s, slot);
     while (snap_edges_next(&it)) {
         if (it.flags & SNAP_EDGE_INTERIOR) {
@@ -201,20 +256,43 @@ static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
         } else if (it.type != SNAP_NONE) {
             uint16_t child = flow_of_interface(p, it.type, SNAP_EV_INTERFACE);
             if (child)
-                shaper_assign(p, w, child, it.target);
+                found(p, w, child, it.target);
         }
     }
 }
 
-static struct err *look_job(void *arg, size_t range, unsigned worker)
+static void look_at_range(struct shaper *p, struct shape_worker *w, size_t range)
 {
-    struct shaper *p = arg;
     uint32_t end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
     for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
         if (p->s->scanslot.edges[slot] || p->shape[slot])
-            look_at(p, &p->workers[worker], slot);
-    p->workers[worker].stack.n = 0;
+            look_at(p, w, slot);
+    assign_found(p, w);
+    w->stack.n = 0;
+}
+
+static struct err *look_job(void *arg, size_t i, unsigned worker)
+{
+    struct shaper *p = arg;
+    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
+    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;)
+        look_at_range(p, &p->workers[worker], k);
     return NULL;
+}
+
+/* Those that nothing of a better shape led to. */
+static struct err *take_late(struct shaper *p)
+{
+    bool any = false;
+    for (unsigned i = 0; i < p->nworkers; i++)
+        for (size_t k = 0; k < p->workers[i].late.n; k++) {
+            const struct shape_late *l = &p->workers[i].late.v[k];
+            if (p->shape[l->slot])
+                continue;
+            p->shape[l->slot] = l->shape;
+            any = true;
+        }
+    return any ? shaper_propagate(p) : NULL;
 }
 
 static void take_roots(struct shaper *p)
@@ -227,15 +305,55 @@ static void take_roots(struct shaper *p)
     }
 }
 
+/* What the code says of variables: they lead to such objects. */
+static void take_code_roots(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->code_roots.n; i++) {
+        const struct heap_code_root *r = &p->h->code_roots.v[i];
+        uint32_t type = r->type;
+        uint16_t shape = types_shape(p->ty, (enum snap_form)r->form, type, SNAP_NONE, SNAP_EV_CODE);
+        if (shape)
+            shaper_assign(p, &p->workers[0], shape, r->slot);
+    }
+}
+
 /* ---- closures ---- */
 
-/* Closures are told by their first word, the code, which was noted when they were read. */
+/* A closure whose code is known: what allocation or an interface told is a value of the type it was
+ * made of, or a closure of no known code. */
+static void make_closure(struct shaper *p, const struct heap_closure *c,
+                         const struct heap_code *code)
+{
+    const struct type_shape *have = types_shape_get(p->ty, p->shape[c->slot]);
+    bool is_made = have->form == SNAP_FORM_VALUE && have->type == code->made;
+    if (p->shape[c->slot] && have->form != SNAP_FORM_CLOSURE && !is_made)
+        return;
+    enum snap_evidence ev = p->shape[c->slot] ? (enum snap_evidence)have->evidence : SNAP_EV_CODE;
+    uint16_t shape = types_shape(p->ty, SNAP_FORM_CLOSURE, code->captured, c->pc, ev);
+    if (flow_fits(p, shape, c->slot))
+        p->shape[c->slot] = shape;
+}
+
+/* Closures of which code told what they captured. */
+static void take_closures(struct shaper *p)
+{
+    const struct heap_code *code = NULL;
+    for (size_t i = 0; i < p->h->closures.n; i++) {
+        const struct heap_closure *c = &p->h->closures.v[i];
+        if (!code || code->pc != c->pc)
+            code = heap_code_at(p->h, c->pc);
+        if (code && code->captured != SNAP_NONE)
+            make_closure(p, c, code);
+    }
+}
+
+/* Other closures are told by their first word, the code, which was noted when they were read. */
 static void name_closures(struct shaper *p)
 {
     for (size_t i = 0; i < p->h->closures.n; i++) {
         const struct heap_closure *c = &p->h->closures.v[i];
         const struct type_shape *sh = types_shape_get(p->ty, p->shape[c->slot]);
-        if (sh->form == SNAP_FORM_CLOSURE)
+        if (sh->form == SNAP_FORM_CLOSURE && sh->type == SNAP_NONE)
             p->shape[c->slot] = types_shape(p->ty, SNAP_FORM_CLOSURE, SNAP_NONE, c->pc,
                                             (enum snap_evidence)sh->evidence);
     }
@@ -243,12 +361,77 @@ static void name_closures(struct shaper *p)
 
 /* ---- all ---- */
 
+/* Go: sync/pool.go Pool; runtime/runtime2.go g, set by runtime/pprof/runtime.go
+ * SetGoroutineLabels; sync/map.go entry (until 1.19). */
+const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE] = {
+    {"sync.Pool", "local", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"sync.Pool", "victim", "sync.poolLocal", SNAP_FORM_ARRAY},
+    {"runtime.g", "labels", "pprof.labelMap", SNAP_FORM_VALUE},
+    {"sync.entry", "p", "interface {}", SNAP_FORM_VALUE},
+};
+
 static uint32_t type_named(struct rt_types *ty, const char *name)
 {
     for (uint32_t i = 0; i < ty->n; i++)
         if (types_entry(ty, i)->info.kind == GO_KIND_STRUCT && strcmp(types_name(ty, i), name) == 0)
             return i;
     return SNAP_NONE;
+}
+
+static void find_types(struct shaper *p)
+{
+    struct rt_types *ty = p->ty;
+    p->hchan = p->hmap = SNAP_NONE;
+    for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+        p->unsafe_type[k] = SNAP_NONE;
+    for (uint32_t i = ty->n; i-- > 0;) {
+        uint8_t kind = types_entry(ty, i)->info.kind;
+        if (kind != GO_KIND_STRUCT && kind != GO_KIND_MAP && kind != GO_KIND_INTERFACE)
+            continue;
+        const char *name = types_name(ty, i);
+        if (strcmp(name, "runtime.hchan") == 0)
+            p->hchan = i;
+        if (strcmp(name, "runtime.hmap") == 0 || strcmp(name, "maps.Map") == 0)
+            p->hmap = i;
+        for (size_t k = 0; k < SHAPE_UNSAFE; k++)
+            if (strcmp(name, shape_unsafe[k].type) == 0)
+                p->unsafe_type[k] = i;
+    }
+}
+
+static uint32_t type_with(struct rt_types *ty, const char *package, const char *name,
+                          const char *arguments)
+{
+    struct buf b = {0};
+    buf_printf(&b, "%s%s%s", package, name, arguments);
+    uint32_t type = type_named(ty, buf_text(&b));
+    buf_free(&b);
+    return type;
+}
+
+static void find_tries(struct shaper *p)
+{
+    static const char *const packages[] = {"sync.", "concurrent."};
+    struct buf name = {0};
+    for (uint32_t i = 0; i < p->ty->n; i++) {
+        const struct type_entry *e = types_entry(p->ty, i);
+        if (e->info.kind != GO_KIND_STRUCT || e->info.size != 1)
+            continue;
+        for (size_t k = 0; k < ARRAY_LEN(packages); k++) {
+            const char *of = types_name(p->ty, i);
+            size_t n = strlen(packages[k]);
+            if (strncmp(of, packages[k], n) != 0 || strncmp(of + n, "node[", 5) != 0)
+                continue;
+            struct shape_trie t = {.node = i};
+            buf_clear(&name);
+            buf_str(&name, of + n + 4);
+            const char *arguments = buf_text(&name);
+            t.indirect = type_with(p->ty, packages[k], "indirect", arguments);
+            t.entry = type_with(p->ty, packages[k], "entry", arguments);
+            vec_push(&p->tries, t);
+        }
+    }
+    buf_free(&name);
 }
 
 static void index_spans(struct shaper *p)
@@ -266,9 +449,9 @@ static void index_spans(struct shaper *p)
     }
 }
 
-static struct err *shaper_open(struct shaper *p, struct heap *h)
+static struct err *shaper_open(struct shaper *p, struct heap *h, unsigned width)
 {
-    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = pool_width()};
+    *p = (struct shaper){.h = h, .ty = h->types, .s = h->c->s, .nworkers = width};
     p->shape = (_Atomic uint16_t *)h->shape;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
@@ -283,15 +466,18 @@ static struct err *shaper_open(struct shaper *p, struct heap *h)
         return err_new(ERR_NOMEM, "no memory to tell what %u objects are", h->nslots);
     if (h->nspans)
         index_spans(p);
-    p->hchan = type_named(p->ty, "runtime.hchan");
-    p->pool_local = type_named(p->ty, "sync.poolLocal");
+    find_types(p);
+    find_tries(p);
+    p->map_table = type_named(p->ty, "maps.table");
     return NULL;
 }
 
 static void shaper_close(struct shaper *p)
 {
-    for (unsigned i = 0; i < p->nworkers; i++)
+    for (unsigned i = 0; i < p->nworkers; i++) {
         vec_free(&p->workers[i].stack);
+        vec_free(&p->workers[i].late);
+    }
     for (size_t i = 0; p->flow && i < TYPES_SHAPES_MAX; i++)
         free(p->flow[i]);
     for (size_t i = 0; i < p->blocks.n; i++)
@@ -300,6 +486,7 @@ static void shaper_close(struct shaper *p)
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->more);
     free(p->workers);
+    vec_free(&p->tries);
     free(p->spans);
     free(p->span_at);
     free((void *)p->done);
@@ -308,15 +495,19 @@ static void shaper_close(struct shaper *p)
     free((void *)p->pattern_fits);
 }
 
-struct err *heap_find_shapes(struct heap *h)
+struct err *heap_find_shapes(struct heap *h, unsigned width)
 {
     struct shaper p;
-    struct err *e = shaper_open(&p, h);
+    struct err *e = shaper_open(&p, h, width);
     if (!e && h->nspans)
-        e = pool_run(((size_t)h->nscan + RANGE - 1) / RANGE, look_job, &p);
+        e = pool_run(p.nworkers, look_job, &p);
     if (!e && h->nspans) {
+        take_closures(&p);
         take_roots(&p);
+        take_code_roots(&p);
         e = shaper_propagate(&p);
+        if (!e)
+            e = take_late(&p);
     }
     if (!e && h->nspans)
         e = heap_guess(&p);

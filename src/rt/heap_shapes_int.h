@@ -35,8 +35,37 @@ struct shape_fit {
     _Atomic uint64_t known[4], fits[4];
 };
 
+/* An object whose header tells less than what points to it may. */
+struct shape_late {
+    uint32_t slot;
+    uint16_t shape; /* by its header */
+};
+
+/* The nodes of a hash trie (sync.Map since Go 1.24) are pointed to by what both kinds begin with.
+ */
+struct shape_trie {
+    uint32_t node, indirect, entry; /* types; the latter two may be SNAP_NONE */
+};
+
+/* To be assigned when the memory of the slot has come. */
+struct shape_found {
+    uint32_t slot;
+    uint16_t shape;
+};
+
+/* Fields that are an unsafe.Pointer, but always to the same: of struct `holder`. */
+enum { SHAPE_UNSAFE = 4 };
+struct shape_unsafe {
+    const char *holder, *field, *type;
+    uint8_t form;
+};
+extern const struct shape_unsafe shape_unsafe[SHAPE_UNSAFE];
+
 struct shape_worker {
     VEC(uint32_t) stack;
+    VEC(struct shape_late) late;
+    struct shape_found found[256];
+    unsigned nfound;
     uint64_t conflicts, misfits;
 };
 
@@ -52,9 +81,13 @@ struct shaper {
     _Atomic uint64_t *pattern_fits;     /* SHAPE_PATTERNS answers of flow_fits(); owned */
     _Atomic uint64_t *done;             /* bits of slots whose edges were followed */
     uint32_t hchan;                     /* type runtime.hchan; SNAP_NONE: not found */
-    uint32_t pool_local;                /* type sync.poolLocal */
+    uint32_t map_table;                 /* type internal/runtime/maps.table (1.24+) */
+    VEC(struct shape_trie) tries;
+    uint32_t hmap;                      /* type of a map's header; SNAP_NONE: not found */
+    uint32_t unsafe_type[SHAPE_UNSAFE]; /* of shape_unsafe[]; SNAP_NONE: not found */
     struct shape_worker *workers;
     unsigned nworkers;
+    _Atomic size_t next_range; /* of slots to be looked at */
 
     pthread_mutex_t lock; /* of the blocks of slots to be followed */
     pthread_cond_t more;
@@ -80,14 +113,18 @@ uint16_t flow_of_interface(struct shaper *p, uint32_t type, enum snap_evidence e
 uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t target);
 /* Whether the object of a slot can have a shape. */
 bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot);
+/* What fits the slot when a shape does not, but may stand for others; 0: nothing, or several. */
+uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot);
 bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words);
 bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room);
 /* Bytes for the data of an object of the span. */
 uint64_t flow_room(const struct heap_span *s);
 /* A value of the type, or an array of such values, whatever fills the slot better. */
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
+/* Whether a shape by header is that of a map's directory, which does not say of which map. */
+bool flow_is_directory(const struct shaper *p, uint16_t shape);
 /* A better shape for an object whose allocation told its type: groups of a map, buffer of a
- * channel. */
+ * channel; or of which only was known that it is a channel or a map.  0: none. */
 uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
 
 /* ---- heap_shapes.c ---- */

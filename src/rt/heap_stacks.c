@@ -16,6 +16,12 @@
  * compiler makes no maps.  What the runtime does on the thread's own stack (g0) for it is not
  * looked at, nor does the runtime.
  *
+ * Vector registers: a signal that stops a goroutine puts them into the frame of the call it makes
+ * up, which is looked through, or off the stack (runtime/preempt_xreg.go, 1.26), where the runtime
+ * does not look at first (1.26), and then does (xRegScan, 1.27).  Those of a goroutine that runs
+ * count where they would count then; in every release while it is in assembler: memmove may have
+ * loaded words that it has already overwritten.
+ *
  * Invariants: a word is a root once; roots come in the order of goroutines; the first frame is 0.
  *
  * Speed: stacks are sorted by address and neighbours read together; workers share nothing but the
@@ -61,11 +67,13 @@ struct stack_worker {
     size_t seen_cap;
     uint8_t *buf;
     size_t cap;
-    uint64_t frames, free_targets, no_map, lost, shallow;
+    uint64_t frames, free_targets, no_map, lost, shallow, no_vectors;
+    bool vectors; /* pointers in vector registers count */
 
     const struct goroutine *g; /* the goroutine of the moment, and bytes [lo, hi) of its stack */
     const uint8_t *p;
     taddr lo, hi;
+    bool injected, in_asm; /* a signal made up one of its calls; its innermost frame is assembler */
 };
 
 /* ---- words ---- */
@@ -231,6 +239,8 @@ static void walk(struct stack_worker *w)
             return;
         }
         all_asm = all_asm && m.flags & STACKMAP_ASM;
+        w->injected |= (m.flags & STACKMAP_INJECTED) != 0;
+        w->in_asm |= !n && m.flags & STACKMAP_ASM;
         in.conservative = blind || m.flags & (STACKMAP_INJECTED | STACKMAP_NO_MAP) ||
                           (runs && (all_asm || m.flags & STACKMAP_BARRIER));
         w->no_map += (m.flags & STACKMAP_NO_MAP) && !runs;
@@ -330,15 +340,55 @@ static void take_defers(struct stack_worker *w, uint32_t map)
     }
 }
 
+/* no address: they lie in no memory of the goroutine */
+static void take_loose(struct stack_worker *w, const uint64_t *v, size_t n, const struct where *in)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i])
+            take_value(w, 0, v[i], in, SNAP_NONE, STACKMAP_OFF_CONTEXT);
+}
+
+/* Vector registers that the runtime saved somewhere off the heap. */
+static void take_saved_vectors(struct stack_worker *w, taddr at, const struct where *in)
+{
+    enum { WORDS_MAX = 1024 };
+    uint64_t v[WORDS_MAX];
+    size_t n = min_u64(w->h->c->rt->layout.width[RT_p_xregs_scratch] / 8, WORDS_MAX);
+    struct err *e = at ? target_read(w->h->c->t, at, v, n * 8) : NULL;
+    w->no_vectors += e != NULL;
+    if (at && !e)
+        take_loose(w, v, n, in);
+    err_free(e);
+}
+
+/* While a signal has the goroutine stopped they are its own, shortly before and after its P's. */
+static void take_vectors(struct stack_worker *w, const struct where *in)
+{
+    const struct rt_layout *l = &w->h->c->rt->layout;
+    const struct goroutine *g = w->g;
+    if (w->vectors || w->in_asm)
+        take_loose(w, g->vectors, g->nvectors, in);
+    if (!w->vectors || !rt_has(l, RT_g_xregs) || !rt_has(l, RT_p_xregs_scratch))
+        return;
+    take_saved_vectors(w, g->g.xregs, in);
+    for (size_t i = 0; w->injected && g->source == G_REGS && i < w->h->c->nps; i++) {
+        const struct prec *p = &w->h->c->ps[i];
+        uint64_t cache = 0;
+        if (p->m != g->g.m)
+            continue;
+        take_saved_vectors(w, p->addr + (taddr)l->off[RT_p_xregs_scratch], in);
+        if (rt_has(l, RT_p_xregs_cache) &&
+            word_of(w, p->addr + (taddr)l->off[RT_p_xregs_cache], &cache))
+            take_saved_vectors(w, cache, in);
+    }
+}
+
 static void take_registers(struct stack_worker *w, uint32_t map)
 {
     struct where in = {map, 0, true};
     size_t first = w->roots.n;
-    for (size_t i = 0; i < w->g->nregs; i++) {
-        /* no address: it lies in no memory of the goroutine */
-        if (w->g->regs[i])
-            take_value(w, 0, w->g->regs[i], &in, SNAP_NONE, STACKMAP_OFF_CONTEXT);
-    }
+    take_loose(w, w->g->regs, w->g->nregs, &in);
+    take_vectors(w, &in);
     for (size_t i = first; i < w->roots.n; i++) {
         bool twice = false;
         for (size_t k = first; k < i; k++)
@@ -374,6 +424,7 @@ static struct err *scan(struct stack_worker *w, const struct goroutine *g, const
     w->lo = lo;
     w->hi = hi;
     w->objects.n = w->sps.n = 0;
+    w->injected = w->in_asm = false;
     if (!make_room(w))
         return err_new(ERR_NOMEM, "no memory for a stack of %llu bytes",
                        (unsigned long long)(hi - lo));
@@ -597,11 +648,12 @@ static void add_rows(struct stacks_job *j, struct heap_names *names)
 static void note_gaps(struct stacks_job *j, unsigned n)
 {
     struct snap *s = j->h->c->s;
-    uint64_t no_map = 0, lost = 0, shallow = 0;
+    uint64_t no_map = 0, lost = 0, shallow = 0, no_vectors = 0;
     for (unsigned i = 0; i < n; i++) {
         no_map += j->workers[i].no_map;
         lost += j->workers[i].lost;
         shallow += j->workers[i].shallow;
+        no_vectors += j->workers[i].no_vectors;
         j->h->free_targets += j->workers[i].free_targets;
     }
     if (no_map)
@@ -609,6 +661,7 @@ static void note_gaps(struct stacks_job *j, unsigned n)
                           "the function has none: every word was taken for a pointer");
     heap_note_unread(j->h, lost, "roots of outer frames", "the stack could not be followed");
     heap_note_unread(j->h, shallow, "roots of stacks", "the stack is not readable");
+    heap_note_unread(j->h, no_vectors, "roots of saved registers", "the memory is not readable");
 }
 
 static void free_worker(struct stack_worker *w)
@@ -625,12 +678,23 @@ static void free_worker(struct stack_worker *w)
     free(w->buf);
 }
 
+/* Whether the runtime finds pointers in the vector registers of whom it stops, where there are any.
+ */
+static bool sees_vectors(const struct rt *rt)
+{
+    struct pcln_func f;
+    return !rt_has(&rt->layout, RT_g_xregs) ||
+           pcln_find_name(&rt->modules[0].pcln, "runtime.xRegScan", &f);
+}
+
 struct err *heap_read_stacks(struct heap *h)
 {
     unsigned n = pool_width();
+    bool vectors = sees_vectors(h->c->rt);
     struct stacks_job j = {.h = h, .workers = mem_alloc(n * sizeof(*j.workers))};
     for (unsigned i = 0; i < n; i++) {
         j.workers[i].h = h;
+        j.workers[i].vectors = vectors;
         j.workers[i].maps = stackmaps_new(h);
     }
     struct err *e = choose(&j);

@@ -115,11 +115,8 @@ uint32_t heap_type_of(struct heap *h, struct dwarf *dw, uint64_t die)
     return die == DWARF_NO_ID || !dw ? SNAP_NONE : types_of_dwarf(h->types, dw, die);
 }
 
-/* The value of an interface: the pointer itself, or what it points to. */
-static void tell_dynamic(struct heap *h, taddr addr, uint32_t slot, uint64_t offset)
+void heap_tell_dynamic(struct heap *h, taddr word, uint32_t slot, uint64_t offset)
 {
-    taddr word = 0;
-    err_free(target_read_u64(h->c->t, addr - 8, &word));
     uint32_t type = word ? types_of_interface(h->types, word) : SNAP_NONE;
     if (type == SNAP_NONE)
         return;
@@ -132,8 +129,11 @@ static void tell_dynamic(struct heap *h, taddr addr, uint32_t slot, uint64_t off
 void heap_tell_type(struct heap *h, struct dwarf *dw, const struct heap_word *word, taddr addr,
                     uint32_t slot, uint64_t offset)
 {
-    if (word->dynamic)
-        tell_dynamic(h, addr, slot, offset);
-    else
+    taddr first = 0;
+    if (word->dynamic) {
+        err_free(target_read_u64(h->c->t, addr - 8, &first));
+        heap_tell_dynamic(h, first, slot, offset);
+    } else {
         heap_type_root(h, slot, offset, heap_type_of(h, dw, word->var), word->at);
+    }
 }

@@ -43,12 +43,24 @@ struct rt_capture_options {
     bool heap_memory;          /* with heap: what is in them, too */
     taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
     struct progress *progress; /* NULL: none */
+    struct rt_rest **rest; /* not NULL: what the objects of the heap are is left to rt_rest_finish()
+                              (NULL is put there when nothing is left) */
 };
 
 /* Reads everything issue "Foundation" asks for into a new snapshot.  The target of the rt may be
  * live or a core.  What could not be read is in its `missing` table. */
 struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o,
                        struct snap **ret) MUST_USE;
+
+/* The part of a capture that needs the target no more: what the objects of the heap are
+ * (slot.shape, and the tables shape, type and field, which are empty until then).  It takes about
+ * as long as to search the graph, and both read the pointers only, so they may be done at the same
+ * time.  Owner: the caller, with rt_rest_free(), before the snapshot and the rt go. */
+struct rt_rest;
+/* Once.  width: threads, the calling one included.  Nobody else may write to the snapshot, or read
+ * what is written here, meanwhile. */
+struct err *rt_rest_finish(struct rt_rest *r, unsigned width) MUST_USE;
+void rt_rest_free(struct rt_rest *r);
 
 /* Identity, build information and runtime counters (schedtrace, MemStats, GC) alone, read live
  * without stopping anything: what `info` shows. */
@@ -69,6 +81,11 @@ struct rt_pulse {
     uint32_t gomaxprocs, idle_procs;
     uint32_t runq_global, runq_local, runq_local_max;
     uint64_t heap_live_bytes, heap_goal_bytes, heap_alloc_bytes, sys_bytes;
+    uint64_t heap_trigger_bytes; /* the next cycle begins there; UINT64_MAX: none by itself */
+    uint64_t heap_inuse_bytes;   /* spans with objects; what heap_alloc does not fill is free */
+    uint64_t total_alloc_bytes;  /* ever; the caches of the Ps not counted */
+    int64_t last_pause_ns;       /* -1: there was none */
+    int64_t cpu_gc_ns, cpu_ns;   /* processor time until the last cycle ended; -1: before Go 1.20 */
     uint32_t gc_cycles;
     bool gc_running;
 };

@@ -65,7 +65,8 @@ static void keep_stack(struct worker *w, struct goroutine *g, enum walk_end end)
     g->pc = saved_context(&g->g).pc;
     g->sp = saved_context(&g->g).sp;
     g->exact = false;
-    g->regs = NULL;
+    g->regs = g->vectors = NULL;
+    g->nregs = g->nvectors = 0;
     g->source = G_SAVED;
     g->flags &= (uint16_t) ~(SNAP_GF_STACK_PARTIAL | SNAP_GF_CGO);
     if (end != WALK_TOP)

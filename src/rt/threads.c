@@ -22,7 +22,13 @@
 
 #include "rt/capture_int.h"
 
-enum { MS_MAX = 1 << 20, SAMPLE_ROUNDS = 64, GSIGNAL_MAX = 1 << 20, G0_SCAN = 64 << 10 };
+enum {
+    MS_MAX = 1 << 20,
+    SAMPLE_ROUNDS = 64,
+    GSIGNAL_MAX = 1 << 20,
+    G0_SCAN = 64 << 10,
+    VECTORS_MAX = 64 << 10 / 8
+};
 
 /* ---- Ms ---- */
 
@@ -261,7 +267,8 @@ static enum walk_end walk_running(struct running *r, const struct arch_regs *reg
 /* The registers that a signal interrupted, when the thread is in a handler.  Whatever the handler
  * does and calls, what the kernel left at the top of the stack names this very stack; what signals
  * within the handler left lies below it. */
-static bool interrupted(struct capture *c, const struct mrec *m, taddr sp, struct arch_regs *ret)
+static bool interrupted(struct capture *c, const struct mrec *m, taddr sp,
+                        struct arch_sigframe *ret)
 {
     const struct arch *arch = target_arch(c->t);
     struct arch_sigframe frame;
@@ -274,7 +281,7 @@ static bool interrupted(struct capture *c, const struct mrec *m, taddr sp, struc
                 frame.stack_lo == m->gsignal_lo && frame.stack_n == m->gsignal_hi - m->gsignal_lo;
     free(words);
     if (found)
-        *ret = frame.regs;
+        *ret = frame;
     return found;
 }
 
@@ -286,6 +293,23 @@ static taddr without_pushed_pc(struct running *r, const struct arch_regs *regs)
     taddr word = 0;
     err_free(target_read_u64(r->c->t, regs->sp, &word));
     return word == regs->pc ? regs->sp + 8 : regs->sp;
+}
+
+/* Keeps the floating point and vector registers of a goroutine that a signal interrupted: the
+ * kernel put them on the signal stack, above all else. */
+static void keep_interrupted_vectors(struct capture *c, struct goroutine *g, const struct mrec *m,
+                                     const struct arch_sigframe *frame)
+{
+    size_t n = within(frame->extended, m->gsignal_lo, m->gsignal_hi)
+                   ? (m->gsignal_hi - frame->extended) / 8
+                   : 0;
+    if (!c->o->heap || n > VECTORS_MAX)
+        return;
+    uint64_t *words = arena_array(&c->arena, uint64_t, n);
+    struct err *e = target_read(c->t, frame->extended, words, n * 8);
+    g->vectors = words;
+    g->nvectors = e ? 0 : n;
+    err_free(e);
 }
 
 /* Where the stack was walked from, and the registers when they are the innermost frame's. */
@@ -300,15 +324,23 @@ static void keep_start(const struct running *r, struct goroutine *g, const struc
         g->regs = memcpy(arena_alloc(&r->c->arena, regs->raw_n), regs->raw, regs->raw_n);
 }
 
-static void take_running(struct capture *c, const struct mrec *m, const struct arch_regs *regs)
+/* t: the thread; NULL: its other registers are not known. */
+static void take_running(struct capture *c, const struct mrec *m, const struct arch_regs *regs,
+                         const struct target_thread *t)
 {
     struct goroutine *g = &c->gs[m->gi];
     struct worker *w = &c->workers[0];
     struct running r = {.c = c, .u = w->u, .m = m, .g = &g->g};
-    struct arch_regs before;
+    struct arch_sigframe before;
+    g->vectors = NULL;
+    g->nvectors = 0;
     if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) && interrupted(c, m, regs->sp, &before)) {
-        before.sp = without_pushed_pc(&r, &before);
-        regs = &before;
+        before.regs.sp = without_pushed_pc(&r, &before.regs);
+        regs = &before.regs;
+        keep_interrupted_vectors(c, g, m, &before);
+    } else if (t && t->extended && c->o->heap) {
+        g->nvectors = t->extended_n / 8;
+        g->vectors = memcpy(arena_alloc(&c->arena, t->extended_n), t->extended, t->extended_n);
     }
     enum walk_end end = walk_running(&r, regs);
     locals_take(c->locals, m->gi, regs);
@@ -404,7 +436,7 @@ static void add_thread(struct capture *c, const struct target_thread *t, struct 
         s->thread.sp[row] = t->regs.sp;
         s->thread.stack[row] = own_stack(c, m, &t->regs);
         if (m && runs(c, m))
-            take_running(c, m, &t->regs);
+            take_running(c, m, &t->regs, t);
     }
 }
 
@@ -452,7 +484,7 @@ static struct err *sample_thread(void *arg, const struct arch_regs *regs)
         e = capture_one_live(c, s->gi);
     if (!e && m.gi == s->gi) {
         if (c->gs[s->gi].source == G_NONE && runs(c, &m))
-            take_running(c, &m, regs);
+            take_running(c, &m, regs, NULL);
         s->done = c->gs[s->gi].source != G_NONE;
         if (s->m->thread != SNAP_NONE) {
             c->s->thread.where[s->m->thread] = (uint8_t)where_is(c, &m, regs);

@@ -53,6 +53,7 @@ struct type_entry {
     uint32_t elem, key, internal; /* SNAP_NONE: none, or unreadable */
     uint64_t count;               /* of an array */
     uint32_t field, fields;       /* in rt_types.fields */
+    bool made;                    /* ours: nothing describes it elsewhere; fields are there */
     bool opaque;                  /* a struct whose fields are not described */
     bool has_die;
     uint64_t die; /* of a type that only DWARF knows */
@@ -170,6 +171,11 @@ taddr types_params(struct rt_types *ty, const struct type_entry *e, uint32_t *re
                    uint32_t *ret_out, bool *ret_variadic);
 /* Reads how the types so far consist of others, and those in turn, until all is known. */
 void types_link(struct rt_types *ty);
+
+/* A struct of our own with the fields rt_types.fields[field ...], in values like those of `like`;
+ * all types are linked.  SNAP_NONE: there are too many. */
+uint32_t types_make_struct(struct rt_types *ty, const char *name, uint32_t like, uint32_t field,
+                           uint32_t fields);
 
 /* types_name.c */
 /* Appends the name at addr (an abi.Name) to b; false: there is none. */

@@ -284,6 +284,8 @@ void types_link(struct rt_types *ty)
     uint32_t from = ty->nlinked;
     for (; ty->nlinked < ty->n; ty->nlinked++) {
         struct type_entry *e = types_entry(ty, ty->nlinked);
+        if (e->made)
+            continue;
         if (e->has_die) {
             types_link_dwarf(ty, e);
             continue;
@@ -298,4 +300,20 @@ void types_link(struct rt_types *ty)
             types_add(ty, ptr);
     }
     types_measure_dwarf(ty, from);
+}
+
+uint32_t types_make_struct(struct rt_types *ty, const char *name, uint32_t like, uint32_t field,
+                           uint32_t fields)
+{
+    struct type_entry *e = types_new_entry(ty);
+    if (!e)
+        return SNAP_NONE;
+    e->info = *types_get(ty, like);
+    e->info.addr = 0;
+    e->has_mask = true;
+    e->made = true;
+    e->name = intern_add(&ty->names, name);
+    e->field = field;
+    e->fields = fields;
+    return types_publish(ty);
 }

@@ -11,7 +11,9 @@ enum { CACHE_BITS = 14, SHAPE_BITS = 16, KEY_CLOSURE = 1 };
 
 static uint64_t key_of(enum snap_form form, uint32_t type, taddr pc, enum snap_evidence evidence)
 {
-    uint64_t what = form == SNAP_FORM_CLOSURE ? pc + 1 : (uint64_t)type + 1;
+    /* what a closure captured is one type for each code, or not known */
+    uint64_t what =
+        form == SNAP_FORM_CLOSURE ? 2 * pc + (type != SNAP_NONE) + 1 : (uint64_t)type + 1;
     return what << 8 | (uint64_t)form << 4 | (uint64_t)evidence;
 }
 

@@ -198,6 +198,7 @@ static struct err *read_table(struct reader *r, struct cursor *c, uint64_t *at)
     t.def = find_table(t.name);
     for (size_t i = 0; i < t.ncols; i++)
         TRY(read_column(r, c, &t, at));
+    TRY(cursor_err(c)); /* so there are no more blocks than the directory has bytes for */
     for (size_t i = 0; i < t.nblocks; i++)
         vec_push(&r->ranges, ((struct range){(uint32_t)r->tables.n, i}));
     vec_push(&r->tables, t);

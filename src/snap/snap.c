@@ -91,9 +91,8 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
         void *grown = fresh ? calloc(cap, size) : realloc(*col, cap * size);
         if (!grown)
             return false;
-        if (fresh)
-            mem_scattered(grown, cap * size);
-        else
+        mem_advise(grown, cap * size);
+        if (!fresh)
             memset((char *)grown + table->cap * size, none ? 0xff : 0, (cap - table->cap) * size);
         *col = grown;
     }
@@ -159,6 +158,7 @@ struct err *snap_append_edges(struct snap *s, const uint8_t *bytes, size_t n)
         uint8_t *grown = realloc(t->byte, cap);
         if (!grown)
             return err_new(ERR_NOMEM, "no memory for %zu MB of pointers", cap >> 20);
+        mem_advise(grown, cap);
         t->byte = grown;
         t->cap = cap;
     }

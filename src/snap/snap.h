@@ -141,7 +141,7 @@ enum snap_form {
     SNAP_FORM_MAP_EXTRA,  /* what keeps overflow buckets (before 1.24) */
     SNAP_FORM_CHAN,       /* channel, with its buffer when the elements have no pointers */
     SNAP_FORM_CHAN_BUF,   /* buffer of one; type: of its elements */
-    SNAP_FORM_CLOSURE,    /* pc: its code */
+    SNAP_FORM_CLOSURE,    /* pc: its code; type: a struct of what it captured, where known */
     SNAP_FORM_TINY,       /* a block of the tiny allocator: several small values */
     SNAP_FORM_COUNT,
 };
@@ -169,7 +169,7 @@ enum snap_kind {
     SNAP_KIND_UNSAFE_POINTER = 26,
 };
 
-/* How the shape of an object is known, best first. */
+/* How the shape of an object is known, best first; SNAP_EV_CODE comes behind SNAP_EV_INTERFACE. */
 enum snap_evidence {
     SNAP_EV_NONE,
     SNAP_EV_HEADER,    /* the runtime wrote the type beside the object */
@@ -177,13 +177,15 @@ enum snap_evidence {
     SNAP_EV_ROOT,      /* the type of a variable that points to it */
     SNAP_EV_FLOW,      /* the type of the field of another object that points to it */
     SNAP_EV_GUESS,     /* the only type of the program with this size and these pointers */
+    SNAP_EV_CODE,      /* the program's code, which says with which type it makes such an object */
     SNAP_EV_COUNT,
 };
 
 enum snap_rootkind {
     SNAP_ROOT_GLOBAL,   /* data and bss of the program and its plugins */
     SNAP_ROOT_STACK,    /* a goroutine's stack */
-    SNAP_ROOT_REGISTER, /* of a thread that runs a goroutine */
+    SNAP_ROOT_REGISTER, /* of a thread that runs a goroutine, or saved off the stack when a signal
+                           stopped one */
     SNAP_ROOT_SPECIAL,  /* finalizer or cleanup: its function, or what only that function keeps */
     SNAP_ROOT_QUEUE,    /* finalizers and cleanups that wait to be run */
     SNAP_ROOT_OTHER,    /* the runtime's own memory outside the heap */

@@ -10,7 +10,7 @@
 #include "base/vec.h"
 #include "target/core_int.h"
 
-enum { FILES_MAX = 1 << 20, THREADS_MAX = 1 << 20, AUXV_MAX = 4096 };
+enum { FILES_MAX = 1 << 20, THREADS_MAX = 1 << 20, AUXV_MAX = 4096, EXTENDED_MAX = 64 << 10 };
 
 struct note {
     const char *name;
@@ -133,6 +133,19 @@ static struct err *take_core_note(struct core_notes *n, struct arena *a, const s
     }
 }
 
+/* Floating point and vector registers follow the other registers of their thread; the note that has
+ * more of them comes last. */
+static void take_extended(struct arena *a, const struct arch *arch, const struct note *note,
+                          struct target_thread *t)
+{
+    struct cursor c = note->desc;
+    size_t n = cursor_left(&c);
+    if (!n || n > EXTENDED_MAX || (note->type != NT_FPREGSET && note->type != arch->extended_note))
+        return;
+    t->extended = memcpy(arena_alloc(a, n), cursor_bytes(&c, n), n);
+    t->extended_n = n;
+}
+
 static void take_own_note(struct core_notes *n, struct arena *a, struct cursor c)
 {
     size_t len = cursor_left(&c);
@@ -154,6 +167,8 @@ struct err *core_parse_notes(struct core_notes *n, struct arena *a, const struct
             take_own_note(n, a, note.desc);
         if (!e && t.tid && n->nthreads + threads.n < THREADS_MAX)
             vec_push(&threads, t);
+        else if (!e && threads.n)
+            take_extended(a, arch, &note, vec_last(&threads));
     }
     if (!e)
         e = cursor_err(&c);

@@ -179,21 +179,19 @@ static void put_prstatus(struct writer *w, struct buf *b, const struct target_th
     put_u32(bytes + PRSTATUS_PGRP, (uint32_t)st->pgrp);
     put_u32(bytes + PRSTATUS_SID, (uint32_t)st->session);
     memcpy(bytes + PRSTATUS_REGS, regs.raw, regs.raw_n);
-    size_t n = 0;
-    const uint8_t *x = frozen_extended(w->t, t->tid, &n);
-    put_u32(bytes + PRSTATUS_REGS + regs.raw_n, x != NULL); /* pr_fpvalid */
+    put_u32(bytes + PRSTATUS_REGS + regs.raw_n, t->extended != NULL); /* pr_fpvalid */
     put_note(b, "CORE", NT_PRSTATUS, bytes, PRSTATUS_REGS + regs.raw_n + PRSTATUS_TAIL);
 }
 
-static void put_extended(struct writer *w, struct buf *b, pid_t tid)
+static void put_extended(struct writer *w, struct buf *b, const struct target_thread *t)
 {
-    size_t n, fp = w->t->arch->fp_in_extended;
-    const uint8_t *x = frozen_extended(w->t, tid, &n);
-    if (!x)
+    const struct arch *arch = w->t->arch;
+    size_t n = t->extended_n, fp = arch->fp_in_extended;
+    if (!t->extended)
         return;
     if (fp && n >= fp)
-        put_note(b, "CORE", NT_FPREGSET, x, fp);
-    put_note(b, w->t->arch->extended_owner, w->t->arch->extended_note, x, n);
+        put_note(b, "CORE", NT_FPREGSET, t->extended, fp);
+    put_note(b, arch->extended_owner, arch->extended_note, t->extended, n);
 }
 
 static void put_prpsinfo(struct buf *b, const struct proc_stat *st, const struct target_process *p,
@@ -296,11 +294,11 @@ static struct err *put_notes(struct writer *w, struct buf *b)
     put_note(b, "CORE", NT_AUXV, auxv, words * sizeof(*auxv));
     put_files(w, b);
     put_own(w, b, &p);
-    put_extended(w, b, w->f.threads[first].tid);
+    put_extended(w, b, &w->f.threads[first]);
     for (size_t i = 0; i < w->f.nthreads; i++)
         if (i != first) {
             put_prstatus(w, b, &w->f.threads[i], &st);
-            put_extended(w, b, w->f.threads[i].tid);
+            put_extended(w, b, &w->f.threads[i]);
         }
     return b->full ? err_new(ERR_LIMIT, "the notes of the core are too large") : NULL;
 }

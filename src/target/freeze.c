@@ -38,9 +38,8 @@ enum {
     SPARE_THREADS = 64,      /* born between counting and stopping */
 };
 
-/* Floating point and vector registers of a thread. */
+/* Floating point and vector registers of a thread: of the row of the same number. */
 struct extended {
-    pid_t tid;
     size_t n; /* 0: not known */
     uint8_t bytes[EXTENDED_MAX];
 };
@@ -178,17 +177,6 @@ bool frozen_of(struct target *t, struct frozen_facts *ret)
     return true;
 }
 
-const uint8_t *frozen_extended(struct target *t, pid_t tid, size_t *ret_n)
-{
-    struct frozen *f = of(t);
-    for (size_t i = 0; i < f->nextended; i++)
-        if (f->extended[i].tid == tid && f->extended[i].n) {
-            *ret_n = f->extended[i].n;
-            return f->extended[i].bytes;
-        }
-    return NULL;
-}
-
 /* ---- who collects the copy ---- */
 
 /* A process that collects children it does not know: it ignores their end (the kernel collects), or
@@ -245,7 +233,7 @@ struct freeze {
     struct frozen *f;
     struct live *m;
     struct inject *in; /* NULL: stop only */
-    bool all_registers;
+    bool all_registers, vectors;
 };
 
 static void keep_why(struct frozen *f, struct err *e)
@@ -269,14 +257,16 @@ static struct err *take_copy(struct frozen *f, pid_t copy)
 }
 
 /* While everything stands still: into memory that is there already. */
-static void take_extended(const struct tracer_token *tok, struct frozen *f, const struct live *m)
+static void take_extended(const struct tracer_token *tok, const struct freeze *z)
 {
-    for (size_t i = 0; f->extended && i < m->rows.n && i < f->nextended; i++) {
+    struct frozen *f = z->f;
+    for (size_t i = 0; f->extended && i < z->m->rows.n && i < f->nextended; i++) {
+        const struct live_row *row = &z->m->rows.v[i];
         struct extended *x = &f->extended[i];
         struct iovec io = {x->bytes, sizeof(x->bytes)};
-        x->tid = m->rows.v[i].tid;
-        if (m->rows.v[i].state == ROW_STOPPED &&
-            ptrace(PTRACE_GETREGSET, x->tid, (long)m->arch->extended_note, &io) == 0)
+        if (row->state != ROW_STOPPED || (!z->all_registers && row->regs.syscall >= 0))
+            continue;
+        if (ptrace(PTRACE_GETREGSET, row->tid, (long)z->m->arch->extended_note, &io) == 0)
             x->n = io.iov_len;
     }
 }
@@ -294,6 +284,10 @@ static void take_threads(struct frozen *f, const struct live *m)
             .have_regs = row->have_regs,
             .regs = row->regs,
         };
+        if (i < f->nextended && f->extended[i].n) {
+            f->threads[i].extended = f->extended[i].bytes;
+            f->threads[i].extended_n = f->extended[i].n;
+        }
     }
 }
 
@@ -356,7 +350,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     struct live *m = z->m;
     pid_t copy = 0;
     TRY(live_seize(tok, m));
-    if (z->all_registers) {
+    if (z->all_registers || z->vectors) {
         f->nextended = m->rows.n + SPARE_THREADS;
         f->extended = arena_array(&f->a, struct extended, f->nextended);
     }
@@ -369,7 +363,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     if (!e)
         e = live_take_regs(tok, m);
     if (!e)
-        take_extended(tok, f, m);
+        take_extended(tok, z);
     if (!e && z->in && !failed)
         failed = inject_fork(tok, m, z->in, &copy);
     take_threads(f, m);
@@ -459,7 +453,7 @@ static void await_reaping(pid_t pid, pid_t child)
 static struct err *freeze(struct live_target *l, struct frozen *f,
                           const struct target_freeze_options *o)
 {
-    struct freeze z = {.f = f, .all_registers = o->all_registers};
+    struct freeze z = {.f = f, .all_registers = o->all_registers, .vectors = o->vectors};
     TRY(live_target_machine(l, &z.m));
     if (o->stop_only) {
         f->why = "that was asked for";

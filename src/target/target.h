@@ -43,6 +43,10 @@ struct target_thread {
     int64_t syscall;  /* -1: none or unknown */
     bool have_regs;
     struct arch_regs regs;
+    /* Floating point and vector registers as arch.extended_note has them; NULL: not known.  Owner:
+     * the target. */
+    const uint8_t *extended;
+    size_t extended_n;
 };
 
 enum target_kind {
@@ -99,6 +103,7 @@ struct target_pause {
 struct target_freeze_options {
     bool stop_only;     /* do not fork: stop the threads until target_thaw() */
     bool all_registers; /* floating point and vector registers as well: for a core */
+    bool vectors;       /* the same of threads that are not in a system call: for the heap */
 };
 
 /* Freezes a live target: by a forked copy (TARGET_FORK; the process runs again when this returns),

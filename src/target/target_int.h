@@ -61,8 +61,6 @@ struct frozen_facts {
     struct target_pause pause;
 };
 bool frozen_of(struct target *t, struct frozen_facts *ret);
-/* Extended registers as the kernel gave them; NULL: not taken. */
-const uint8_t *frozen_extended(struct target *t, pid_t tid, size_t *ret_n);
 
 /* process.c */
 struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret) MUST_USE;

@@ -92,6 +92,19 @@ def joins(group):
     return lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
+def test_a_heap_too_large_for_us_is_refused_beforehand(gospect, group, go_build, run_go, release):
+    """How much is needed and how much is left is said; nothing is begun."""
+    shop = run_go(go_build(release, "default", "shop"))
+    shop.ask("grow 4000000")
+    limit(group, 64 * MIB)
+    done = subprocess.run([gospect.path, "heap", str(shop.pid)], check=False, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=gospect.environment(), timeout=harm.PATIENCE,
+                          preexec_fn=joins(group))
+    assert done.returncode == 3 and "the heap needs about" in one_line(done.stderr), done
+    assert_unharmed(shop)
+    assert killed(group) == 0
+
+
 def start(group, run_go, program, headroom):
     target = run_go(program, preexec=joins(group), env={"GOGC": "10"})  # it does not grow by itself
     before = None

@@ -1,8 +1,11 @@
 """gospect heap on a program that counts what it keeps (tests/targets/shop)."""
+import signal
+
 import pytest
 
-from lib import schema
+from lib import harm, schema
 from lib.pprofraw import Profile
+from lib.process import wait_until
 
 MODES = ("default", "stripped")
 
@@ -123,3 +126,40 @@ def test_refusals(gospect, shop):
                               (("--paths", "goroutine:999999"), 3, "no goroutine")):
         seen = gospect("heap", shop.pid, *args, check=code)
         assert words in seen.err and not seen.out, seen
+
+
+def interrupted(gospect_start, target, stage):
+    """How a run ends to which a signal was sent when its copy had come, or (stage "search") gone."""
+    run = gospect_start("heap", target.pid)
+    wait_until(lambda: harm.copies_of(target) or run.poll() is not None, "it never made a copy")
+    if stage == "search":
+        wait_until(lambda: not harm.copies_of(target), "the copy stays")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    return run.returncode
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.27")
+@pytest.mark.parametrize("stage", ("capture", "search"))
+def test_ctrl_c_in_the_middle_of_a_large_heap(gospect_start, shop, assert_unharmed, stage):
+    shop.ask("grow 4000000")
+    ends = []
+    while -signal.SIGINT not in ends and len(ends) < 10:  # it may just have been done
+        ends.append(interrupted(gospect_start, shop, stage))
+        assert_unharmed(shop)
+    assert set(ends) <= {0, -signal.SIGINT} and -signal.SIGINT in ends, ends
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.27")
+@pytest.mark.sanitized
+def test_a_heap_that_is_searched_on_all_cores(gospect, shop, tmp_path, mode):
+    """What objects are is found out beside the search, when the target is alive, and before it is saved."""
+    shop.ask("grow 100000")
+    snap = tmp_path / "a.gsnap"
+    gospect("snapshot", shop.pid, "--heap", "-o", snap, check=0)
+    live, saved = by_type(heap(gospect, shop.pid)), by_type(heap(gospect, snap))
+    assert live["main.Event"]["count"] == 100000
+    for name in ("main.Event", "main.User", "main.Address"):
+        assert live[name] == saved[name], name

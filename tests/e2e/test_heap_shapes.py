@@ -8,7 +8,8 @@ import pytest
 from lib import tool
 from lib.paths import build_dir
 
-NAMES_OF_RUNTIME = {"[]string"}  # that others have as well: ours are at least as many
+NOT_WITH_RACE = {"main.caught"}  # only closures keep them: calls of the detector hide what they are made of
+NAMES_OF_RUNTIME = {"[]string", "sync.entry"}  # that others have as well: ours are at least as many
 
 
 def shapes(pid):
@@ -19,7 +20,8 @@ def shapes(pid):
     seen = json.loads(done.stdout)
     counts = collections.Counter()
     for shape in seen["shapes"]:
-        counts[shape["name"]] += shape["count"]
+        name = "sync.entry" if shape["name"].startswith("sync.entry[") else shape["name"]
+        counts[name] += shape["count"]
     return counts, seen
 
 
@@ -27,6 +29,8 @@ def shapes(pid):
 def test_objects_are_what_the_program_made(go_build, run_go, release, mode):
     target = run_go(go_build(release, mode, "heapshapes"))
     made = dict(pair.rsplit("=", 1) for pair in target.ask("counts").strip(";").split(";"))
+    for name in NOT_WITH_RACE if mode == "race" else ():
+        del made[name]
     ours, _ = shapes(target.pid)
     wrong = {name: (ours[name], int(n)) for name, n in made.items()
              if (ours[name] < int(n) if name in NAMES_OF_RUNTIME else ours[name] != int(n))}

@@ -81,11 +81,20 @@ def test_from_a_core(gospect, go_build, run_go, tmp_path):
     assert stable(ours(gospect, tmp_path / "core", "heap", tmp_path / "a.pb.gz")) == stable(theirs)
 
 
-def test_goroutines(gospect, go_build, run_go, tmp_path):
-    target = run_go(go_build("1.26", "stripped", "hello"))
+@pytest.mark.modes("default", "stripped", "noopt")
+def test_goroutine_profile_is_the_targets_own(gospect, go_build, run_go, release, mode, tmp_path):
+    """All but the main goroutine stand where they stood when it wrote its own."""
+    target = run_go(go_build(release, mode, "profiles"))
+    target.ask("park")
+    theirs = own(target, "goroutine", tmp_path / "own.pb.gz")
     mine = ours(gospect, target.pid, "goroutine", tmp_path / "g.pb.gz")
-    assert mine.types == ["goroutine/count"]
-    assert any("main.wait" in [f for f, _, _ in s.stack] for s in mine.samples)
+    assert mine.types == theirs.types == ["goroutine/count"]
+
+    def parked(profile):
+        return {key: values for key, values in profile.by_stack().items()
+                if not any(func == "main.main" for func, _, _ in key[0])}
+    assert parked(mine) == parked(theirs)
+    assert sum(values[0] for values in parked(mine).values()) >= 26
 
 
 def test_nothing_is_sampled(gospect, go_build, run_go, tmp_path):

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from lib import godump, real
+from lib import godump, real, retained
 from lib.process import assert_unharmed
 
 CONSISTENCIES = ("process", "goroutine")
 LOOKS = 5
+SAMPLES = 300  # objects that are taken away, one after the other
 BLOCKED = ("waiting", "syscall")
 
 
@@ -125,6 +126,25 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_program(program, load, gospec
     assert_unharmed(program.target)
 
 
+def test_heap_agrees_with_its_own_profile(program, load, gospect, tmp_path):
+    """After a collection, and until the next one, the heap only grows: what lies between two of its own answers is ours."""
+    if not program.pprof_port:
+        pytest.skip(f"{program.name} does not serve its profiles")
+    for number in range(LOOKS):
+        before = program.heap_stats(collect=True)
+        gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / str(number), check=0)
+        after = program.heap_stats()
+        if before["NumGC"] == after["NumGC"]:
+            break
+        load.stop()  # it allocates too fast: ask again at rest
+    seen = gospect("heap", tmp_path / str(number), "--json", check=0).json
+    counted = gospect("mem", "stats", tmp_path / str(number), "--json", check=0).json["memstats"]
+    assert before["NumGC"] == after["NumGC"] == counted["NumGC"]
+    assert before["HeapAlloc"] <= counted["HeapAlloc"] <= after["HeapAlloc"]
+    assert before["HeapAlloc"] <= seen["bytes"] <= after["HeapAlloc"]
+    assert counted["HeapObjects"] <= after["HeapObjects"]
+
+
 def test_heap(program, load, gospect, tmp_path):
     """The whole heap under load, in one instant: as many bytes as the runtime counts, reached and typed."""
     gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / "a.gsnap", check=0)
@@ -138,4 +158,12 @@ def test_heap(program, load, gospect, tmp_path):
     assert serving and sum(t["bytes"] for t in seen["types"]) == seen["live_bytes"]
     for args in (("--by", "goroutine"), ("--by", "package"), ("--suspects",)):
         assert gospect("heap", tmp_path / "a.gsnap", *args, check=0).out
+    assert_unharmed(program.target)
+
+
+def test_retained_bytes_by_the_definition(program, load, gospect, tmp_path):
+    """Objects of a program at work are taken away, and what is not reached any more is what they retained."""
+    gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / "a.gsnap", check=0)
+    found = retained.check(tmp_path / "a.gsnap", SAMPLES)
+    assert found["holders"] > 100 and found["types"] > 20 and found["live_bytes"] > 1 << 20
     assert_unharmed(program.target)

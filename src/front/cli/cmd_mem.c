@@ -39,6 +39,9 @@ struct err *run_mem(struct cli *c, int *ret_code)
     const struct cli_args *a = &c->args;
     const char *before = cli_text(a, OPT_diff_before), *after = cli_text(a, OPT_diff_after);
     TRY(mem_semantic_check(a));
+    if (cli_text(a, OPT_earlier) &&
+        (cli_flag(a, OPT_semantic) || (strcmp(a->pos[0], "diff") != 0 && !before)))
+        return usage("--earlier belongs to mem diff of two heaps");
     if (strcmp(a->pos[0], "diff") == 0) {
         if (!a->pos[2])
             return usage("mem diff needs two snapshots");

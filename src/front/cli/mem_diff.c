@@ -19,6 +19,7 @@ struct mem_diff {
     const char *before, *after; /* as the user wrote them */
     struct heap_look a, b;
     struct heap_diff *diff;
+    struct heap_survival lives;
     struct mem_profiles profiles;
     int64_t began_ns;
     /* two snapshots at once */
@@ -29,6 +30,31 @@ struct mem_diff {
 
 static const struct heap_options marks = {.keep_edges = true, .mark_only = true, .no_totals = true},
                                  graphs = {.keep_edges = true, .no_totals = true};
+
+/* ---- survival ---- */
+
+static const char *interval_before(const struct mem_diff *m)
+{
+    return cli_text(&m->cli->args, OPT_earlier);
+}
+
+/* With --earlier: against the interval from what it names up to the first of the two. */
+static struct err *compare_survival(struct mem_diff *m)
+{
+    static const struct heap_options alone = {.mark_only = true, .no_totals = true};
+    struct heap_diff_options o = {.progress = &m->cli->progress.base};
+    const char *path = interval_before(m);
+    struct heap_look z = {0};
+    struct heap_diff *before = NULL;
+    struct err *e = heap_look_open(m->cli, path, &alone, 0, &z);
+    if (!e)
+        e = err_wrap(heap_diff(z.graph, m->a.graph, &o, &before), "--earlier %s", path);
+    if (!e)
+        e = heap_survival(m->diff, before, &m->lives);
+    heap_diff_free(before);
+    heap_look_free(&z);
+    return e;
+}
 
 /* ---- report ---- */
 
@@ -56,6 +82,7 @@ static struct err *report(struct mem_diff *m)
 {
     struct cli *c = m->cli;
     struct report_heap_diff r = {.diff = m->diff,
+                                 .survival = &m->lives,
                                  .limit = c->json ? 0 : LIMIT_DEFAULT,
                                  .wall_ns = clock_mono_ns() - m->began_ns,
                                  .later = buf_text(&m->b.word)};
@@ -77,7 +104,8 @@ static struct err *in_turn(struct mem_diff *m)
     struct heap_diff_options o = {.progress = &m->cli->progress.base};
     TRY(heap_look_open(m->cli, m->before, &marks, 0, &m->a));
     TRY(heap_look_open(m->cli, m->after, &graphs, 0, &m->b));
-    return heap_diff(m->a.graph, m->b.graph, &o, &m->diff);
+    TRY(heap_diff(m->a.graph, m->b.graph, &o, &m->diff));
+    return interval_before(m) ? NULL : heap_survival(m->diff, NULL, &m->lives);
 }
 
 /* ---- both at once ---- */
@@ -89,8 +117,9 @@ static struct err *compare(struct mem_diff *m)
     TRY(heap_look_file(&m->earlier, &m->a));
     TRY(heap_open(m->a.snap, &o, &m->a.graph));
     TRY(heap_open(m->b.snap, &o, &m->marked));
-    return heap_diff(m->a.graph, m->marked, &(struct heap_diff_options){.progress = &m->silent},
-                     &m->diff);
+    TRY(heap_diff(m->a.graph, m->marked, &(struct heap_diff_options){.progress = &m->silent},
+                  &m->diff));
+    return interval_before(m) ? NULL : heap_survival(m->diff, NULL, &m->lives);
 }
 
 static struct err *half(void *arg, size_t i, unsigned worker)
@@ -148,8 +177,13 @@ struct err *mem_diff(struct cli *c, const char *before, const char *after)
     struct err *e = mem_profiles_read(c, &m.profiles);
     if (!e)
         e = open_both(&m);
+    if (!e && interval_before(&m))
+        e = compare_survival(&m);
+    if (!e)
+        e = heap_diff_find_paths(m.diff, m.b.graph, LIMIT_DEFAULT, &c->progress.base);
     if (!e)
         e = report(&m);
+    heap_survival_free(&m.lives);
     mem_profiles_free(&m.profiles);
     heap_diff_free(m.diff);
     heap_close(m.marked);

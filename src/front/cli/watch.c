@@ -15,6 +15,8 @@ struct err *cli_watch_begin(struct cli_watch_view *v, struct cli *c, struct cli_
     *v = (struct cli_watch_view){.cli = c,
                                  .pid = s->pid,
                                  .began_mono_ns = clock_mono_ns(),
+                                 .alloc_rate = -1,
+                                 .gc_share = -1,
                                  .picture = c->term.out_tty && !c->json};
     arena_init(&v->arena);
     TRY(target_process(s->target, &v->arena, &tp));
@@ -50,6 +52,36 @@ static void json_states(struct json *j, const uint32_t *by_status)
     json_end(j, '}');
 }
 
+static void json_memory(struct json *j, const struct cli_watch_view *v, const struct rt_pulse *p)
+{
+    json_key(j, "heap_trigger_bytes");
+    if (p->heap_trigger_bytes < INT64_MAX)
+        json_u64(j, p->heap_trigger_bytes);
+    else
+        json_null(j);
+    json_ku64(j, "heap_alloc_bytes", p->heap_alloc_bytes);
+    json_ku64(j, "heap_inuse_bytes", p->heap_inuse_bytes);
+    json_ku64(j, "total_alloc_bytes", p->total_alloc_bytes);
+    json_key(j, "alloc_bytes_per_second");
+    if (v->alloc_rate < 0)
+        json_null(j);
+    else
+        json_f64(j, v->alloc_rate);
+    json_ku64(j, "sys_bytes", p->sys_bytes);
+    json_ku64(j, "gc_cycles", p->gc_cycles);
+    json_kbool(j, "gc_running", p->gc_running);
+    json_key(j, "gc_cpu_share");
+    if (v->gc_share < 0)
+        json_null(j);
+    else
+        json_f64(j, v->gc_share);
+    json_key(j, "last_pause_ns");
+    if (p->last_pause_ns < 0)
+        json_null(j);
+    else
+        json_i64(j, p->last_pause_ns);
+}
+
 static struct err *json_sample(struct cli_watch_view *v, const struct rt_pulse *p,
                                const struct cli_storm *storm)
 {
@@ -73,10 +105,7 @@ static struct err *json_sample(struct cli_watch_view *v, const struct rt_pulse *
     json_ku64(&j, "runq_local_max", p->runq_local_max);
     json_ku64(&j, "heap_live_bytes", p->heap_live_bytes);
     json_ku64(&j, "heap_goal_bytes", p->heap_goal_bytes);
-    json_ku64(&j, "heap_alloc_bytes", p->heap_alloc_bytes);
-    json_ku64(&j, "sys_bytes", p->sys_bytes);
-    json_ku64(&j, "gc_cycles", p->gc_cycles);
-    json_kbool(&j, "gc_running", p->gc_running);
+    json_memory(&j, v, p);
     json_kbool(&j, "storm", storm->on);
     json_end(&j, '}');
     json_newline(&j);
@@ -129,11 +158,37 @@ static void states(struct buf *b, const uint32_t *by_status)
     }
 }
 
-static void heap(struct buf *b, const struct rt_pulse *p)
+/* "412 MB live, next GC at 760 MB, 12 MB/s allocated, 31 % of spans free" */
+static void heap(struct buf *b, const struct cli_watch_view *v, const struct rt_pulse *p)
 {
     text_bytes(b, p->heap_live_bytes);
-    buf_str(b, " live, next GC at ");
-    text_bytes(b, p->heap_goal_bytes);
+    buf_str(b, " live");
+    if (p->heap_trigger_bytes < INT64_MAX) {
+        buf_str(b, ", next GC at ");
+        text_bytes(b, p->heap_trigger_bytes);
+    } else {
+        buf_str(b, ", no GC by itself");
+    }
+    if (v->alloc_rate >= 0) {
+        buf_str(b, ", ");
+        text_bytes(b, (uint64_t)v->alloc_rate);
+        buf_str(b, "/s allocated");
+    }
+    if (p->heap_inuse_bytes > p->heap_alloc_bytes)
+        buf_printf(b, ", %.0f %% of spans free",
+                   100 - 100 * (double)p->heap_alloc_bytes / (double)p->heap_inuse_bytes);
+}
+
+/* ", running, 3.4 % of CPU, last pause 31 µs" */
+static void collector(struct buf *b, const struct cli_watch_view *v, const struct rt_pulse *p)
+{
+    buf_str(b, p->gc_running ? ", running" : "");
+    if (v->gc_share >= 0)
+        buf_printf(b, ", %.1f %% of CPU", 100 * v->gc_share);
+    if (p->last_pause_ns >= 0) {
+        buf_str(b, ", last pause ");
+        text_ns(b, p->last_pause_ns);
+    }
 }
 
 static void goroutines(struct buf *b, uint32_t n)
@@ -159,8 +214,10 @@ static struct err *line(struct cli_watch_view *v, const struct rt_pulse *p,
     }
     buf_printf(&b, "  run queues %u+%u  threads %u  heap ", p->runq_global, p->runq_local,
                p->threads);
-    heap(&b, p);
-    buf_printf(&b, "  gc %u%s\n", p->gc_cycles, p->gc_running ? " running" : "");
+    heap(&b, v, p);
+    buf_printf(&b, "  gc %u", p->gc_cycles);
+    collector(&b, v, p);
+    buf_char(&b, '\n');
     return put(v, &b);
 }
 
@@ -273,7 +330,7 @@ static void fields(struct cli_watch_view *v, struct buf *b, const struct rt_puls
     field(v, b, "run queues", &t);
     buf_printf(&t, "%u, %u idle, %u spinning", p->threads, p->idle_threads, p->spinning_threads);
     field(v, b, "threads", &t);
-    heap(&t, p);
+    heap(&t, v, p);
     buf_str(&t, "; ");
     text_bytes(&t, p->sys_bytes);
     buf_str(&t, " from the system");
@@ -282,7 +339,7 @@ static void fields(struct cli_watch_view *v, struct buf *b, const struct rt_puls
     text_count(&t, p->gc_cycles);
     buf_str(&t, " cycles, ");
     text_rate(&t, seconds > 0 ? (p->gc_cycles - v->gc_first) / seconds : 0);
-    buf_str(&t, p->gc_running ? ", running" : "");
+    collector(&t, v, p);
     field(v, b, "gc", &t);
     if (storm->on) {
         buf_str(&t, "now, for ");
@@ -328,9 +385,29 @@ void cli_watch_sample(struct cli_watch_view *v, const struct rt_pulse *p,
     v->gc_first = p->gc_cycles;
 }
 
+/* Rates against the look that was shown before.  The runtime brings its account of processor time
+ * up to date when a cycle ends. */
+static void set_rates(struct cli_watch_view *v, const struct rt_pulse *p)
+{
+    bool first = !v->before.mono_ns;
+    double seconds = (double)(p->mono_ns - v->before.mono_ns) / 1e9;
+    if (!first && seconds > 0)
+        v->alloc_rate = p->total_alloc_bytes > v->before.total_alloc
+                            ? (double)(p->total_alloc_bytes - v->before.total_alloc) / seconds
+                            : 0;
+    if (!first && p->cpu_ns > v->before.cpu_ns && v->before.cpu_ns >= 0)
+        v->gc_share =
+            (double)(p->cpu_gc_ns - v->before.cpu_gc_ns) / (double)(p->cpu_ns - v->before.cpu_ns);
+    v->before.mono_ns = p->mono_ns;
+    v->before.total_alloc = p->total_alloc_bytes;
+    v->before.cpu_gc_ns = p->cpu_gc_ns;
+    v->before.cpu_ns = p->cpu_ns;
+}
+
 struct err *cli_watch_show(struct cli_watch_view *v, const struct rt_pulse *p,
                            const struct cli_storm *storm)
 {
+    set_rates(v, p);
     v->history[v->nhistory++ % WATCH_HISTORY] = p->goroutines;
     if (v->cli->json)
         return json_sample(v, p, storm);

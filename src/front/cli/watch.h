@@ -19,6 +19,13 @@ struct cli_watch_view {
     uint32_t history[WATCH_HISTORY]; /* goroutines, one for each picture */
     size_t nhistory;
     uint32_t gc_first; /* cycles when we began */
+    struct {
+        int64_t mono_ns; /* of the look that was shown before; 0: none */
+        uint64_t total_alloc;
+        int64_t cpu_gc_ns, cpu_ns; /* when they last changed */
+    } before;
+    double alloc_rate; /* bytes a second between two looks that are shown; < 0: not known */
+    double gc_share;   /* of processor time, in the last cycles; < 0: not known */
     bool have_first;
     struct arena arena;
 };

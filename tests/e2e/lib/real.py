@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import pathlib
+import re
 import socket
 import subprocess
 
@@ -105,6 +106,14 @@ class Program:
         return body.decode(errors="replace")
 
 
+    def heap_stats(self, collect=False):
+        """runtime.MemStats as the program itself writes them: {"HeapAlloc": …}."""
+        status, body = request(self.pprof_port, "GET", f"/debug/pprof/heap?debug=1&gc={int(collect)}")
+        assert status == 200, body
+        return {key: int(value) for key, value in
+                re.findall(r"^# (\w+) = (\d+)$", body.decode(errors="replace"), re.M)}
+
+
 class Nats(Program):
     """Message broker.  Load: publishers and subscribers over its text protocol."""
     name, mode = "nats-server", "default"
@@ -150,6 +159,34 @@ class Nats(Program):
                 return 50
             return step
         return Load(worker, workers=6, idle=[self.client for _ in range(100)])
+
+
+class NatsCluster(Nats):
+    """A server of a cluster that waits for others.  Up to 2.8.4 it never forgets a queue group."""
+
+    def __init__(self, directory, version):
+        super().__init__(directory)
+        self.package = f"github.com/nats-io/nats-server/v2@{version}"
+
+    def arguments(self):
+        self.pprof_port = free_port()
+        return ["-a", "127.0.0.1", "-p", self.port, "--profile", self.pprof_port,
+                "--cluster", f"nats://127.0.0.1:{free_port()}"]
+
+    def queue_groups(self, client, first, n):
+        """Subscribes to n queue groups, one after the other, and leaves each at once."""
+        for i in range(first, first + n):
+            client.write(b"SUB jobs.%d workers.%d %d\r\nUNSUB %d\r\n" % (i, i, i, i))
+            if i % 100 == 0:
+                self.done(client)
+        self.done(client)
+
+    @staticmethod
+    def done(client):
+        client.write(b"PING\r\n")
+        client.flush()
+        while client.readline() != b"PONG\r\n":
+            pass
 
 
 class HttpProgram(Program):

@@ -36,6 +36,7 @@ var extra = map[string]func() func() error{
 	"threads": threads,
 	"forks":   forks,
 	"signals": signals,
+	"heap":    churn,
 }
 
 func complain(name string, err error) {
@@ -160,6 +161,7 @@ func main() {
 		"exit":    leave,
 		"again":   again,
 		"seccomp": seccomp,
+		"fill":    fill,
 		"profile": profile,
 	})
 }

@@ -169,9 +169,16 @@ func main() {
 	debug.SetGCPercent(-1)
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "running":
-		go spin()
-		expected++
+		start(spin)
 		wait()
+	case len(os.Args) > 1 && os.Args[1] == "vectors":
+		vectors()
+		wait()
+	case len(os.Args) > 1 && os.Args[1] == "held":
+		start(holdInVector)
+		wait()
+	case len(os.Args) > 1 && os.Args[1] == "finalizing":
+		finalizing()
 	case len(os.Args) > 1:
 		n, err := strconv.Atoi(os.Args[1])
 		if err != nil {
@@ -181,8 +188,11 @@ func main() {
 		many(n)
 		wait()
 	default:
+		victims()
+		hidden()
 		stacks()
 		calls()
+		waiters()
 		defers()
 		reflection()
 		globals()
@@ -193,7 +203,7 @@ func main() {
 		lib.Settle(func() bool { return atomic.LoadInt32(&parked) == expected })
 	}
 	lib.Ready()
-	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect})
+	lib.Commands(map[string]lib.Handler{"list": list, "collect": collect, "held": heldVector, "finish": finish})
 }
 
 // newer are cases of later releases.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sort"
+	"sync"
 	"sync/atomic"
 
 	"targets/lib"
@@ -31,7 +32,7 @@ type piped struct {
 }
 type called struct{ fn func() *caught }
 
-// What only a closure keeps is not told: closures say which code they are, not what they caught.
+// What only a closure keeps.
 type caught struct{ a, b uint64 }
 
 type shared struct{ p atomic.Value }
@@ -61,7 +62,18 @@ func chain(n int) *node {
 	return first
 }
 
+// Until 1.23 a map from keys to entries, since then a trie: its nodes are told by their size only.
+func fillSync() {
+	m := &sync.Map{}
+	for i := 0; i < 200; i++ {
+		m.Store(i, newLeaf())
+	}
+	count("sync.entry", 200)
+	kept = append(kept, m)
+}
+
 func fill() {
+	fillSync()
 	kept = append(kept, chain(1000))
 	for i := 0; i < 50; i++ {
 		w := &wide{}
@@ -87,6 +99,7 @@ func fill() {
 		count("chan *main.leaf (buffer)", 1)
 		c := &caught{1, 2}
 		kept = append(kept, &called{func() *caught { return c }})
+		count("main.caught", 1)
 		count("main.called", 1)
 		count("main.fill.func1 (closure)", 1)
 		s := &shared{}

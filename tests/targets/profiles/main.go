@@ -157,6 +157,36 @@ func block() {
 	wg.Wait()
 }
 
+func below(depth int, c chan int) {
+	if depth > 0 {
+		below(depth-1, c)
+		return
+	}
+	waits(c)
+}
+
+func parkInlined(c chan int) { <-c }
+
+// park starts goroutines that stay where they are, some below others, some in a function that is inlined.
+func park([]string) (string, error) {
+	c := make(chan int)
+	for i := 0; i < 12; i++ {
+		go below(i%4, c)
+		go func() { parkInlined(c) }()
+	}
+	var mu sync.Mutex
+	mu.Lock()
+	go func() { mu.Lock() }()
+	go func() {
+		select {
+		case <-c:
+		case <-time.After(time.Hour):
+		}
+	}()
+	lib.Settle(nil)
+	return "", nil
+}
+
 // write NAME FILE: the profile as the program itself writes it.
 func write(args []string) (string, error) {
 	f, err := os.Create(args[1])
@@ -189,6 +219,7 @@ func main() {
 	block()
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{
+		"park":  park,
 		"write": write,
 		"leak":  counted(leaked),
 		"hoard": counted(hoards),

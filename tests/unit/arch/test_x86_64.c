@@ -36,8 +36,10 @@ static void test_signal_frame(void **state)
     const struct arch *x = arch_by_machine(EM_X86_64);
     struct arch_sigframe f;
     uint8_t frame[512] = {0};
-    uint64_t words[17]; /* r8 r9 r10 r11 r12 r13 r14 r15 di si bp bx dx ax cx sp ip */
-    for (uint64_t i = 0; i < 17; i++)
+    /* r8 r9 r10 r11 r12 r13 r14 r15 di si bp bx dx ax cx sp ip, flags, segments, err, trapno,
+     * oldmask, cr2, fpstate */
+    uint64_t words[24];
+    for (uint64_t i = 0; i < 24; i++)
         words[i] = 100 + i;
     memcpy(frame + 40, words, sizeof(words));
     assert_true(x->from_sigframe(frame, sizeof(frame), &f));
@@ -48,6 +50,7 @@ static void test_signal_frame(void **state)
     memcpy(&u, r.raw, sizeof(u));
     assert_true(u.r8 == 100 && u.r12 == 104 && u.r15 == 107 && u.rdi == 108 && u.rsi == 109 &&
                 u.rbx == 111);
+    assert_int_equal(f.extended, 123);
     assert_true(u.rdx == 112 && u.rax == 113 && u.rcx == 114 && u.rsp == 115 && u.rip == 116);
     assert_true(x->from_sigframe(frame, 40 + sizeof(words), &f));
     assert_false(x->from_sigframe(frame, 40 + sizeof(words) - 1, &f));

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "heap/diff.h"
 #include "heap/make.h"
+#include "heap/survival.h"
 #include "snap/make.h"
 
 /* ---- a model of the allocator ---- */
@@ -166,6 +167,42 @@ static void check_in_two_steps(struct snap *a, struct snap *b, const struct heap
     heap_close(gb);
 }
 
+/* Survival by type against the world's own account; with several collections `same` is inferred. */
+static void check_survival(const struct heap_diff *d, const struct world *then,
+                           uint32_t was[SPANS][ELEMS], uint32_t is[SPANS][ELEMS])
+{
+    uint64_t objects[TYPES] = {0}, fresh[TYPES] = {0}, kept[TYPES] = {0}, kept_fresh[TYPES] = {0};
+    struct heap_survival v;
+    for (uint32_t s = 0; s < SPANS; s++)
+        for (uint32_t i = 0; i < ELEMS; i++) {
+            const struct cell *c = &then->cells[s][i];
+            bool same = was[s][i] && was[s][i] == is[s][i];
+            objects[c->type] += was[s][i] != 0;
+            fresh[c->type] += was[s][i] && !c->marked;
+            kept[c->type] += same;
+            kept_fresh[c->type] += same && !c->marked;
+        }
+    check_ok(heap_survival(d, NULL, &v));
+    assert_int_equal(v.gcs, d->gcs);
+    for (size_t r = 0; r < v.n; r++) {
+        unsigned t;
+        assert_int_equal(sscanf(v.v[r].type, "main.T%u", &t), 1);
+        assert_int_equal(v.v[r].objects, objects[t]);
+        assert_int_equal(v.v[r].fresh, fresh[t]);
+        assert_int_equal(v.v[r].old_a, objects[t] - fresh[t]);
+        if (d->gcs < 2) {
+            assert_int_equal(v.v[r].kept, kept[t]);
+            assert_int_equal(v.v[r].kept_fresh, kept_fresh[t]);
+        } else {
+            assert_true(v.v[r].kept >= kept[t]);
+        }
+        objects[t] = 0;
+    }
+    for (uint32_t t = 0; t < TYPES; t++)
+        assert_int_equal(objects[t], 0); /* every type that there was has a row */
+    heap_survival_free(&v);
+}
+
 static void check_history(uint64_t seed, uint32_t between)
 {
     static uint32_t was[SPANS][ELEMS], is[SPANS][ELEMS];
@@ -174,6 +211,7 @@ static void check_history(uint64_t seed, uint32_t between)
     for (uint64_t k = make_below(&w.r, 200); k; k--)
         make_below(&w.r, 40) ? step(&w) : collect(&w);
     struct snap *a = take(&w, was);
+    struct world then = w;
     for (uint32_t gc = 0; gc <= between; gc++) {
         if (gc)
             collect(&w);
@@ -190,6 +228,7 @@ static void check_history(uint64_t seed, uint32_t between)
             check_cell(d, &w, s, i, was[s][i], is[s][i]);
     check_sums(d);
     check_in_two_steps(a, b, d);
+    check_survival(d, &then, was, is);
     heap_diff_free(d);
     heap_close(ga);
     heap_close(gb);
@@ -247,6 +286,22 @@ static struct snap *make_store(uint32_t n, uint32_t m, uint32_t extra, int64_t g
     return s;
 }
 
+static void check_holder(const struct heap_diff *d, size_t i, const char *name, uint64_t fresh,
+                         int64_t grown)
+{
+    assert_string_equal(heap_shape_name(d->b, d->holders[i].node), name);
+    assert_int_equal(d->holders[i].fresh.count, fresh);
+    assert_int_equal(d->holders[i].grown, grown);
+}
+
+static void check_path_text(const struct heap_diff *d, size_t i, const char *text)
+{
+    struct buf b = {0};
+    heap_path_text(d->b, &d->holders[i].path, &b);
+    assert_string_equal(buf_text(&b), text);
+    buf_free(&b);
+}
+
 static void grown_slices_and_maps_are_modified(void **state)
 {
     struct snap *a = make_store(16, 512, 0, 1), *b = make_store(64, 2048, 3, 2);
@@ -271,9 +326,69 @@ static void grown_slices_and_maps_are_modified(void **state)
     check_ok(heap_diff_largest(d, false, 8, v, &n));
     assert_int_equal(n, 3);
     /* new items hang below the array, which is not a NEW one but what was modified */
-    assert_int_equal(d->holders[0].fresh.count, 3);
-    assert_string_equal(heap_shape_name(gb, d->holders[0].node), "[]shop.Item");
+    assert_int_equal(d->nholders, 3);
+    check_holder(d, 0, "map[string]int", 0, 1536);
+    check_holder(d, 1, "[]shop.Item", 0, 768);
+    check_holder(d, 2, "[]shop.Item", 3, 384);
+    check_ok(heap_diff_find_paths(d, gb, 3, NULL));
+    check_path_text(d, 0, "shop.map");
+    check_path_text(d, 1, "shop.direct");
+    check_path_text(d, 2, "shop.list → .items");
     buf_free(&text);
+    heap_diff_free(d);
+    heap_close(ga);
+    heap_close(gb);
+    snap_free(a);
+    snap_free(b);
+}
+
+/* A Swiss map of `tables` tables with `entries` keys in each; the first table was there before. */
+static struct snap *make_swiss(uint32_t tables, uint32_t entries, int64_t gcs)
+{
+    struct make_heap h;
+    make_heap_init(&h);
+    uint32_t map = make_type(&h, "map[string]int", MAKE_MAP, 8, 8);
+    uint32_t key = make_shape(&h, SNAP_FORM_STRING, SNAP_NONE);
+    uint32_t dir = make_shape(&h, SNAP_FORM_MAP_DIR, map);
+    uint32_t table = make_shape(&h, SNAP_FORM_MAP_TABLE, map);
+    uint32_t groups = make_shape(&h, SNAP_FORM_MAP_GROUPS, map);
+    uint32_t first = make_span(&h, MAKE_BASE + 0x10000, 48, 8, true);
+    uint32_t first_groups = make_span(&h, MAKE_BASE + 0x20000, 1024, 8, true);
+    uint32_t header = make_object(&h, 64, true, make_shape(&h, SNAP_FORM_MAP, map));
+    h.objects.v[header].survived = true;
+    h.next = MAKE_BASE + 0x100000 * (1 + (uint64_t)gcs);
+    uint32_t d = make_object(&h, tables * 8, true, dir);
+    make_edge(&h, header, 2, d);
+    for (uint32_t t = 0; t < tables; t++) {
+        uint32_t o = t ? make_object(&h, 48, true, table) : make_object_in(&h, first, 0, table);
+        uint32_t g =
+            t ? make_object(&h, 1024, true, groups) : make_object_in(&h, first_groups, 0, groups);
+        h.objects.v[o].survived = h.objects.v[g].survived = !t;
+        make_edge(&h, d, t, o);
+        make_edge(&h, o, 3, g);
+        for (uint32_t i = 0; i < entries; i++)
+            make_edge(&h, g, i, make_object(&h, 16, false, key));
+    }
+    make_root_global(&h, make_global(&h, "shop.index"), header);
+    struct snap *s = make_heap_done(&h);
+    snap_set_counter(s, "memstats.num_gc", gcs);
+    make_heap_free(&h);
+    return s;
+}
+
+/* What hangs on a table that was there before hangs on the map. */
+static void entries_hang_on_their_map(void **state)
+{
+    struct snap *a = make_swiss(2, 10, 1), *b = make_swiss(8, 10, 2);
+    struct heap_graph *ga = open_graph(a), *gb = open_graph(b);
+    struct heap_diff *d;
+    check_ok(heap_diff(ga, gb, NULL, &d));
+    assert_int_equal(d->nmodified, 1);
+    assert_int_equal(d->modified_bytes, 6 * (1024 + 48 + 8));
+    assert_int_equal(d->nholders, 1);
+    assert_int_equal(d->freed.count, 20); /* at other places: what the test's keys do */
+    check_holder(d, 0, "map[string]int", 80, 6 * (1024 + 48 + 8));
+    check_sums(d);
     heap_diff_free(d);
     heap_close(ga);
     heap_close(gb);
@@ -302,4 +417,4 @@ static void two_processes_are_refused(void **state)
 
 TEST_MAIN(cmocka_unit_test(objects_are_told_apart_over_random_histories),
           cmocka_unit_test(grown_slices_and_maps_are_modified),
-          cmocka_unit_test(two_processes_are_refused))
+          cmocka_unit_test(entries_hang_on_their_map), cmocka_unit_test(two_processes_are_refused))

@@ -375,6 +375,42 @@ static void a_cache_and_scattered_sessions_are_found(void **state)
     close_graph(&h, g);
 }
 
+/* Each table of a map is too small to count: the map is the suspect, and its entries are in it. */
+static void a_large_map_is_one_suspect(void **state)
+{
+    enum { TABLES = 20, ITEMS = 50 };
+    struct make_heap h;
+    struct heap_suspects s;
+    make_heap_init(&h);
+    uint32_t item =
+        make_shape(&h, SNAP_FORM_VALUE, make_type(&h, "shop.Item", MAKE_STRUCT, 64, 64));
+    uint32_t type = make_type(&h, "map[string]*shop.Item", MAKE_MAP, 8, 8);
+    uint32_t dir = make_object(&h, TABLES * 8, true, make_shape(&h, SNAP_FORM_MAP_DIR, type));
+    uint32_t map = make_object(&h, 64, true, make_shape(&h, SNAP_FORM_MAP, type));
+    make_edge(&h, map, 2, dir);
+    for (uint32_t t = 0; t < TABLES; t++) {
+        uint32_t table = make_object(&h, 48, true, make_shape(&h, SNAP_FORM_MAP_TABLE, type));
+        uint32_t groups = make_object(&h, 1024, true, make_shape(&h, SNAP_FORM_MAP_GROUPS, type));
+        make_edge(&h, dir, t, table);
+        make_edge(&h, table, 3, groups);
+        for (uint32_t i = 0; i < ITEMS; i++)
+            make_edge(&h, groups, i, make_object(&h, 64, true, item));
+    }
+    make_root_global(&h, make_global(&h, "shop.index"), map);
+    struct heap_graph *g = open_graph(&h);
+    check_ok(heap_find_suspects(g, NULL, &s));
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.v[0].node, make_slot(&h, map));
+    assert_int_equal(s.v[0].count, TABLES * ITEMS);
+    assert_int_equal(s.v[0].ncontent, 1);
+    assert_int_equal(s.v[0].content[0].shape, item);
+    assert_int_equal(s.v[0].content[0].count, TABLES * ITEMS);
+    assert_int_equal(s.v[0].store, TABLES * (8 + 48 + 1024));
+    assert_int_equal(s.v[0].path.n, 1);
+    heap_suspects_free(&s);
+    close_graph(&h, g);
+}
+
 /* Items of one type under many small tables of one object: no table is large, their owner is the
  * point. */
 static void mass_spread_over_tables_has_a_common_point(void **state)
@@ -407,4 +443,5 @@ TEST_MAIN(cmocka_unit_test(paths_are_shortest_and_distinct),
           cmocka_unit_test(paths_to_types_lead_there), cmocka_unit_test(words_have_names),
           cmocka_unit_test(keys_have_values), cmocka_unit_test(a_path_in_words),
           cmocka_unit_test(a_cache_and_scattered_sessions_are_found),
+          cmocka_unit_test(a_large_map_is_one_suspect),
           cmocka_unit_test(mass_spread_over_tables_has_a_common_point))

@@ -130,6 +130,36 @@ static void growth_is_told_by_both_or_by_one(void **state)
     snap_free(b);
 }
 
+/* Where the samples are few, a quarter of the growth is enough to agree, and less is not. */
+static enum heap_verdict verdict_at(uint32_t objects, uint64_t profile)
+{
+    struct snap *a = make(10, 0, 10, 10, 100), *b = make(10 + objects, 0, 10 + profile, 10, 110);
+    struct heap_graph *ga, *gb;
+    struct heap_diff *d;
+    struct heap_site_rows rows;
+    check_ok(heap_open(a, NULL, &ga));
+    check_ok(heap_open(b, NULL, &gb));
+    check_ok(heap_diff(ga, gb, NULL, &d));
+    check_ok(heap_cross_check(d, &(struct heap_site_options){.min_bytes = 60 * SIZE}, &rows));
+    assert_int_equal(rows.n, 1);
+    enum heap_verdict v = rows.v[0].verdict;
+    heap_site_rows_free(&rows);
+    heap_diff_free(d);
+    heap_close(ga);
+    heap_close(gb);
+    snap_free(a);
+    snap_free(b);
+    return v;
+}
+
+static void few_samples_agree_roughly(void **state)
+{
+    assert_int_equal(verdict_at(100, 30), HEAP_BOTH_AGREE);
+    assert_int_equal(verdict_at(100, 20), HEAP_ONLY_OBJECTS);
+    assert_int_equal(verdict_at(30, 100), HEAP_BOTH_AGREE);
+    assert_int_equal(verdict_at(20, 100), HEAP_ONLY_PROFILE);
+}
+
 /* ---- call trees ---- */
 
 static struct snap *profile(uint64_t t, uint64_t v, uint32_t line, taddr shift)
@@ -260,6 +290,7 @@ static void a_profile_that_is_off_or_empty_is_none(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(growth_is_told_by_both_or_by_one),
+          cmocka_unit_test(few_samples_agree_roughly),
           cmocka_unit_test(lines_that_moved_are_aligned),
           cmocka_unit_test(a_profile_that_is_off_or_empty_is_none),
           cmocka_unit_test(addresses_do_not_matter),

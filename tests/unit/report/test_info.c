@@ -12,6 +12,7 @@ static void counters(struct snap *s)
     snap_set_counter(s, "sched.goroutines", 12408);
     snap_set_counter(s, "sched.goroutines_created", 1203112);
     snap_set_counter(s, "gc.heap_live_bytes", 412000000);
+    snap_set_counter(s, "gc.trigger_bytes", 760000000);
     snap_set_counter(s, "gc.heap_goal_bytes", 800000000);
     snap_set_counter(s, "memstats.num_gc", 1204);
     snap_set_counter(s, "gc.last_ns", SAMPLE_NOW - 12 * NSEC_PER_SEC);
@@ -51,8 +52,10 @@ static void as_text(void **state)
         "module      example.com/shop (devel)\n"
         "settings    GOMAXPROCS 8 (16 CPUs), GOGC 100, GOMEMLIMIT off\n"
         "goroutines  12,408, 1,203,112 ever created\n"
-        "heap        412 MB live, next GC at 800 MB\n"
+        "heap        412 MB live, next GC at 760 MB, goal 800 MB\n"
         "GC          1,204 cycles, last ended 12 s ago, not running, 1.5 % of CPU time\n"
+        "pacing      the next cycle begins at 760 MB and aims at 800 MB (GOGC); now 412\n"
+        "            MB\n"
         "process     1.10 GB resident\n"
         "build settings\n"
         "  -trimpath    true\n"

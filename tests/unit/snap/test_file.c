@@ -325,20 +325,21 @@ static void newer_format_is_named(void **state)
 
 /* ---- other versions of the schema ---- */
 
-/* Changes the directory of a file: `from` becomes `to` (of the same length). */
-static void edit_directory(struct buf *b, const char *from, const char *to, size_t n)
+static char *unpacked_directory(struct buf *b, uint64_t *at, uint32_t *plain, size_t room)
 {
-    uint64_t at;
-    uint32_t size, plain;
+    uint32_t size;
     const char *trailer = b->p + b->n - FILE_TRAILER_SIZE;
-    memcpy(&at, trailer, 8);
+    memcpy(at, trailer, 8);
     memcpy(&size, trailer + 8, 4);
-    memcpy(&plain, trailer + 12, 4);
-    char *dir = mem_alloc(plain);
-    assert_int_equal(ZSTD_decompress(dir, plain, b->p + at, size), plain);
-    char *found = memmem(dir, plain, from, n);
-    assert_non_null(found);
-    memcpy(found, to, n);
+    memcpy(plain, trailer + 12, 4);
+    char *dir = mem_alloc(*plain + room);
+    assert_int_equal(ZSTD_decompress(dir, *plain, b->p + *at, size), *plain);
+    return dir;
+}
+
+/* Puts a directory into the place of that of a file. */
+static void put_directory(struct buf *b, uint64_t at, char *dir, uint32_t plain)
+{
     b->n = (size_t)at;
     buf_add(b, dir, plain); /* stored: equal sizes */
     uint32_t crc = file_crc(dir, plain);
@@ -350,6 +351,28 @@ static void edit_directory(struct buf *b, const char *from, const char *to, size
     buf_add(b, &crc, 4);
     buf_add(b, FILE_END_MAGIC, 8);
     free(dir);
+}
+
+/* Changes the directory of a file: `from` becomes `to` (of the same length). */
+static void edit_directory(struct buf *b, const char *from, const char *to, size_t n)
+{
+    uint64_t at;
+    uint32_t plain;
+    char *dir = unpacked_directory(b, &at, &plain, 0), *found = memmem(dir, plain, from, n);
+    assert_non_null(found);
+    memcpy(found, to, n);
+    put_directory(b, at, dir, plain);
+}
+
+/* The same, and nothing follows. */
+static void cut_directory(struct buf *b, const char *from, size_t nfrom, const char *to, size_t nto)
+{
+    uint64_t at;
+    uint32_t plain;
+    char *dir = unpacked_directory(b, &at, &plain, nto), *found = memmem(dir, plain, from, nfrom);
+    assert_non_null(found);
+    memcpy(found, to, nto);
+    put_directory(b, at, dir, (uint32_t)(found - dir + (ptrdiff_t)nto));
 }
 
 static bool notes_missing(const struct snap *s, const char *what, const char *why)
@@ -404,6 +427,20 @@ static void needed_column_is_missing(void **state)
     struct buf b = written(s);
     edit_directory(&b, "\x02pc", "\x02pX", 3); /* of stack: it comes before the table pc */
     check_err(try_read(&b), ERR_BAD_DATA, "damaged: it has no column stack.pc");
+    buf_free(&b);
+    snap_free(s);
+}
+
+/* A table that claims billions of blocks, of which the directory says nothing: nothing is made for
+ * them. */
+static void more_blocks_than_the_directory_has(void **state)
+{
+    struct snap *s = small_snap();
+    struct buf b = written(s);
+    static const char claim[] = "\x04text\xfe\xff\xff\xff\x0f\x01\x01\x04"
+                                "byte\x10\x01"; /* the size of a block, and no checksum */
+    cut_directory(&b, "\x04text", 5, claim, sizeof(claim) - 1);
+    check_err(try_read(&b), ERR_BAD_DATA, "truncated or malformed");
     buf_free(&b);
     snap_free(s);
 }
@@ -482,5 +519,6 @@ TEST_MAIN(cmocka_unit_test(read_back_is_the_same), cmocka_unit_test(empty_snapsh
           cmocka_unit_test(errors_name_the_column), cmocka_unit_test(newer_format_is_named),
           cmocka_unit_test(other_columns), cmocka_unit_test(unknown_table),
           cmocka_unit_test(needed_column_is_missing),
+          cmocka_unit_test(more_blocks_than_the_directory_has),
           cmocka_unit_test(broken_promises_are_not_written), cmocka_unit_test(too_deep_a_stack),
           cmocka_unit_test(files))
