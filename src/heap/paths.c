@@ -6,7 +6,11 @@
  * many distinct ones.
  *
  * To a type: breadth first forwards from the roots, until as many distinct ways as wanted have hit
- * an object of it.  Behind such an object the search does not go on. */
+ * an object of it.  Behind such an object the search does not go on.
+ *
+ * The one shortest way to an object leads through all its dominators, so it is put together of the
+ * ways from each to the next, breadth first forwards within what the upper one dominates.  Mostly
+ * that is one pointer; where it is too much to look through, the search backwards does it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +22,8 @@ enum {
     MOST_PATHS = 100,
     MOST_HOLDERS = 1 << 20, /* direct ones of a leaf that are looked at */
     MOST_STATES = 1 << 25,
+    MOST_DOMINATORS = 1 << 16, /* on the way down, and pointers that are looked at there: */
+    MOST_POINTERS = 1 << 22,   /* the index of reverse edges takes longer than these */
     CHECK_EVERY = 1 << 16,
 };
 
@@ -356,6 +362,120 @@ static struct err *to_type(struct heap_graph *g, uint32_t shape, size_t limit, s
     return e;
 }
 
+/* ---- down from dominator to dominator ---- */
+
+struct place {
+    uint32_t slot, from; /* from: the place whose pointer leads here; SNAP_NONE: a root does */
+    uint64_t word;       /* of that pointer; of a root: its row */
+    bool interior;
+};
+
+struct down {
+    const struct heap_graph *g;
+    VEC(uint32_t) chain; /* the object, its dominator, that one's, ... */
+    VEC(struct place) places;
+    uint64_t *seen; /* by scan slot */
+    size_t left;    /* pointers that may be looked at */
+};
+
+/* Notes a place inside what v dominates; true: it is the goal. */
+static bool come_to(struct down *w, struct place p, uint32_t v, uint32_t goal)
+{
+    const struct heap_graph *g = w->g;
+    bool there = p.slot == goal;
+    if (!heap_slot_live(g, p.slot) || (!there && p.slot >= g->nscan))
+        return false;
+    if (!there && (heap_bit(w->seen, p.slot) || !heap_inside(g, v, g->vertex[p.slot] - 1)))
+        return false;
+    if (p.slot < g->nscan)
+        heap_set_bit(w->seen, p.slot);
+    vec_push(&w->places, p);
+    return there;
+}
+
+/* From the places behind `first` on to the goal, which is the last place then. */
+static bool go_on(struct down *w, size_t first, uint32_t v, uint32_t goal)
+{
+    struct snap_edges it;
+    for (size_t i = first; i < w->places.n; i++) {
+        snap_edges_init(&it, w->g->s, w->places.v[i].slot);
+        while (snap_edges_next(&it)) {
+            struct place p = {it.target, (uint32_t)i, it.word, it.flags & SNAP_EDGE_INTERIOR};
+            if (!w->left || come_to(w, p, v, goal))
+                return w->left > 0;
+            w->left--;
+        }
+    }
+    return false;
+}
+
+/* From the roots of a holder, or from all, to the goal. */
+static bool set_out(struct down *w, uint32_t top, uint32_t goal)
+{
+    const struct heap_graph *g = w->g;
+    bool all = top == HEAP_ALL;
+    uint32_t i = all ? 0 : g->root_first[top - g->nslots];
+    uint32_t end = all ? (uint32_t)g->s->root.n : g->root_first[top - g->nslots + 1];
+    uint32_t v = all ? 0 : g->vertex[heap_index_of(g, top)] - 1;
+    for (; i < end; i++) {
+        uint32_t row = all ? i : g->root_rows[i];
+        if (come_to(w, (struct place){g->s->root.slot[row], SNAP_NONE, row, false}, v, goal))
+            return true;
+    }
+    return go_on(w, 0, v, goal);
+}
+
+static bool find_down(struct down *w, uint32_t node)
+{
+    const struct heap_graph *g = w->g;
+    for (; heap_is_object(g, node) && w->chain.n < MOST_DOMINATORS; node = heap_dominator(g, node))
+        vec_push(&w->chain, node);
+    size_t n = w->chain.n;
+    if (!n || node == SNAP_NONE || heap_is_object(g, node) || !set_out(w, node, w->chain.v[n - 1]))
+        return false;
+    while (--n > 0)
+        if (!go_on(w, w->places.n - 1, g->vertex[w->chain.v[n]] - 1, w->chain.v[n - 1]))
+            return false;
+    return true;
+}
+
+/* The places from the root to the last one. */
+static void put_together(const struct down *w, struct arena *mem, struct heap_path *ret)
+{
+    size_t n = 0;
+    uint32_t last = (uint32_t)w->places.n - 1, root = SNAP_NONE;
+    for (uint32_t i = last; i != SNAP_NONE; i = w->places.v[i].from)
+        n++;
+    struct heap_step *steps = arena_array(mem, struct heap_step, n);
+    *ret = (struct heap_path){.steps = steps, .n = n};
+    for (uint32_t i = last; i != SNAP_NONE; i = w->places.v[i].from) {
+        const struct place *p = &w->places.v[i];
+        steps[--n].slot = p->slot;
+        if (n) {
+            steps[n - 1].word = p->word;
+            steps[n - 1].interior = p->interior;
+        } else {
+            root = (uint32_t)p->word;
+        }
+    }
+    ret->root = root;
+    ret->holder = holder_of(w->g, root);
+}
+
+/* ret->n stays 0: too much had to be looked through. */
+static struct err *shortest_down(const struct heap_graph *g, uint32_t node, struct arena *mem,
+                                 struct heap_path *ret)
+{
+    struct down w = {.g = g, .left = MOST_POINTERS};
+    TRY(heap_array((size_t)g->nscan / 64 + 1, sizeof(*w.seen), "a search of the heap", &w.seen));
+    if (find_down(&w, node))
+        put_together(&w, mem, ret);
+    free(w.seen);
+    vec_free(&w.chain);
+    vec_free(&w.places);
+    return NULL;
+}
+
 /* ---- for others ---- */
 
 struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options *o,
@@ -396,6 +516,10 @@ struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena
         .to = HEAP_TO_SLOT, .what = node, .limit = 1, .progress = progress};
     *ret = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
     if (!g->has_edges || !heap_is_object(g, node))
+        return NULL;
+    if (!g->reverse_first && !g->mark_only)
+        TRY(shortest_down(g, node, mem, ret));
+    if (ret->n)
         return NULL;
     struct err *e = heap_find_paths(g, &o, &found);
     if (e && (err_code(e) == ERR_LIMIT || err_code(e) == ERR_NOT_FOUND)) {

@@ -80,6 +80,8 @@ static size_t slow_length(const struct small *w, uint32_t r, uint32_t last, uint
     size_t dist[NODES] = {0};
     if (last == NODES)
         return w->root[target][r];
+    if (!w->edge[last][target])
+        return 0;
     for (uint32_t i = 0; i < w->n; i++)
         dist[i] = i != target && w->root[i][r];
     for (size_t round = 0; round < w->n; round++)
@@ -87,7 +89,7 @@ static size_t slow_length(const struct small *w, uint32_t r, uint32_t last, uint
             for (uint32_t b = 0; b < w->n; b++)
                 if (dist[a] && w->edge[a][b] && b != target && (!dist[b] || dist[b] > dist[a] + 1))
                     dist[b] = dist[a] + 1;
-    return w->edge[last][target] && dist[last] ? dist[last] + 1 : 0;
+    return dist[last] ? dist[last] + 1 : 0;
 }
 
 /* The path is one: a root, then pointers that exist. */
@@ -137,12 +139,37 @@ static void check_to(struct small *w, uint32_t target, size_t limit)
     heap_paths_free(&paths);
 }
 
+/* The one shortest way, found from dominator to dominator as long as there is no index. */
+static void check_shortest(struct small *w, uint32_t target)
+{
+    struct heap_path p;
+    struct arena mem;
+    size_t least = 0;
+    for (uint32_t r = 0; r < ROOTS; r++)
+        for (uint32_t last = 0; last <= NODES; last++) {
+            size_t n = last == NODES || last < w->n ? slow_length(w, r, last, target) : 0;
+            least = n && (!least || n < least) ? n : least;
+        }
+    arena_init(&mem);
+    check_ok(heap_shortest_path(w->g, make_slot(&w->h, target), &mem, NULL, &p));
+    assert_int_equal(p.n, least);
+    if (p.n) {
+        check_path(w, &p);
+        assert_int_equal(p.steps[p.n - 1].slot, make_slot(&w->h, target));
+    }
+    arena_free(&mem);
+}
+
 static void paths_are_shortest_and_distinct(void **state)
 {
     for (uint64_t seed = 1; seed <= 1500; seed++) {
         struct make_random r = {seed * 0x9e3779b97f4a7c15};
         struct small w;
         make_small(&w, &r, 1);
+        uint64_t without_index = heap_memory(w.g);
+        for (uint32_t target = 0; target < w.n; target++)
+            check_shortest(&w, target);
+        assert_int_equal(heap_memory(w.g), without_index);
         for (uint32_t target = 0; target < w.n; target++) {
             check_to(&w, target, 1);
             check_to(&w, target, 3);
