@@ -11,7 +11,7 @@
 
 #include "rt/waits_int.h"
 
-enum { WINDOW = 1024, CHUNK = 4096, FRAMES = 8, CASES_MAX = 65536, NIL_CASES_MAX = 32 };
+enum { WINDOW = 1024, CHUNK = 4096, FRAMES = 8, CASES_MAX = 65536, NIL_CASES_MAX = 32, LOWEST = 4096 };
 
 enum near_fn { NEAR_OTHER, NEAR_SELECT, NEAR_POLL, NEAR_SEMA, NEAR_NOTIFY, NEAR_COND, NEAR_UNKNOWN };
 
@@ -110,18 +110,19 @@ static void walk(struct near_walk *k, const struct rt_g *g)
 
 /* ---- what the frames say ---- */
 
-static void take_poll(struct near_walk *k, uint32_t gi, unsigned frame)
+/* Whether there is a pollDesc at pd that says that this goroutine waits for it. */
+static bool try_poll(struct waits *w, uint32_t gi, taddr pd)
 {
-    struct waits *w = k->n->w;
     const struct rt_layout *l = &w->c->rt->layout;
     uint8_t p[512];
     int32_t size = l->size[RT_STRUCT_polldesc];
-    taddr pd = arg(k, frame, 0), g = w->c->gs[gi].g.addr;
-    if (!pd || size <= 0 || (size_t)size > sizeof(p) || !peek(&w->peek, pd, p, (size_t)size))
-        return;
+    taddr g = w->c->gs[gi].g.addr;
+    if (pd < LOWEST || pd % 8 || size <= 0 || (size_t)size > sizeof(p) ||
+        !peek(&w->peek, pd, p, (size_t)size))
+        return false;
     bool reads = rt_get(l, p, RT_polldesc_rg) == g, writes = rt_get(l, p, RT_polldesc_wg) == g;
     if (!reads && !writes)
-        return;
+        return false;
     bool added;
     map_get_or_put(&w->poll_by_addr, pd, (uint32_t)w->polls.n, &added);
     if (added)
@@ -134,6 +135,18 @@ static void take_poll(struct near_walk *k, uint32_t gi, unsigned frame)
     struct wait_record r = {
         .gi = gi, .elem = pd, .kind = reads ? SNAP_W_READ : SNAP_W_WRITE, .queued = true};
     waits_add(w, &r);
+    return true;
+}
+
+/* Without optimisation older compilers keep the argument somewhere in the frame itself. */
+static void take_poll(struct near_walk *k, uint32_t gi, unsigned frame)
+{
+    uint64_t v;
+    if (try_poll(k->n->w, gi, arg(k, frame, 0)))
+        return;
+    for (taddr at = frame ? k->f[frame - 1].cfa : k->at; at + 16 < k->f[frame].cfa; at += 8)
+        if (word_at(k, at, &v) && try_poll(k->n->w, gi, v))
+            return;
 }
 
 static void take_select(struct near_walk *k, uint32_t gi, unsigned frame)
