@@ -188,9 +188,9 @@ static uint32_t object_row(struct waits *w, const struct wait_record *r)
 static uint8_t flags_of(const struct waits *w, const struct wait_record *r)
 {
     bool queued = r->queued || (r->sudog && map_get(&w->queued, r->sudog) != MAP_NONE);
-    return (uint8_t)((queued                            ? SNAP_WF_QUEUED
-                      : w->c->live || r->nil_case       ? 0
-                                                        : SNAP_WF_GRANTED) |
+    return (uint8_t)((queued                      ? SNAP_WF_QUEUED
+                      : w->c->live || r->nil_case ? 0
+                                                  : SNAP_WF_GRANTED) |
                      (r->all_cases ? SNAP_WF_CASES : 0) | (r->nil_case ? SNAP_WF_NIL_CASE : 0));
 }
 

@@ -3,8 +3,8 @@
  * Go: runtime/chan.go hchan, waitq (1.18-1.27); hchan.timer since 1.23 (a timer's channel is filled
  * by the runtime; when 0: stopped), hchan.bubble since 1.25 (synctest).
  *
- * A sudog does not say whether it sends or receives: it sends when it is in its channel's sendq.  One
- * that is in neither queue was woken and did not run yet. */
+ * A sudog does not say whether it sends or receives: it sends when it is in its channel's sendq.
+ * One that is in neither queue was woken and did not run yet. */
 #include <stdlib.h>
 
 #include "rt/waits_int.h"
@@ -37,7 +37,8 @@ static void parse(const struct rt_layout *l, const uint8_t *p, struct wait_chan 
                           (rt_get(l, p, RT_hchan_lock) ? SNAP_CF_BUSY : 0));
 }
 
-/* Marks the sudogs in a queue, and counts them; those of goroutines that were not captured end it. */
+/* Marks the sudogs in a queue, and counts them; those of goroutines that were not captured end it.
+ */
 static uint32_t mark_queue(struct waits *w, taddr at, bool sends)
 {
     uint32_t n = 0;

@@ -1,7 +1,7 @@
 /* waits_lock.c - which lock a semaphore belongs to, in what state it is, and the table of objects.
  *
- * Go: sync/mutex.go, internal/sync/mutex.go (1.24+), sync/rwmutex.go, waitgroup.go, cond.go, once.go
- * (1.18-1.27).
+ * Go: sync/mutex.go, internal/sync/mutex.go (1.24+), sync/rwmutex.go, waitgroup.go, cond.go,
+ * once.go (1.18-1.27).
  *
  * A semaphore is a word inside a Mutex, RWMutex (three of them), WaitGroup ...  Which it is the
  * frames tell that wait for it: methods of package sync, inlined ones included.  From there the
@@ -18,8 +18,8 @@ enum { RWMUTEX_MAX_READERS = 1 << 30 };
 
 static void read_one(struct waits *w, struct wait_sync *s)
 {
-    struct err *e =
-        target_read(w->c->t, s->addr, s->bytes + SYNC_BEFORE, s->cond ? SYNC_BYTES - SYNC_BEFORE : 4);
+    struct err *e = target_read(w->c->t, s->addr, s->bytes + SYNC_BEFORE,
+                                s->cond ? SYNC_BYTES - SYNC_BEFORE : 4);
     s->ok = !e;
     err_free(e);
 }
@@ -86,8 +86,8 @@ static void learn(struct sync_kind *k, const char *f)
     if (is_mutex(f))
         *k = (struct sync_kind){true, SNAP_OBJ_MUTEX, SNAP_ROLE_LOCKER, "sync.Mutex"};
     else if (writer)
-        *k = (struct sync_kind){true, SNAP_OBJ_RWMUTEX,
-                                mutex ? SNAP_ROLE_LOCKER : SNAP_ROLE_WRITER, "sync.RWMutex"};
+        *k = (struct sync_kind){true, SNAP_OBJ_RWMUTEX, mutex ? SNAP_ROLE_LOCKER : SNAP_ROLE_WRITER,
+                                "sync.RWMutex"};
     else if (begins(f, "sync.(*RWMutex).RLock") || begins(f, "sync.runtime_SemacquireRWMutexR"))
         *k = (struct sync_kind){true, SNAP_OBJ_RWMUTEX, SNAP_ROLE_READER, "sync.RWMutex"};
     else if (begins(f, "sync.runtime_SemacquireRWMutex"))
@@ -213,7 +213,7 @@ static void set_state(struct snap *s, uint32_t row, const struct rt_layout *l,
 
 struct object {
     taddr addr;
-    const char *type_text; /* NULL: type */
+    const char *type_text;                          /* NULL: type */
     uint32_t type, details, heapobj, waiters, last; /* last: goroutine counted */
     uint8_t kind;
     uint32_t sync; /* one of its semaphores */
@@ -224,7 +224,7 @@ struct objects {
     struct waits *w;
     VEC(struct object) v;
     struct map by_addr;
-    uint32_t *of_wait; /* of each row of wait: index; SNAP_NONE */
+    uint32_t *of_wait;       /* of each row of wait: index; SNAP_NONE */
     struct sync_kind *kinds; /* of each stack node */
 };
 

@@ -1,19 +1,34 @@
 /* waits_near.c - what only the innermost frames of a goroutine tell about its wait.
  *
- * Go: runtime/netpoll.go poll_runtime_pollWait, runtime/select.go selectgo, runtime/sema.go semacquire1,
- * notifyListWait (1.18-1.27).
+ * Go: runtime/netpoll.go poll_runtime_pollWait, runtime/select.go selectgo, runtime/sema.go
+ * semacquire1, notifyListWait (1.18-1.27).
  *
  * A function that needs an argument after the call that parks it has kept it where the calling
  * convention says: in its caller's frame, above the return address, in the order of the arguments.
- * What is found there is believed only when memory agrees: the pollDesc must name the goroutine, the
- * cases must be those its sudogs stand for, the list of the Cond must have it. */
+ * What is found there is believed only when memory agrees: the pollDesc must name the goroutine,
+ * the cases must be those its sudogs stand for, the list of the Cond must have it. */
 #include <stdlib.h>
 
 #include "rt/waits_int.h"
 
-enum { WINDOW = 1024, CHUNK = 4096, FRAMES = 8, CASES_MAX = 65536, NIL_CASES_MAX = 32, LOWEST = 4096 };
+enum {
+    WINDOW = 1024,
+    CHUNK = 4096,
+    FRAMES = 8,
+    CASES_MAX = 65536,
+    NIL_CASES_MAX = 32,
+    LOWEST = 4096
+};
 
-enum near_fn { NEAR_OTHER, NEAR_SELECT, NEAR_POLL, NEAR_SEMA, NEAR_NOTIFY, NEAR_COND, NEAR_UNKNOWN };
+enum near_fn {
+    NEAR_OTHER,
+    NEAR_SELECT,
+    NEAR_POLL,
+    NEAR_SEMA,
+    NEAR_NOTIFY,
+    NEAR_COND,
+    NEAR_UNKNOWN
+};
 
 struct near_pc {
     int32_t frame;
@@ -126,12 +141,11 @@ static bool try_poll(struct waits *w, uint32_t gi, taddr pd)
     bool added;
     map_get_or_put(&w->poll_by_addr, pd, (uint32_t)w->polls.n, &added);
     if (added)
-        vec_push(&w->polls,
-                 ((struct wait_poll){.addr = pd,
-                                     .fd = (int64_t)rt_get(l, p, RT_polldesc_fd),
-                                     .rd = rt_get_i(l, p, RT_polldesc_rd),
-                                     .wd = rt_get_i(l, p, RT_polldesc_wd),
-                                     .closing = rt_get(l, p, RT_polldesc_closing) & 1}));
+        vec_push(&w->polls, ((struct wait_poll){.addr = pd,
+                                                .fd = (int64_t)rt_get(l, p, RT_polldesc_fd),
+                                                .rd = rt_get_i(l, p, RT_polldesc_rd),
+                                                .wd = rt_get_i(l, p, RT_polldesc_wd),
+                                                .closing = rt_get(l, p, RT_polldesc_closing) & 1}));
     struct wait_record r = {
         .gi = gi, .elem = pd, .kind = reads ? SNAP_W_READ : SNAP_W_WRITE, .queued = true};
     waits_add(w, &r);
@@ -268,9 +282,9 @@ struct err *waits_near(struct waits *w)
 /* ---- cases of selects ----
  *
  * selectgo gets an array of cases {channel, element} and room for two orders of their numbers: in
- * which to look at them, and in which to lock their channels; g.waiting has the sudogs in the latter.
- * Cases on nil channels are in neither.  How many cases there are stands nowhere that is kept: it is
- * the distance at which the second order agrees with the sudogs. */
+ * which to look at them, and in which to lock their channels; g.waiting has the sudogs in the
+ * latter. Cases on nil channels are in neither.  How many cases there are stands nowhere that is
+ * kept: it is the distance at which the second order agrees with the sudogs. */
 
 struct cases {
     struct waits *w;
@@ -308,8 +322,8 @@ static bool agrees(const struct cases *x, uint32_t total)
     return true;
 }
 
-/* The number of a case among the sends, or among the receives: the compiler puts the sends first, and
- * the receives behind them from the last to the first (cmd/compile/internal/walk/select.go). */
+/* The number of a case among the sends, or among the receives: the compiler puts the sends first,
+ * and the receives behind them from the last to the first (cmd/compile/internal/walk/select.go). */
 static uint16_t case_no(const struct cases *x, uint32_t i, uint32_t total)
 {
     return (uint16_t)(i < x->s->sends ? i + 1 : total - i);
@@ -324,14 +338,14 @@ static void number(const struct cases *x, uint32_t total, struct nil_cases *nil)
     }
     for (uint32_t i = 0; i < total; i++)
         if (!x->array[2 * i])
-            vec_push(nil, ((struct wait_record){
-                              .gi = x->s->gi,
-                              .order = UINT32_MAX,
-                              .kind = i < x->s->sends ? SNAP_W_SELECT_SEND : SNAP_W_SELECT_RECV,
-                              .case_no = case_no(x, i, total),
-                              .is_select = true,
-                              .all_cases = true,
-                              .nil_case = true}));
+            vec_push(nil, ((struct wait_record){.gi = x->s->gi,
+                                                .order = UINT32_MAX,
+                                                .kind = i < x->s->sends ? SNAP_W_SELECT_SEND
+                                                                        : SNAP_W_SELECT_RECV,
+                                                .case_no = case_no(x, i, total),
+                                                .is_select = true,
+                                                .all_cases = true,
+                                                .nil_case = true}));
 }
 
 static void match(struct cases *x, struct nil_cases *nil)

@@ -62,14 +62,20 @@ void peeker_free(struct peeker *p)
 
 /* ---- semaphores ---- */
 
+struct queue { /* of a semaphore: a row of sema */
+    taddr addr;
+    uint32_t queued, bucket_waiters;
+    uint16_t bucket;
+};
+
 struct table_walk {
     struct waits *w;
     VEC(taddr) todo;
     struct map seen;
-    struct snap *s;
     uint16_t bucket;
     uint32_t bucket_waiters;
-    struct map rows; /* address of a semaphore -> row of sema */
+    struct map by_addr; /* address of a semaphore -> index of queues */
+    VEC(struct queue) queues;
 };
 
 static void visit(struct table_walk *t, taddr sudog)
@@ -83,14 +89,12 @@ static void visit(struct table_walk *t, taddr sudog)
 static void count(struct table_walk *t, taddr addr)
 {
     bool added;
-    uint32_t row = map_get_or_put(&t->rows, addr, (uint32_t)t->s->sema.n, &added);
-    if (added) {
-        snap_add_sema(t->s);
-        t->s->sema.addr[row] = addr;
-        t->s->sema.bucket[row] = t->bucket;
-        t->s->sema.bucket_waiters[row] = t->bucket_waiters;
-    }
-    t->s->sema.queued[row]++;
+    uint32_t i = map_get_or_put(&t->by_addr, addr, (uint32_t)t->queues.n, &added);
+    if (added)
+        vec_push(&t->queues,
+                 ((struct queue){
+                     .addr = addr, .bucket = t->bucket, .bucket_waiters = t->bucket_waiters}));
+    t->queues.v[i].queued++;
     waits_sync(t->w, addr, false)->queued++;
 }
 
@@ -129,6 +133,27 @@ static void walk_slot(struct table_walk *t, const uint8_t *slot)
     }
 }
 
+static int by_addr(const void *a, const void *b)
+{
+    const struct queue *x = a, *y = b;
+    return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static void add_rows(struct table_walk *t)
+{
+    struct snap *s = t->w->c->s;
+    if (t->queues.n)
+        qsort(t->queues.v, t->queues.n, sizeof(*t->queues.v), by_addr);
+    for (size_t i = 0; i < t->queues.n; i++) {
+        const struct queue *q = &t->queues.v[i];
+        uint32_t row = snap_add_sema(s);
+        s->sema.addr[row] = q->addr;
+        s->sema.queued[row] = q->queued;
+        s->sema.bucket[row] = q->bucket;
+        s->sema.bucket_waiters[row] = q->bucket_waiters;
+    }
+}
+
 struct err *waits_read_semtable(struct waits *w)
 {
     struct capture *c = w->c;
@@ -139,15 +164,17 @@ struct err *waits_read_semtable(struct waits *w)
                           "the variable runtime.semtable was not found");
         return NULL;
     }
-    struct table_walk t = {.w = w, .s = c->s};
+    struct table_walk t = {.w = w};
     uint8_t *table = mem_alloc(size);
     struct err *e = target_read(c->t, G(c->rt, semtable), table, size);
     for (size_t at = 0; !e && at + slot <= size; at += slot, t.bucket++)
         walk_slot(&t, table + at);
+    add_rows(&t);
     snap_set_counter(c->s, "semtable.slots", (int64_t)(size / slot));
     vec_free(&t.todo);
+    vec_free(&t.queues);
     map_free(&t.seen);
-    map_free(&t.rows);
+    map_free(&t.by_addr);
     free(table);
     return e;
 }

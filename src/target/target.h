@@ -177,10 +177,10 @@ bool target_moment(struct target *t, struct arena *a, struct target_moment *ret)
 
 /* What a file descriptor of a live process is.  Texts are in the arena, "" when not known. */
 struct target_fd {
-    int fd;                    /* in; below 0: none */
-    const char *what;          /* tcp, tcp6, udp, udp6, unix, socket, pipe, [eventpoll] ..., or a path */
+    int fd;           /* in; below 0: none */
+    const char *what; /* tcp, tcp6, udp, udp6, unix, socket, pipe, [eventpoll] ..., or a path */
     const char *local, *remote; /* ends of a connection: "127.0.0.1:8080"; unix: its path */
-    const char *state;         /* of a TCP socket: ESTABLISHED, LISTEN ... */
+    const char *state;          /* of a TCP socket: ESTABLISHED, LISTEN ... */
 };
 /* Fills n of them; of a core nothing is known. */
 void target_describe_fds(struct target *t, struct arena *a, struct target_fd *v, size_t n);

@@ -252,7 +252,7 @@ func many(n int) {
 		go selectMany()
 		go waitGroup()
 	}
-	settle()
+	time.Sleep(time.Second) // a dump of so many takes longer than they need to block
 	lib.Ready()
 	lib.Commands(nil)
 }
