@@ -6,7 +6,7 @@
 
 #include "wait/wait.h"
 
-const char *wait_kind_name(enum wait_kind k)
+const char *wait_name(enum wait_kind k)
 {
     static const char *const names[WAIT_COUNT] = {
         "running",      "chan receive",  "chan send",

@@ -42,7 +42,7 @@ enum wait_kind {
     WAIT_COUNT,
 };
 const char *
-wait_kind_name(enum wait_kind k); /* "chan receive", "mutex lock": for people and JSON */
+wait_name(enum wait_kind k); /* "chan receive", "mutex lock": for people and JSON */
 
 /* Why a wait is about to end, or may end without another goroutine. */
 enum wait_trap {
