@@ -97,6 +97,10 @@ void two_sides(struct buf *b, const struct report_style *style, const char *left
 {
     size_t l = text_width(left), r = text_width(right);
     buf_str(b, left);
+    if (!r) {
+        buf_char(b, '\n');
+        return;
+    }
     if (style->width && l + 3 + r > style->width)
         buf_char(b, '\n');
     else

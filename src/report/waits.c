@@ -44,7 +44,7 @@ void waits_place_text(struct buf *b, const struct snap *s, const struct snap_cod
     if (frame == SNAP_NONE)
         return;
     snap_short_func(b, snap_str(s, s->frame.func[frame]));
-    buf_str(b, "  ");
+    buf_str(b, " at ");
     snap_short_place(b, s, codes, frame);
 }
 

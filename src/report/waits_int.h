@@ -19,7 +19,7 @@ void waits_places_of(const struct wait_graph *w, const struct wait_group *p,
                      struct waits_places *ret);
 void waits_places_free(struct waits_places *p);
 
-/* "main.lockGlobal  waits/main.go:90"; "" when it is not known. */
+/* "main.lockGlobal at waits/main.go:90"; "" when it is not known. */
 void waits_place_text(struct buf *b, const struct snap *s, const struct snap_codes *codes,
                       uint32_t frame);
 /* What a group waits for: its object, or "201 connections", "chan int, 12 of them". */

@@ -3,7 +3,7 @@
  *
  *        412  orders.(*Ledger).mu  sync.Mutex at 0xc0001a2b00               oldest 9 min
  *             held
- *             orders.(*Ledger).add  orders/ledger.go:51
+ *             mutex lock in orders.(*Ledger).add at orders/ledger.go:51
  *             released by goroutine 88 (proved: unlock)
  */
 #include <inttypes.h>
@@ -91,12 +91,12 @@ static void places(struct printer *p, const struct wait_group *g)
             text_count(&b, x->count);
             buf_str(&b, " × ");
         }
-        buf_printf(&b, "%s  ", wait_name((enum wait_kind)x->kind));
+        buf_printf(&b, "%s in ", wait_name((enum wait_kind)x->kind));
         waits_place_text(&b, p->s, &p->codes, x->place);
         if (g->n == 1)
-            buf_printf(&b, "  goroutine %" PRIu64, p->s->goroutine.id[x->example]);
+            buf_printf(&b, ", goroutine %" PRIu64, p->s->goroutine.id[x->example]);
         if (x->trap != WAIT_TRAP_NONE)
-            buf_printf(&b, "  (%s)", wait_trap_text((enum wait_trap)x->trap));
+            buf_printf(&b, " (%s)", wait_trap_text((enum wait_trap)x->trap));
         say(p, &b);
         buf_free(&b);
     }

@@ -338,6 +338,7 @@ static struct err *capture(struct capture *c, bool *opened)
     c->t = c->rt->t;
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));
+    waits_name_prepare(c->rt, c->o);
     if (freeze) {
         struct target_freeze_options fo = {.stop_only = c->o->stop_only, .vectors = c->o->heap};
         struct err *e = target_freeze(c->rt->t, &fo, &frozen);

@@ -304,6 +304,8 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
 struct err *capture_waits(struct capture *c) MUST_USE;
 void capture_waits_finish(struct capture *c); /* stacks have their rows by now */
 void capture_waits_free(struct capture *c);
+/* Before the target is frozen: what names of objects need. */
+void waits_name_prepare(const struct rt *rt, const struct rt_capture_options *o);
 /* panics.c: panics in flight */
 void capture_panics(struct capture *c);
 /* labels.c */

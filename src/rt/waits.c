@@ -257,7 +257,7 @@ static struct err *read_waits(struct waits *w)
     TRY(waits_read_polls(w));
     read_sleepers(w);
     add_rows(w);
-    waits_name(w);
+    waits_find_words(w);
     return NULL;
 }
 
@@ -281,6 +281,7 @@ void capture_waits_finish(struct capture *c)
         return;
     waits_chan_rows(w);
     waits_lock_rows(w);
+    waits_name(w);
 }
 
 void capture_waits_free(struct capture *c)
@@ -294,6 +295,10 @@ void capture_waits_free(struct capture *c)
     vec_free(&w->syncs);
     vec_free(&w->polls);
     vec_free(&w->selects);
+    vec_free(&w->starts);
+    vec_free(&w->unknown);
+    map_free(&w->begins);
+    map_free(&w->start_at);
     map_free(&w->has);
     map_free(&w->queued);
     map_free(&w->chan_by_addr);

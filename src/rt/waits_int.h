@@ -54,6 +54,12 @@ struct wait_select {
     uint32_t sends;
 };
 
+struct wait_start { /* where the memory begins that an object lies in */
+    taddr at;
+    taddr word; /* of a package-level variable, that points there; 0: none was found */
+    taddr of;   /* what lies in it, when the beginning is not known but by such a word; else 0 */
+};
+
 struct waits {
     struct capture *c;
     struct peeker peek;
@@ -71,6 +77,11 @@ struct waits {
     VEC(struct wait_poll) polls;
     struct map poll_by_addr;
     VEC(struct wait_select) selects;
+
+    VEC(struct wait_start) starts;
+    struct map begins, start_at; /* waited for; start -> index of starts */
+    taddr lowest, highest;       /* starts */
+    VEC(uint32_t) unknown;       /* starts whose `at` is not known */
 
     struct map objs;  /* address -> row of heapobj + 1; 0: not on the heap */
     struct map types; /* element type -> string id of the channel's type */
@@ -104,6 +115,7 @@ void waits_lock_rows(struct waits *w);
 struct err *waits_read_polls(struct waits *w) MUST_USE;
 
 /* waits_name.c: names of objects that are, or hang on, package-level variables */
+void waits_find_words(struct waits *w);
 void waits_name(struct waits *w);
 
 #endif
