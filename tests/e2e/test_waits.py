@@ -160,7 +160,7 @@ def test_what_was_handed_over_is_no_wait(gospect, granted):
 
 
 @pytest.mark.releases("1.18", "1.27")
-def test_a_hundred_thousand_are_few_lines(gospect, go_build, run_go, release):
+def test_thousands_are_few_lines(gospect, go_build, run_go, release):
     target = run_go(go_build(release, "default", "waits"), "many", "2000")
     seen = look(gospect, target.pid)
     assert sum(o["waiters"] for o in seen["objects"]) >= 12000  # those in selects wait for several
@@ -183,5 +183,6 @@ def test_pictures_and_filters(gospect, go_build, run_go, tmp_path):
     assert graph.count("->") == len(TRUTH) + 5 and "main.global" in graph  # select, three files, main itself
     only = look(gospect, target.pid, "--filter", "func=main.waitCond")
     assert only["count"] == 2 and {w["kind"] for w in only["waits"]} == {"cond wait"}
-    assert "17 more: --limit 0" in gospect("waits", target.pid, "--limit", "5", check=0).out
+    groups = re.findall(r"^ {0,6}[\d,]+  \S", gospect("waits", target.pid, "--limit", "0", check=0).out, re.M)
+    assert f"{len(groups) - 5} more: --limit 0" in gospect("waits", target.pid, "--limit", "5", check=0).out
     assert gospect("waits", target.pid, "--json", "--dot", check=2).err.count("choose one") == 1
