@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "snap/code.h"
-#include "wait/wait_int.h"
+#include "wait/graph_int.h"
 
 /* ---- groups ---- */
 

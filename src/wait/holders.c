@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "wait/wait_int.h"
+#include "wait/graph_int.h"
 
 struct holders {
     struct wait_holder *v;

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "snap/names.h"
-#include "wait/wait_int.h"
+#include "wait/graph_int.h"
 
 enum { DEPTH_MAX = 16 };
 

@@ -1,19 +1,56 @@
-/* wait_int.h - what the files of wait/ share. */
+/* wait_int.h - what the files of this room share. */
 #ifndef GOSPECT_WAIT_WAIT_INT_H
 #define GOSPECT_WAIT_WAIT_INT_H
 
-#include "base/mem.h"
+#include "base/map.h"
 #include "base/vec.h"
-#include "wait/wait.h"
+#include "wait/leak.h"
 
-struct wait_own { /* what a graph owns beside its arrays */
-    struct arena mem;
-    uint32_t *members;
+/* ---- leak_candidates.c: who could leak at all ---- */
+
+/* A goroutine that waits for what others must do. */
+struct leak_candidate {
+    uint32_t goroutine;    /* row */
+    uint32_t wait, nwaits; /* rows of table wait */
+    uint8_t why;           /* enum wait_leak_why, should it leak */
+    bool beyond;           /* the runtime's own profile does not look at this reason */
 };
 
-/* holders.c */
-void wait_find_holders(struct wait_graph *w);
-/* object.c: names of objects: the snapshot's, else by the heap (may be NULL) */
-void wait_find_names(struct wait_graph *w, const struct heap_graph *heap);
+struct leak_candidates {
+    VEC(struct leak_candidate) v; /* in the order of goroutines */
+    uint32_t *of;                 /* owned; goroutine row -> 1 + index into v; 0: not a candidate */
+    uint32_t unjudged;
+};
+void leak_candidates_find(const struct snap *s, struct leak_candidates *ret);
+void leak_candidates_free(struct leak_candidates *c);
+
+/* ---- leak_tiny.c: what a pointer into a tiny block means ---- */
+
+struct leak_words {
+    const struct snap *s;
+    struct map at; /* address -> row of word */
+};
+void leak_words_init(struct leak_words *w, const struct snap *s);
+void leak_words_free(struct leak_words *w);
+
+struct leak_pointer {
+    taddr place;    /* where it is; 0: in a register */
+    uint32_t type;  /* static type of what lies there, row of type; SNAP_NONE: not known */
+    uint32_t boxed; /* it belongs to an interface that names this type; SNAP_NONE: it does not */
+};
+/* Whether a program that has the pointer can get at the byte at addr.  In doubt: yes. */
+bool leak_pointer_reaches(const struct leak_words *w, const struct leak_pointer *p, taddr addr);
+
+/* ---- leak_mark.c: what may run leads to ---- */
+
+struct leak_marking {
+    bool *woken;    /* the caller's; [i]: candidate i may be woken */
+    uint64_t bytes; /* of all objects marked; 0 when bytewise */
+    bool has_tiny;  /* some candidates wait in blocks of the tiny allocator */
+};
+/* bytewise: a pointer into a tiny block leads only to what its type covers, where the runtime says
+ * that it leads to all of the block. */
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
+                      struct progress *p, struct leak_marking *ret) MUST_USE;
 
 #endif
