@@ -186,3 +186,14 @@ def test_pictures_and_filters(gospect, go_build, run_go, tmp_path):
     groups = re.findall(r"^ {0,6}[\d,]+  \S", gospect("waits", target.pid, "--limit", "0", check=0).out, re.M)
     assert f"{len(groups) - 5} more: --limit 0" in gospect("waits", target.pid, "--limit", "5", check=0).out
     assert gospect("waits", target.pid, "--json", "--dot", check=2).err.count("choose one") == 1
+
+
+@pytest.mark.modes("default", "stripped-pie")
+def test_misuse_is_told_with_its_channel(gospect, go_build, run_go, release, mode):
+    target = run_go(go_build(release, mode, "waits"), "misuse")
+    seen = schema.check("doctor", gospect("doctor", target.pid, "--json", "--for", "0", check=1).json)
+    found = {f["values"]["panic"]: f for f in seen["findings"] if f["key"] == "misuse"}
+    assert set(found) == {"send on closed channel", "close of closed channel", "sync: negative WaitGroup counter"}
+    for text in ("send on closed channel", "close of closed channel"):
+        assert found[text]["values"]["address"] == target.ready["chan"], text
+        assert "waits/main.go:" in found[text]["values"]["where"]

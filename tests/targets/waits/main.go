@@ -2,6 +2,7 @@
 //
 //	waits            all kinds, each in a function of its own
 //	waits granted    locks and channels that were handed over to goroutines that did not run since
+//	waits misuse     panics in flight: send on and close of a closed channel, a negative WaitGroup
 //	waits many N     N goroutines at one channel, one mutex, one Cond, in selects and at one WaitGroup
 package main
 
@@ -250,6 +251,36 @@ func granted() {
 	syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&b)), 1)
 }
 
+//go:noinline
+func sendClosed(c chan int) {
+	defer func() { <-empty }()
+	c <- 1
+}
+
+//go:noinline
+func closeClosed(c chan int) {
+	defer func() { <-empty }()
+	close(c)
+}
+
+//go:noinline
+func doneTooOften() {
+	defer func() { <-empty }()
+	group.Done()
+}
+
+// misuse: what package sync and the runtime panic about, while a deferred call blocks.
+func misuse() {
+	c := make(chan int)
+	close(c)
+	go sendClosed(c)
+	go closeClosed(c)
+	go doneTooOften()
+	settle()
+	lib.Ready("chan="+channel(c), "group="+at(unsafe.Pointer(&group)))
+	lib.Commands(nil)
+}
+
 func many(n int) {
 	global.Lock()
 	group.Add(1)
@@ -275,6 +306,9 @@ func main() {
 		n, err := strconv.Atoi(os.Args[2])
 		must(err)
 		many(n)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "misuse" {
+		misuse()
 	}
 	if len(os.Args) > 1 {
 		granted()
