@@ -41,8 +41,7 @@ enum wait_kind {
     WAIT_RUNTIME, /* something else of the runtime */
     WAIT_COUNT,
 };
-const char *
-wait_name(enum wait_kind k); /* "chan receive", "mutex lock": for people and JSON */
+const char *wait_name(enum wait_kind k); /* "chan receive", "mutex lock": for people and JSON */
 
 /* Why a wait is about to end, or may end without another goroutine. */
 enum wait_trap {
