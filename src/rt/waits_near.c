@@ -60,6 +60,7 @@ struct near_walk {
     size_t bytes;
     struct near_frame f[FRAMES];
     unsigned count;
+    taddr list; /* what notifyListWait was called for */
 };
 
 static const struct near_pc *pc_of(struct near *n, taddr pc)
@@ -185,19 +186,52 @@ static void take_sema(struct near_walk *k, uint32_t gi, unsigned frame)
         waits_add(w, &r);
 }
 
-/* The list of the Cond is an argument of notifyListWait, and lies in the Cond that is one of Wait.
- * Each list is looked at once, and tells itself who is in it. */
-static void take_cond(struct near_walk *k, unsigned frame)
+/* Whether a goroutine that may run was taken out of this list: there is a list whose tickets were
+ * given out, and were called. */
+static bool is_signalled(struct waits *w, uint32_t gi, taddr list)
+{
+    const struct rt_layout *l = &w->c->rt->layout;
+    uint32_t given = 0, called = 0;
+    return rt_gstatus(l, w->c->gs[gi].g.status) == SNAP_G_RUNNABLE && list % 8 == 0 &&
+           rt_has(l, RT_notifylist_wait) && rt_has(l, RT_notifylist_notify) &&
+           peek(&w->peek, list + (taddr)l->off[RT_notifylist_wait], &given, 4) &&
+           peek(&w->peek, list + (taddr)l->off[RT_notifylist_notify], &called, 4) && called &&
+           given - called < INT32_MAX;
+}
+
+/* Whether Cond.Wait, whose frame this is, works on the Cond with this list. */
+static bool has_cond(const struct near_walk *k, unsigned frame, taddr list)
+{
+    const struct rt_layout *l = &k->n->w->c->rt->layout;
+    taddr cond = list - (rt_has(l, RT_cond_notify) ? (taddr)l->off[RT_cond_notify] : 0);
+    uint64_t v;
+    for (taddr at = frame ? k->f[frame - 1].cfa : k->at; at < k->f[frame].cfa + 8; at += 8)
+        if (word_at(k, at, &v) && (v == list || v == cond))
+            return true;
+    return false;
+}
+
+/* The list of the Cond is an argument of notifyListWait, and lies in the Cond that Wait works on.
+ * Each list is looked at once, and tells itself who is in it; one that is in none was signalled. */
+static void take_cond(struct near_walk *k, uint32_t gi, unsigned frame)
 {
     struct waits *w = k->n->w;
     const struct rt_layout *l = &w->c->rt->layout;
+    bool outer = k->f[frame].fn == NEAR_COND, added;
     taddr list = arg(k, frame, 0);
-    if (k->f[frame].fn == NEAR_COND && list)
+    if (outer && list)
         list += rt_has(l, RT_cond_notify) ? (taddr)l->off[RT_cond_notify] : 0;
-    bool added;
     if (list)
         if (map_get_or_put(&k->n->lists, list, 0, &added), added)
             waits_read_cond(w, list);
+    if (!outer)
+        k->list = list;
+    else if (k->list && map_get(&w->has, gi) == MAP_NONE && has_cond(k, frame, k->list) &&
+             is_signalled(w, gi, k->list)) {
+        struct wait_record r = {.gi = gi, .elem = k->list};
+        waits_sync(w, k->list, true);
+        waits_add(w, &r);
+    }
 }
 
 static void take(struct near_walk *k, uint32_t gi)
@@ -218,7 +252,7 @@ static void take(struct near_walk *k, uint32_t gi)
         case NEAR_NOTIFY:
         case NEAR_COND:
             if (map_get(&w->has, gi) == MAP_NONE)
-                take_cond(k, i);
+                take_cond(k, gi, i);
             break;
         default:
             break;

@@ -152,7 +152,7 @@ def test_what_was_handed_over_is_no_wait(gospect, granted):
     seen = look(gospect, granted.pid)
     found = {w["func"]: w for w in seen["waits"] if w["kind"] != "system call"}
     assert {w["ends"] for w in found.values()} == {"granted"}
-    assert set(found) >= {"main.lockGlobal", "main.recv", "main.read"}
+    assert set(found) == {"main.lockGlobal", "main.recv", "main.read", "main.waitCond"}
     assert found["main.lockGlobal"]["object"]["addr"] == granted.ready["global"]
     assert not objects(seen)[granted.ready["global"]]["held"]
     text = gospect("waits", granted.pid, check=0).out
