@@ -127,9 +127,9 @@ uint64_t diag_wait_addr(const struct snap *s, uint32_t g)
             hi = mid;
     }
     for (; lo < s->wait.n && s->wait.goroutine[lo] == g; lo++) {
-        if (addr && s->wait.addr[lo] != addr)
+        if (addr && s->wait.addr[lo] && s->wait.addr[lo] != addr)
             return 0;
-        addr = s->wait.addr[lo];
+        addr = s->wait.addr[lo] ? s->wait.addr[lo] : addr; /* 0: a case on a nil channel */
     }
     return addr;
 }

@@ -123,6 +123,8 @@ static void waits_json(struct writer *w, uint32_t g)
     json_key(&w->j, "waits_for");
     json_begin(&w->j, '[');
     for (uint32_t i = 0; i < n; i++) {
+        if (s->wait.flags[first + i] & SNAP_WF_NIL_CASE)
+            continue;
         json_begin(&w->j, '{');
         json_kstr(&w->j, "kind", snap_waitkind_name((enum snap_waitkind)s->wait.kind[first + i]));
         json_kaddr(&w->j, "addr", s->wait.addr[first + i]);

@@ -91,6 +91,9 @@ static const char *object_word(const struct snap *s, const struct snap_group *g,
         return many ? "locks" : "lock";
     case SNAP_W_COND:
         return many ? "conditions" : "condition";
+    case SNAP_W_READ:
+    case SNAP_W_WRITE:
+        return many ? "files" : "file";
     default:
         return many ? "objects" : "object";
     }
@@ -557,6 +560,8 @@ static void put_waits(const struct snap *s, uint32_t g, struct line *line)
     uint32_t first, n = snap_waits_of(s, g, &first);
     for (uint32_t i = first; i < first + n; i++) {
         char words[64];
+        if (s->wait.flags[i] & SNAP_WF_NIL_CASE)
+            continue;
         snprintf(words, sizeof(words), "%s on 0x%" PRIx64,
                  snap_waitkind_name((enum snap_waitkind)s->wait.kind[i]), s->wait.addr[i]);
         line_add(line, words, "   ");

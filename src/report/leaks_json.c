@@ -24,6 +24,8 @@ static void objects_json(struct json *j, const struct snap *s, const struct wait
     json_key(j, "objects");
     json_begin(j, '[');
     for (uint32_t w = l->wait; w < l->wait + l->nwaits; w++) {
+        if (s->wait.flags[w] & SNAP_WF_NIL_CASE)
+            continue;
         json_begin(j, '{');
         json_kaddr(j, "addr", s->wait.addr[w]);
         json_kstr(j, "kind", snap_waitkind_name((enum snap_waitkind)s->wait.kind[w]));

@@ -34,6 +34,25 @@ void look_text(struct buf *b, const struct report_style *style, enum look l, con
         buf_str(b, look(style, LOOK_PLAIN));
 }
 
+void svg_text(struct buf *b, const char *text)
+{
+    struct buf clean = {0};
+    text_clean(&clean, text);
+    for (const char *p = buf_text(&clean); *p; p++) {
+        if (*p == '<')
+            buf_str(b, "&lt;");
+        else if (*p == '>')
+            buf_str(b, "&gt;");
+        else if (*p == '&')
+            buf_str(b, "&amp;");
+        else if (*p == '"')
+            buf_str(b, "&quot;");
+        else
+            buf_char(b, *p);
+    }
+    buf_free(&clean);
+}
+
 void flow(struct flow *f)
 {
     if (f->b.n < FLOW_AT)
@@ -78,6 +97,10 @@ void two_sides(struct buf *b, const struct report_style *style, const char *left
 {
     size_t l = text_width(left), r = text_width(right);
     buf_str(b, left);
+    if (!r) {
+        buf_char(b, '\n');
+        return;
+    }
     if (style->width && l + 3 + r > style->width)
         buf_char(b, '\n');
     else

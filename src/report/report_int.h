@@ -17,6 +17,9 @@ const char *look(const struct report_style *style, enum look l);
 /* Appends cleaned text in that look. */
 void look_text(struct buf *b, const struct report_style *style, enum look l, const char *text);
 
+/* Appends cleaned text as it may stand in SVG, between tags and in quotes. */
+void svg_text(struct buf *b, const char *text);
+
 /* Text on its way to a sink: append to b, call flow() now and then. */
 struct flow {
     struct buf b;

@@ -23,26 +23,6 @@ struct picture {
     size_t left_out;
 };
 
-/* Text between tags and in quotes. */
-static void escaped(struct buf *b, const char *text)
-{
-    struct buf clean = {0};
-    text_clean(&clean, text);
-    for (const char *p = buf_text(&clean); *p; p++) {
-        if (*p == '<')
-            buf_str(b, "&lt;");
-        else if (*p == '>')
-            buf_str(b, "&gt;");
-        else if (*p == '&')
-            buf_str(b, "&amp;");
-        else if (*p == '"')
-            buf_str(b, "&quot;");
-        else
-            buf_char(b, *p);
-    }
-    buf_free(&clean);
-}
-
 static bool drawn(const struct picture *p, uint32_t node)
 {
     return p->wide[node] >= NARROW && p->x.v[node].depth < ROWS;
@@ -100,7 +80,7 @@ static void tooltip(struct buf *b, const struct heap_site_node *v)
     struct buf text = {0};
     buf_printf(&text, "%s %s:%u", v->func, v->file, v->line);
     buf_str(b, "<title>");
-    escaped(b, buf_text(&text));
+    svg_text(b, buf_text(&text));
     buf_str(b, "\n");
     amounts(b, v);
     buf_str(b, ", alike ");
@@ -124,7 +104,7 @@ static void label(struct buf *b, const struct heap_site_node *v, double x, doubl
     bool dark = most > 0 && fabs(semantic_delta(v)) / most > 0.35;
     buf_printf(b, "<text x=\"%.1f\" y=\"%.0f\"%s>", x + 3, y + ROW - 6,
                dark ? " fill=\"#fff\"" : "");
-    escaped(b, buf_text(&fit));
+    svg_text(b, buf_text(&fit));
     buf_str(b, "</text>");
     buf_free(&text);
     buf_free(&fit);
@@ -149,7 +129,7 @@ static void put_call(struct picture *p, uint32_t node)
 static void line_at(struct buf *b, double y, const char *attributes, const struct buf *text)
 {
     buf_printf(b, "<text x=\"%d\" y=\"%.0f\"%s>", MARGIN, y, attributes);
-    escaped(b, buf_text(text));
+    svg_text(b, buf_text(text));
     buf_str(b, "</text>\n");
 }
 

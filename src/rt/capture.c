@@ -210,6 +210,7 @@ static struct err *finish(struct capture *c)
     for (size_t i = 0; i < s->thread.n; i++)
         if (s->thread.stack[i] != SNAP_NONE)
             s->thread.stack[i] = c->workers[0].node_row[s->thread.stack[i]];
+    capture_waits_finish(c);
     note_incomplete(c);
     return NULL;
 }
@@ -238,6 +239,7 @@ static struct err *read_all(struct capture *c)
         locals_rows(c->locals);
     capture_runqs(c);
     TRY(capture_waits(c));
+    capture_panics(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
@@ -290,6 +292,7 @@ static void close_capture(struct capture *c)
     free(c->global);
     map_free(&c->g_by_addr);
     map_free(&c->m_by_addr);
+    capture_waits_free(c);
     capture_heap_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
@@ -335,6 +338,7 @@ static struct err *capture(struct capture *c, bool *opened)
     c->t = c->rt->t;
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));
+    waits_name_prepare(c->rt, c->o);
     if (freeze) {
         struct target_freeze_options fo = {.stop_only = c->o->stop_only, .vectors = c->o->heap};
         struct err *e = target_freeze(c->rt->t, &fo, &frozen);

@@ -124,12 +124,15 @@ struct goroutine {
     size_t nvectors;
 };
 
-/* A sudog a goroutine waits on. */
+/* A sudog a goroutine waits on, or what else it waits for. */
 struct wait_record {
     uint32_t gi;    /* index into goroutines */
     uint32_t order; /* as g.waiting has them */
     taddr sudog, next, chan, elem;
-    bool is_select;
+    uint32_t ticket;
+    uint16_t case_no; /* of a select; 0: not known */
+    uint8_t kind;     /* enum snap_waitkind, where there is no sudog that tells; else 0 */
+    bool is_select, queued, all_cases, nil_case;
 };
 
 /* ---- heap_arenas.c: single heap objects ---- */
@@ -205,6 +208,7 @@ struct capture {
     struct symbols *symbols;
     struct locals *locals;     /* NULL: not asked for, or no DWARF */
     struct rt_heap heap;       /* single objects */
+    struct waits *waits;       /* waits_int.h; NULL: not read */
     struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
     uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
     int64_t sampled_ns;        /* longest time a thread stood still to be looked at */
@@ -298,6 +302,12 @@ struct err *capture_timers(struct capture *c) MUST_USE;
 /* waits.c */
 void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, size_t n);
 struct err *capture_waits(struct capture *c) MUST_USE;
+void capture_waits_finish(struct capture *c); /* stacks have their rows by now */
+void capture_waits_free(struct capture *c);
+/* Before the target is frozen: what names of objects need. */
+void waits_name_prepare(const struct rt *rt, const struct rt_capture_options *o);
+/* panics.c: panics in flight */
+void capture_panics(struct capture *c);
 /* labels.c */
 struct err *capture_labels(struct capture *c) MUST_USE;
 /* moment.c: when a core was taken; after everything else is in the snapshot */

@@ -38,8 +38,9 @@ struct rt_capture_options {
     unsigned max_depth; /* innermost frames to keep of each stack; 0: all */
     enum rt_locals locals;
     uint32_t locals_limit; /* of so many goroutines at most, one of each stack first; 0: no limit */
+    bool names;            /* of what goroutines wait for: object.name */
     bool heap; /* all heap objects and the pointers between them; not with RT_GOROUTINE from a
-                  process that runs */
+                 process that runs */
     bool heap_memory;          /* with heap: what is in them, too */
     taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
     struct progress *progress; /* NULL: none */

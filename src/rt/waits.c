@@ -1,15 +1,13 @@
-/* waits.c - what goroutines wait for: channels, semaphores, condition variables.
+/* waits.c - what goroutines wait for: channels, locks, condition variables, files.
  *
- * Go: runtime/runtime2.go sudog, g.waiting; runtime/chan.go hchan, waitq; runtime/select.go;
- * runtime/sema.go semtable, semaRoot (1.18-1.27).
+ * Go: runtime/runtime2.go sudog, g.waiting; runtime/select.go (1.18-1.27).
  *
  * g.waiting links the sudogs of channel operations, one for each case of a select; since 1.26 those
  * of semaphores and Cond, too.  Before, a semaphore's waiters are found from the table of
- * semaphores: a tree of addresses, with equal addresses in a list.  A sudog does not say whether it
- * sends or receives: it sends when it is in its channel's sendq. */
+ * semaphores, a Cond's from its list (waits_queue.c).  waits_int.h says which file does what. */
 #include <stdlib.h>
 
-#include "rt/capture_int.h"
+#include "rt/waits_int.h"
 
 enum { CASES_MAX = 65536, SUDOGS_MAX = 1 << 26 };
 
@@ -22,6 +20,7 @@ static struct wait_record parse_sudog(const struct rt_layout *l, uint32_t gi, ta
         .next = rt_get(l, p, RT_sudog_next),
         .chan = rt_get(l, p, RT_sudog_c),
         .elem = rt_get(l, p, RT_sudog_elem),
+        .ticket = (uint32_t)rt_get(l, p, RT_sudog_ticket),
         .is_select = rt_get(l, p, RT_sudog_is_select) != 0,
     };
 }
@@ -66,130 +65,56 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
     free(p);
 }
 
-/* ---- semaphores by their table ---- */
+/* ---- records ---- */
 
-static const char *reason_of(const struct capture *c, const struct goroutine *g)
+const char *waits_reason(const struct capture *c, const struct goroutine *g)
 {
     return g->row == SNAP_NONE ? "" : snap_str(c->s, c->s->goroutine.wait_reason[g->row]);
 }
 
-static bool waits_for_semaphore(const char *reason)
+bool waits_reason_is(const struct capture *c, uint32_t gi, const char *prefix)
 {
-    static const char *const reasons[] = {"semacquire", "sync.Mutex.Lock", "sync.RWMutex.Lock",
-                                          "sync.RWMutex.RLock", "sync.WaitGroup.Wait"};
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-        if (strncmp(reason, reasons[i], strlen(reasons[i])) == 0)
-            return true;
-    return false;
+    return strncmp(waits_reason(c, &c->gs[gi]), prefix, strlen(prefix)) == 0;
 }
 
-/* Whether somebody waits for a semaphore without having said so in g.waiting. */
-static bool needs_table(const struct capture *c)
+void waits_add(struct waits *w, const struct wait_record *r)
 {
-    for (size_t i = 0; i < c->ngs; i++)
-        if (c->gs[i].row != SNAP_NONE && !c->gs[i].g.waiting &&
-            waits_for_semaphore(reason_of(c, &c->gs[i])))
-            return true;
-    return false;
+    if (w->c->gs[r->gi].row == SNAP_NONE)
+        return;
+    vec_push(&w->all, *r);
+    map_put(&w->has, r->gi, 1);
 }
 
-struct table_walk {
-    struct capture *c;
-    VEC(taddr) todo;
-    struct map seen;
-};
-
-static void visit(struct table_walk *w, taddr sudog)
+struct wait_sync *waits_sync(struct waits *w, taddr addr, bool cond)
 {
     bool added;
-    if (sudog && w->seen.n < SUDOGS_MAX)
-        if (map_get_or_put(&w->seen, sudog, 0, &added), added)
-            vec_push(&w->todo, sudog);
-}
-
-static void take_node(struct table_walk *w, taddr sudog, const uint8_t *p)
-{
-    const struct rt_layout *l = &w->c->rt->layout;
-    uint32_t gi = capture_g_index(w->c, rt_get(l, p, RT_sudog_g));
-    visit(w, rt_get(l, p, RT_sudog_prev));
-    visit(w, rt_get(l, p, RT_sudog_next));
-    visit(w, rt_get(l, p, RT_sudog_waitlink));
-    if (gi == SNAP_NONE || w->c->gs[gi].g.waiting)
-        return;
-    struct wait_record r = parse_sudog(l, gi, sudog, p);
-    r.chan = 0;
-    vec_push(&w->c->workers[0].waits, r);
-}
-
-/* The sudogs of the table: children of a tree node are prev and next, waiters for the same address
- * hang on waitlink.  Level by level, each level in one read. */
-static struct err *walk_table(struct table_walk *w)
-{
-    size_t size = (size_t)w->c->rt->layout.size[RT_STRUCT_sudog];
-    struct err *e = NULL;
-    while (!e && w->todo.n) {
-        size_t n = w->todo.n;
-        taddr *level = w->todo.v;
-        uint8_t *copies = mem_alloc(n * size);
-        bool *ok = mem_alloc(n);
-        w->todo.v = NULL;
-        w->todo.n = w->todo.cap = 0;
-        e = rt_read_pieces(w->c->t, level, n, size, copies, ok);
-        for (size_t i = 0; !e && i < n; i++)
-            if (ok[i])
-                take_node(w, level[i], copies + i * size);
-        free(ok);
-        free(copies);
-        free(level);
+    uint32_t i = map_get_or_put(&w->sync_by_addr, addr, (uint32_t)w->syncs.n, &added);
+    if (added) {
+        struct wait_sync *s;
+        vec_reserve(&w->syncs, w->syncs.n + 1);
+        s = &w->syncs.v[w->syncs.n++];
+        memset(s, 0, sizeof(*s));
+        s->addr = addr;
+        s->cond = cond;
+        s->object = SNAP_NONE;
     }
-    return e;
+    return &w->syncs.v[i];
 }
-
-static struct err *read_semtable(struct capture *c)
-{
-    const struct rt_layout *l = &c->rt->layout;
-    size_t size = (size_t)l->size[RT_STRUCT_semtable], slot = l->width[RT_semtable_slot];
-    if (!G(c->rt, semtable) || l->size[RT_STRUCT_semtable] <= 0 || !slot) {
-        snap_note_missing(c->s, 1, "the table of semaphores",
-                          "the variable runtime.semtable was not found");
-        return NULL;
-    }
-    struct table_walk w = {.c = c};
-    uint8_t *table = mem_alloc(size);
-    struct err *e = target_read(c->t, G(c->rt, semtable), table, size);
-    for (size_t at = 0; !e && at + slot <= size; at += slot)
-        visit(&w, rt_get(l, table + at, RT_semaroot_treap));
-    if (!e)
-        e = walk_table(&w);
-    vec_free(&w.todo);
-    map_free(&w.seen);
-    free(table);
-    return e;
-}
-
-/* ---- rows ---- */
-
-struct chan {
-    taddr addr;
-    taddr sendq; /* first sudog */
-    taddr elemtype;
-};
-
-struct waits {
-    struct capture *c;
-    VEC(struct wait_record) all; /* in the order of goroutines */
-    VEC(struct chan) chans;
-    struct map chan_by_addr;
-    struct map by_sudog; /* sudog -> index into all */
-    VEC(uint8_t) sends;  /* of all: it is in a sendq */
-    struct map objs;     /* address -> row of heapobj + 1; 0: not on the heap */
-    struct map types;    /* element type -> string id of the channel's type */
-};
 
 static int by_goroutine(const void *a, const void *b)
 {
     const struct wait_record *x = a, *y = b;
-    return x->gi != y->gi ? (x->gi < y->gi ? -1 : 1) : x->order < y->order ? -1 : 1;
+    if (x->gi != y->gi)
+        return x->gi < y->gi ? -1 : 1;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return x->case_no < y->case_no ? -1 : x->case_no > y->case_no;
+}
+
+static void sort(struct waits *w)
+{
+    if (w->all.n)
+        qsort(w->all.v, w->all.n, sizeof(*w->all.v), by_goroutine);
 }
 
 static void gather(struct waits *w)
@@ -199,78 +124,35 @@ static void gather(struct waits *w)
         for (size_t k = 0; k < c->workers[i].waits.n; k++) {
             struct wait_record r = c->workers[i].waits.v[k];
             r.order = (uint32_t)k;
-            if (c->gs[r.gi].row != SNAP_NONE)
-                vec_push(&w->all, r);
+            waits_add(w, &r);
         }
-    if (w->all.n)
-        qsort(w->all.v, w->all.n, sizeof(*w->all.v), by_goroutine);
-    for (size_t i = 0; i < w->all.n; i++) {
-        map_put(&w->by_sudog, w->all.v[i].sudog, (uint32_t)i);
-        vec_push(&w->sends, 0);
-        bool added;
-        struct chan ch = {.addr = w->all.v[i].chan};
-        if (ch.addr &&
-            (map_get_or_put(&w->chan_by_addr, ch.addr, (uint32_t)w->chans.n, &added), added))
-            vec_push(&w->chans, ch);
-    }
 }
 
-static struct err *read_chans(struct waits *w)
+/* The semaphores and Conds that records name; the lists of Conds are read once each. */
+static void find_syncs(struct waits *w)
 {
-    const struct rt_layout *l = &w->c->rt->layout;
-    size_t size = (size_t)l->size[RT_STRUCT_hchan], n = w->chans.n;
-    uint8_t *copies = mem_try_alloc(n * size + 1);
-    if (!copies)
-        return err_new(ERR_NOMEM, "no memory for %zu channels", n);
-    taddr *addr = mem_alloc(n * sizeof(*addr) + 1);
-    bool *ok = mem_alloc(n + 1);
-    for (size_t i = 0; i < n; i++)
-        addr[i] = w->chans.v[i].addr;
-    struct err *e = rt_read_pieces(w->c->t, addr, n, size, copies, ok);
-    for (size_t i = 0; !e && i < n; i++) {
-        if (!ok[i])
+    size_t n = w->all.n;
+    for (size_t i = 0; i < n; i++) {
+        struct wait_record *r = &w->all.v[i];
+        if (r->chan || !r->elem || r->kind)
             continue;
-        w->chans.v[i].sendq = rt_get_word(l, copies + i * size, RT_hchan_sendq, 0);
-        w->chans.v[i].elemtype = rt_get(l, copies + i * size, RT_hchan_elemtype);
-    }
-    free(ok);
-    free(addr);
-    free(copies);
-    return e;
-}
-
-/* The name of a channel's type, looked up once for each element type. */
-static uint32_t chan_type(struct waits *w, taddr elemtype)
-{
-    struct capture *c = w->c;
-    uint32_t id = map_get(&w->types, elemtype);
-    if (id != MAP_NONE)
-        return id;
-    const char *name = rt_type_name(c->rt, c->t, &c->arena, elemtype);
-    id = intern_add(&c->s->strings, *name ? arena_printf(&c->arena, "chan %s", name) : "");
-    map_put(&w->types, elemtype, id);
-    return id;
-}
-
-/* Marks the sudogs in the sendq of a channel; those of goroutines that were not captured end it. */
-static void mark_senders(struct waits *w, const struct chan *ch)
-{
-    taddr at = ch->sendq;
-    for (size_t i = 0; at && i <= w->all.n; i++) {
-        uint32_t k = map_get(&w->by_sudog, at);
-        if (k == MAP_NONE || w->sends.v[k])
-            break;
-        w->sends.v[k] = 1;
-        at = w->all.v[k].next;
+        bool cond = waits_reason_is(w->c, r->gi, "sync.Cond");
+        bool queued = r->sudog && map_get(&w->queued, r->sudog) != MAP_NONE;
+        if (cond && !queued && map_get(&w->sync_by_addr, r->elem) == MAP_NONE)
+            waits_read_cond(w, r->elem);
+        waits_sync(w, w->all.v[i].elem, cond);
     }
 }
+
+/* ---- rows ---- */
 
 static enum snap_waitkind kind_of(const struct waits *w, size_t i)
 {
     const struct wait_record *r = &w->all.v[i];
+    if (r->kind)
+        return (enum snap_waitkind)r->kind;
     if (!r->chan)
-        return strncmp(reason_of(w->c, &w->c->gs[r->gi]), "sync.Cond", 9) == 0 ? SNAP_W_COND
-                                                                               : SNAP_W_SEMA;
+        return waits_sync((struct waits *)w, r->elem, false)->cond ? SNAP_W_COND : SNAP_W_SEMA;
     if (r->is_select)
         return w->sends.v[i] ? SNAP_W_SELECT_SEND : SNAP_W_SELECT_RECV;
     return w->sends.v[i] ? SNAP_W_CHAN_SEND : SNAP_W_CHAN_RECV;
@@ -288,7 +170,7 @@ static uint32_t object_row(struct waits *w, const struct wait_record *r)
     struct rt_object o = {.base = addr};
     uint32_t type = 0;
     if (r->chan) {
-        type = chan_type(w, w->chans.v[map_get(&w->chan_by_addr, addr)].elemtype);
+        type = waits_chan_type(w, addr);
     } else if (rt_find_object(&c->heap, addr, &o)) {
         type = intern_add(&s->strings, o.type ? rt_type_name(c->rt, c->t, &c->arena, o.type) : "");
     } else {
@@ -303,17 +185,33 @@ static uint32_t object_row(struct waits *w, const struct wait_record *r)
     return row;
 }
 
+static uint8_t flags_of(const struct waits *w, const struct wait_record *r)
+{
+    bool queued = r->queued || (r->sudog && map_get(&w->queued, r->sudog) != MAP_NONE);
+    return (uint8_t)((queued                      ? SNAP_WF_QUEUED
+                      : w->c->live || r->nil_case ? 0
+                                                  : SNAP_WF_GRANTED) |
+                     (r->all_cases ? SNAP_WF_CASES : 0) | (r->nil_case ? SNAP_WF_NIL_CASE : 0));
+}
+
 static void add_rows(struct waits *w)
 {
     struct snap *s = w->c->s;
     for (size_t i = 0; i < w->all.n; i++) {
         const struct wait_record *r = &w->all.v[i];
         uint32_t row = snap_add_wait(s), g = w->c->gs[r->gi].row;
+        enum snap_waitkind kind = kind_of(w, i);
         s->wait.goroutine[row] = g;
-        s->wait.kind[row] = (uint8_t)kind_of(w, i);
+        s->wait.kind[row] = (uint8_t)kind;
         s->wait.addr[row] = r->chan ? r->chan : r->elem;
         s->wait.elem[row] = r->chan ? r->elem : 0;
         s->wait.sudog[row] = r->sudog;
+        s->wait.flags[row] = flags_of(w, r);
+        s->wait.case_no[row] = r->case_no;
+        if (kind == SNAP_W_COND || (kind == SNAP_W_SEMA && s->wait.flags[row] & SNAP_WF_GRANTED))
+            s->wait.ticket[row] = r->ticket;
+        if (kind == SNAP_W_READ || kind == SNAP_W_WRITE || r->nil_case)
+            continue; /* not on the heap */
         uint32_t obj = object_row(w, r);
         if (obj != SNAP_NONE) {
             uint32_t ref = snap_add_heapref(s);
@@ -323,27 +221,92 @@ static void add_rows(struct waits *w)
     }
 }
 
+/* ---- time.Sleep ---- */
+
+/* Since 1.23 g.sleepWhen; before, the time stands in the timer of the goroutine. */
+static void read_sleepers(struct waits *w)
+{
+    struct capture *c = w->c;
+    const struct rt_layout *l = &c->rt->layout;
+    for (size_t i = 0; i < c->ngs; i++) {
+        const struct rt_g *g = &c->gs[i].g;
+        if (c->gs[i].row == SNAP_NONE || strcmp(waits_reason(c, &c->gs[i]), "sleep") != 0)
+            continue;
+        int64_t when = g->sleep_when;
+        if (!rt_has(l, RT_g_sleep_when) && g->timer && rt_has(l, RT_timer_when))
+            peek(&w->peek, g->timer + (taddr)l->off[RT_timer_when], &when, sizeof(when));
+        c->s->goroutine.sleep_until[c->gs[i].row] = when;
+    }
+}
+
+/* ---- the order of things ---- */
+
+static struct err *read_waits(struct waits *w)
+{
+    gather(w);
+    TRY(waits_read_semtable(w));
+    find_syncs(w);
+    TRY(waits_near(w));
+    find_syncs(w);
+    sort(w);
+    TRY(waits_read_cases(w));
+    sort(w);
+    waits_find_chans(w);
+    TRY(waits_read_chans(w));
+    TRY(waits_read_syncs(w));
+    TRY(waits_read_polls(w));
+    read_sleepers(w);
+    add_rows(w);
+    waits_find_words(w);
+    return NULL;
+}
+
 struct err *capture_waits(struct capture *c)
 {
-    struct waits w = {.c = c};
+    struct waits *w = c->waits = mem_alloc(sizeof(*w));
+    w->c = c;
+    w->peek.t = c->t;
     rt_heap_open(&c->heap, c->rt, c->t);
-    struct err *e = needs_table(c) ? read_semtable(c) : NULL;
-    if (!e) {
-        gather(&w);
-        e = read_chans(&w);
-    }
-    if (!e) {
-        for (size_t i = 0; i < w.chans.n; i++)
-            mark_senders(&w, &w.chans.v[i]);
-        add_rows(&w);
-    }
-    vec_free(&w.all);
-    vec_free(&w.chans);
-    vec_free(&w.sends);
-    map_free(&w.chan_by_addr);
-    map_free(&w.by_sudog);
-    map_free(&w.objs);
-    map_free(&w.types);
+    struct err *e = read_waits(w);
     rt_heap_close(&c->heap);
+    peeker_free(&w->peek);
     return e;
+}
+
+/* Objects in the order of addresses, and what refers to them. */
+void capture_waits_finish(struct capture *c)
+{
+    struct waits *w = c->waits;
+    if (!w)
+        return;
+    waits_chan_rows(w);
+    waits_lock_rows(w);
+    waits_name(w);
+}
+
+void capture_waits_free(struct capture *c)
+{
+    struct waits *w = c->waits;
+    if (!w)
+        return;
+    vec_free(&w->all);
+    vec_free(&w->chans);
+    vec_free(&w->sends);
+    vec_free(&w->syncs);
+    vec_free(&w->polls);
+    vec_free(&w->selects);
+    vec_free(&w->starts);
+    vec_free(&w->unknown);
+    map_free(&w->begins);
+    map_free(&w->start_at);
+    map_free(&w->has);
+    map_free(&w->queued);
+    map_free(&w->chan_by_addr);
+    map_free(&w->by_sudog);
+    map_free(&w->sync_by_addr);
+    map_free(&w->poll_by_addr);
+    map_free(&w->objs);
+    map_free(&w->types);
+    free(w);
+    c->waits = NULL;
 }

@@ -18,7 +18,8 @@ static const struct {
 } in_order[] = {{TABLE_label, "set"},
                 {TABLE_wait, "goroutine"},
                 {TABLE_local, "goroutine"},
-                {TABLE_heapref, "goroutine"}};
+                {TABLE_heapref, "goroutine"},
+                {TABLE_panic, "goroutine"}};
 
 static const struct {
     enum snap_table_no table;
@@ -27,6 +28,10 @@ static const struct {
 } enums[] = {{TABLE_goroutine, "status", SNAP_G_COUNT, SNAP_G_UNKNOWN},
              {TABLE_frame, "func_id", SNAP_FN_OTHER + 1, SNAP_FN_OTHER},
              {TABLE_wait, "kind", SNAP_W_COUNT, SNAP_W_UNKNOWN},
+             {TABLE_wait, "role", SNAP_ROLE_COUNT, SNAP_ROLE_NONE},
+             {TABLE_object, "kind", SNAP_OBJ_COUNT, SNAP_OBJ_UNKNOWN},
+             {TABLE_object, "named", SNAP_NAMED_COUNT, SNAP_NAMED_NONE},
+             {TABLE_lock, "kind", SNAP_OBJ_COUNT, SNAP_OBJ_UNKNOWN},
              {TABLE_thread, "where", SNAP_AT_FOREIGN + 1, SNAP_AT_UNKNOWN},
              {TABLE_proc, "status", SNAP_P_UNKNOWN + 1, SNAP_P_UNKNOWN},
              {TABLE_shape, "form", SNAP_FORM_COUNT, SNAP_FORM_UNKNOWN},

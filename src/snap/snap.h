@@ -83,7 +83,71 @@ enum snap_waitkind {
     SNAP_W_SELECT_SEND,
     SNAP_W_SEMA,
     SNAP_W_COND,
+    SNAP_W_READ,  /* the network poller: until a file can be read */
+    SNAP_W_WRITE, /* or be written to */
     SNAP_W_COUNT,
+};
+
+/* As what a goroutine waits for a lock. */
+enum snap_waitrole {
+    SNAP_ROLE_NONE,
+    SNAP_ROLE_LOCKER, /* wants it for itself; of an RWMutex: a writer behind another writer */
+    SNAP_ROLE_WRITER, /* of an RWMutex: is the writer, waits until readers have left */
+    SNAP_ROLE_READER, /* of an RWMutex: waits until the writer has left */
+    SNAP_ROLE_COUNT,
+};
+
+enum snap_waitflag {
+    SNAP_WF_QUEUED = 1 << 0,   /* it is in the queue of what it waits for */
+    SNAP_WF_GRANTED = 1 << 1,  /* it was taken out of the queue, and has not run since */
+    SNAP_WF_CASES = 1 << 2,    /* of a select: all cases are known, those on nil channels, too */
+    SNAP_WF_NIL_CASE = 1 << 3, /* of a select: a case on a nil channel, which never comes */
+};
+
+/* What goroutines wait for. */
+enum snap_objkind {
+    SNAP_OBJ_UNKNOWN,
+    SNAP_OBJ_CHAN,
+    SNAP_OBJ_MUTEX,
+    SNAP_OBJ_RWMUTEX,
+    SNAP_OBJ_WAITGROUP,
+    SNAP_OBJ_COND,
+    SNAP_OBJ_ONCE,
+    SNAP_OBJ_SEMA, /* a semaphore that is none of these */
+    SNAP_OBJ_POLL, /* a network connection or another file */
+    SNAP_OBJ_COUNT,
+};
+
+/* Where the name of an object is from, best first. */
+enum snap_naming {
+    SNAP_NAMED_NONE,
+    SNAP_NAMED_GLOBAL, /* it is a package-level variable, or a field of one */
+    SNAP_NAMED_FIELD,  /* a field of a heap object whose type is known */
+    SNAP_NAMED_LOCAL,  /* a variable of a goroutine that waits for it */
+    SNAP_NAMED_PATH,   /* a global leads to it */
+    SNAP_NAMED_COUNT,
+};
+
+enum snap_chanflag {
+    SNAP_CF_CLOSED = 1 << 0,
+    SNAP_CF_BUSY = 1 << 1, /* its own lock is held: somebody sends, receives or closes */
+};
+
+enum snap_lockflag {
+    SNAP_LOCK_HELD = 1 << 0,     /* Mutex, and what has one in it: somebody holds it */
+    SNAP_LOCK_WOKEN = 1 << 1,    /* a waiter was woken and tries to take it */
+    SNAP_LOCK_STARVING = 1 << 2, /* handed over in turn, because somebody waited for over 1 ms */
+    SNAP_LOCK_WRITER = 1 << 3,   /* RWMutex: a writer holds it or waits for readers to leave */
+    SNAP_LOCK_DONE = 1 << 4,     /* Once: done */
+};
+
+enum snap_pollflag {
+    SNAP_PF_CLOSING = 1 << 0,
+};
+
+enum snap_panicflag {
+    SNAP_PANIC_RECOVERED = 1 << 0,
+    SNAP_PANIC_GOEXIT = 1 << 1, /* runtime.Goexit, not a panic */
 };
 
 enum snap_tflag {
@@ -312,6 +376,7 @@ const char *snap_gstatus_name(enum snap_gstatus st);
 const char *snap_pstatus_name(enum snap_pstatus st);
 const char *snap_where_name(enum snap_where w);
 const char *snap_waitkind_name(enum snap_waitkind k);
+const char *snap_objkind_name(enum snap_objkind k); /* channel, mutex, rwmutex ... */
 
 /* A wrapper that called one of these is where things went wrong, and so is shown (stack.c). */
 static inline bool snap_is_panic(uint8_t func_id)

@@ -81,6 +81,16 @@ struct err *proc_each_number(const char *dir, struct err *(*fn)(void *arg, pid_t
 struct err *proc_threads(pid_t pid, struct arena *a, struct target_thread **ret,
                          size_t *ret_n) MUST_USE;
 
+/* A line of /proc/PID/net/tcp, tcp6, udp, udp6, and one of unix (local: its path, "" when it has
+ * none).  False: it is none. */
+struct proc_socket {
+    uint64_t inode;
+    char local[128], remote[128]; /* "127.0.0.1:80", "[::1]:80" */
+    uint8_t state;                /* TCP_* of the kernel */
+};
+bool proc_parse_socket(const char *line, struct proc_socket *ret);
+bool proc_parse_unix(const char *line, struct proc_socket *ret);
+
 bool proc_our_thread(pid_t tid); /* whether it is one of this process */
 /* Whether two processes are in the same namespace ("pid", "mnt", "user"); true when not told. */
 bool proc_same_ns(pid_t a, pid_t b, const char *which);

@@ -175,6 +175,16 @@ struct target_moment {
 };
 bool target_moment(struct target *t, struct arena *a, struct target_moment *ret);
 
+/* What a file descriptor of a live process is.  Texts are in the arena, "" when not known. */
+struct target_fd {
+    int fd;           /* in; below 0: none */
+    const char *what; /* tcp, tcp6, udp, udp6, unix, socket, pipe, [eventpoll] ..., or a path */
+    const char *local, *remote; /* ends of a connection: "127.0.0.1:8080"; unix: its path */
+    const char *state;          /* of a TCP socket: ESTABLISHED, LISTEN ... */
+};
+/* Fills n of them; of a core nothing is known. */
+void target_describe_fds(struct target *t, struct arena *a, struct target_fd *v, size_t n);
+
 /* Bytes of memory that gospect itself can still have, by its control groups and the machine; *where
  * (in the arena) says which of them is the tightest. */
 uint64_t target_memory_for_us(struct arena *a, const char **where);

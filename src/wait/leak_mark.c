@@ -151,6 +151,8 @@ static void watch(struct marking *m)
     for (uint32_t i = 0; i < m->c->v.n; i++) {
         const struct leak_candidate *c = &m->c->v.v[i];
         for (uint32_t w = c->wait; w < c->wait + c->nwaits; w++) {
+            if (m->s->wait.flags[w] & SNAP_WF_NIL_CASE)
+                continue; /* never comes */
             uint32_t slot = heap_find(m->g, m->s->wait.addr[w], NULL);
             if (slot == SNAP_NONE) {
                 wake(m, i); /* not on the heap: anybody may lead to it */

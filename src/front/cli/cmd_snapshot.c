@@ -126,6 +126,7 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
     struct rt_capture_options o = cli_capture_options(c);
+    o.names = true;
     struct cli_subject subject = {0};
     struct snap *s = NULL;
     struct buf taken = {0};

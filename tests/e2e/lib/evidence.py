@@ -11,7 +11,8 @@ from lib.paths import build_dir
 STATES = ("idle", "runnable", "running", "syscall", "waiting", "copystack", "preempted", "leaked", "dead",
           "unknown")
 WHERE = ("unknown", "go", "g0", "gsignal", "foreign")
-WAITS = ("unknown", "chan receive", "chan send", "select receive", "select send", "semaphore", "cond")
+WAITS = ("unknown", "chan receive", "chan send", "select receive", "select send", "semaphore", "cond",
+         "read", "write")
 FLAGS = ("system", "locked", "scan", "cgo", "async", "not validated", "partial", "parking", "panicking",
          "durable")
 INLINED, FOREIGN, TOP, EXACT = 1, 2, 4, 1

@@ -344,7 +344,32 @@ static void only_looks_at_the_same_process_compare(void **state)
     snap_free(b);
 }
 
-TEST_MAIN(cmocka_unit_test(deadlock_that_the_runtime_does_not_see),
+/* A core file has no pulses: what it shows is a note. */
+static void run_queues_of_one_instant(void **state)
+{
+    struct snap *s = make_snapshot(0);
+    uint32_t first = make_goroutines(s, 45, 10, "", -1, "main.work /src/main.go:7 ");
+    make_status(s, first, SNAP_G_RUNNABLE);
+    for (int i = 0; i < 4; i++) {
+        uint32_t p = snap_add_proc(s);
+        s->proc.status[p] = i ? SNAP_P_RUNNING : SNAP_P_IDLE;
+    }
+    struct diag_findings r = make_report(NULL, s, NULL, 0);
+    assert_null(make_find(&r, "runqueue"));
+    diag_findings_free(&r);
+    for (uint32_t g = first; g < first + 45; g++) {
+        uint32_t q = snap_add_runq(s);
+        s->runq.goroutine[q] = g;
+    }
+    r = make_report(NULL, s, NULL, 0);
+    check_finding(&r, "runqueue", DIAG_NOTE, "45 goroutines wait for a processor, GOMAXPROCS is 4");
+    assert_int_equal(make_find(&r, "runqueue")->sure, DIAG_SUSPECTED);
+    diag_findings_free(&r);
+    snap_free(s);
+}
+
+TEST_MAIN(cmocka_unit_test(run_queues_of_one_instant),
+          cmocka_unit_test(deadlock_that_the_runtime_does_not_see),
           cmocka_unit_test(waiting_for_a_signal_is_no_deadlock),
           cmocka_unit_test(somebody_can_still_wake_them),
           cmocka_unit_test(a_storm_names_the_go_statement),

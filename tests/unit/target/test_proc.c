@@ -185,7 +185,47 @@ static void test_smaps(void **state)
     arena_free(&a);
 }
 
+/* Addresses stand there as words of the processor, ports as numbers; IPv4 in IPv6 is IPv4. */
+static void test_sockets(void **state)
+{
+    struct proc_socket s;
+    assert_true(proc_parse_socket("   0: 0100007F:1F90 0200007F:C350 01 00000000:00000000 "
+                                  "00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n",
+                                  &s));
+    assert_string_equal(s.local, "127.0.0.1:8080");
+    assert_string_equal(s.remote, "127.0.0.2:50000");
+    assert_int_equal(s.inode, 4711);
+    assert_int_equal(s.state, 1);
+    assert_true(proc_parse_socket(
+        "  12: 00000000000000000000000001000000:1F90 0000000000000000FFFF00000100007F:0050 0A "
+        "00000000:00000000 00:00000000 00000000     0        0 18446744073709551615 1",
+        &s));
+    assert_string_equal(s.local, "[::1]:8080");
+    assert_string_equal(s.remote, "127.0.0.1:80");
+    assert_true(proc_parse_unix(
+        "0000000000000000: 00000002 00000000 00010000 0001 01 22107 /run/a b.sock\n", &s));
+    assert_string_equal(s.local, "/run/a b.sock");
+    assert_int_equal(s.inode, 22107);
+    assert_true(
+        proc_parse_unix("0000000000000000: 00000003 00000000 00000000 0001 03 22108\n", &s));
+    assert_string_equal(s.local, "");
+}
+
+static void test_sockets_that_are_not(void **state)
+{
+    struct proc_socket s;
+    static const char *const lines[] = {
+        "", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt",
+        "   0: 0100007F 0200007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 4711",
+        "   0: 010000:1F90 0200007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 4711",
+        "   0: 0100007F:1F90 0200007F:C350 01 00000000:00000000"};
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+        assert_false(proc_parse_socket(lines[i], &s));
+    assert_false(proc_parse_unix("Num       RefCount Protocol Flags    Type St Inode Path\n", &s));
+}
+
 TEST_MAIN(cmocka_unit_test(test_stat), cmocka_unit_test(test_stat_of_odd_names),
           cmocka_unit_test(test_stat_that_is_cut), cmocka_unit_test(test_status),
           cmocka_unit_test(test_syscall), cmocka_unit_test(test_auxv), cmocka_unit_test(test_maps),
-          cmocka_unit_test(test_maps_that_are_not), cmocka_unit_test(test_smaps))
+          cmocka_unit_test(test_maps_that_are_not), cmocka_unit_test(test_smaps),
+          cmocka_unit_test(test_sockets), cmocka_unit_test(test_sockets_that_are_not))

@@ -1,0 +1,63 @@
+/* holders.c - who holds what others wait for, or could release it.
+ *
+ * Go does not record who holds a lock.  What the program will do next tells: rt/ walks the code
+ * ahead of every goroutine while it captures, and its finds are edges from objects to goroutines.
+ */
+#include <stdlib.h>
+
+#include "wait/graph_int.h"
+
+struct holders {
+    struct wait_holder *v;
+    size_t n, cap;
+};
+
+static int by_object(const void *a, const void *b)
+{
+    const struct wait_holder *x = a, *y = b;
+    if (x->object != y->object)
+        return x->object < y->object ? -1 : 1;
+    if (x->evidence != y->evidence)
+        return x->evidence > y->evidence ? -1 : 1;
+    return x->goroutine < y->goroutine ? -1 : x->goroutine > y->goroutine;
+}
+
+/* A lock that was handed to a waiter who did not run yet is that waiter's. */
+static void handed_over(const struct wait_graph *w, struct holders *h)
+{
+    const struct snap *s = w->s;
+    for (uint32_t i = 0; i < s->wait.n; i++)
+        if (s->wait.kind[i] == SNAP_W_SEMA && s->wait.flags[i] & SNAP_WF_GRANTED &&
+            s->wait.ticket[i] && s->wait.object[i] != SNAP_NONE)
+            vec_push(h, ((struct wait_holder){.object = s->wait.object[i],
+                                              .goroutine = s->wait.goroutine[i],
+                                              .act = "unlock",
+                                              .evidence = WAIT_EV_PROVED,
+                                              .pc = SNAP_NONE}));
+}
+
+void wait_find_holders(struct wait_graph *w)
+{
+    struct holders h = {0};
+    handed_over(w, &h);
+    if (h.n)
+        qsort(h.v, h.n, sizeof(*h.v), by_object);
+    w->holders = h.v;
+    w->nholders = h.n;
+}
+
+size_t wait_holders_of(const struct wait_graph *w, uint32_t object, size_t *first)
+{
+    size_t lo = 0, hi = w->nholders, n = 0;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (w->holders[mid].object < object)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *first = lo;
+    while (lo + n < w->nholders && w->holders[lo + n].object == object)
+        n++;
+    return n;
+}

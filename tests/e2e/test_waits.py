@@ -1,0 +1,199 @@
+"""gospect waits on a program that says what each of its goroutines waits for (tests/targets/waits)."""
+import re
+import xml.etree.ElementTree
+
+import pytest
+
+from lib import schema
+
+MODES = ("default", "noopt", "stripped-pie", "race")
+# function: kind, object of the target's words, kind and type of the object
+TRUTH = {
+    "main.recv": ("chan receive", "empty", "channel", "chan string"),
+    "main.send": ("chan send", "full", "channel", "chan int"),
+    "main.recvNil": ("nil channel", None, None, None),
+    "main.sendNil": ("nil channel", None, None, None),
+    "main.selectNone": ("nil channel", None, None, None),
+    "main.recvTimer": ("chan receive", "timer", "channel", "chan time.Time"),
+    "main.recvStopped": ("chan receive", "stopped", "channel", "chan time.Time"),
+    "main.lockGlobal": ("mutex lock", "global", "mutex", "sync.Mutex"),
+    "main.lockHeap": ("mutex lock", "heap", "mutex", "sync.Mutex"),
+    "main.lockHeld": ("mutex lock", "held", "mutex", "sync.Mutex"),
+    "main.writeFirst": ("rwmutex lock", "rw", "rwmutex", "sync.RWMutex"),
+    "main.writeSecond": ("rwmutex lock", "rw", "rwmutex", "sync.RWMutex"),
+    "main.read": ("rwmutex rlock", "rw", "rwmutex", "sync.RWMutex"),
+    "main.waitGroup": ("waitgroup wait", "group", "waitgroup", "sync.WaitGroup"),
+    "main.onceFirst.func1": ("chan receive", "closer", "channel", "chan struct {}"),
+    "main.onceSecond": ("once", "once", "once", "sync.Once"),
+    "main.waitCond": ("cond wait", "cond", "cond", "sync.Cond"),
+    "main.sleep": ("sleep", None, None, None),
+}
+NAMES = {"empty": "main.empty", "full": "main.full", "global": "main.global", "heap": "main.heapLock.mu",
+         "rw": "main.books.lock", "group": "main.group", "once": "main.once", "cond": "main.cond",
+         "closer": "main.closer"}
+COUNTS = {"main.lockGlobal": 2, "main.read": 2, "main.waitGroup": 2, "main.waitCond": 2}
+
+
+@pytest.fixture
+def waits(go_build, run_go, release, mode):
+    return run_go(go_build(release, mode, "waits"))
+
+
+def look(gospect, subject, *args):
+    return schema.check("waits", gospect("waits", subject, "--json", *args, check=0).json)
+
+
+def by_func(seen):
+    found = {}
+    for wait in seen["waits"]:
+        found.setdefault(wait["func"], []).append(wait)
+    return found
+
+
+def objects(seen):
+    return {o["addr"]: o for o in seen["objects"]}
+
+
+def check_objects(target, seen):
+    """The state of everything, as the program made it."""
+    have, ready = objects(seen), target.ready
+    full, empty = have[ready["full"]], have[ready["empty"]]
+    assert (full["capacity"], full["length"], full["senders"], full["receivers"]) == (2, 2, 2, 0)
+    assert (empty["capacity"], empty["senders"], empty["receivers"], empty["waiters"]) == (0, 0, 2, 2)
+    assert have[ready["timer"]]["timer_when_ns"] and not have[ready["stopped"]]["timer_when_ns"]
+    assert (have[ready["global"]]["held"], have[ready["global"]]["waiters_counted"]) == (True, 2)
+    rw = have[ready["rw"]]
+    assert (rw["writer"], rw["held"], rw["leaving"], rw["count"], rw["queued"]) == (True, True, 1, 3, 4)
+    assert (have[ready["group"]]["count"], have[ready["group"]]["waiters_counted"]) == (2, 2)
+    assert (have[ready["cond"]]["count"], have[ready["cond"]]["leaving"], have[ready["cond"]]["queued"]) == (2, 0, 2)
+    assert seen["semaphores"]["goroutines"] == 11 and seen["semaphores"]["addresses"] == 8
+    assert seen["semaphores"]["slots"] == 251
+
+
+def check_select(target, wait, numbered):
+    cases = {(c["direction"], c["object"] and c["object"]["addr"]): c["number"] for c in wait["cases"]}
+    ready = target.ready
+    expected = {("receive", ready["empty"]): 1, ("receive", ready["closer"]): 3, ("send", ready["full"]): 1,
+                ("send", ready["other"]): 2}
+    if numbered:
+        assert cases == {**expected, ("receive", None): 2}
+    else:  # older compilers do not keep what tells, when they do not optimise
+        assert set(cases) - {("receive", None)} == set(expected)
+
+
+def check_files(target, found, live):
+    ready = target.ready
+    conn, listener, pipe = (found[f"main.{f}"][0] for f in ("readConn", "accept", "readPipe"))
+    assert (conn["kind"], conn["ends"], listener["ends"], pipe["ends"]) == ("io", "deadline", "outside", "outside")
+    for wait in (conn, listener, pipe):
+        assert wait["object"]["kind"] == "poll"
+    if live:
+        return ready["server"], ready["client"], ready["listen"]
+    return None
+
+
+@pytest.mark.modes(*MODES)
+@pytest.mark.sanitized
+def test_every_wait_is_what_the_program_says(gospect, waits, release, mode):
+    seen = look(gospect, waits.pid)
+    found = by_func(seen)
+    for func, (kind, what, obj_kind, obj_type) in TRUTH.items():
+        assert len(found[func]) == COUNTS.get(func, 1), func
+        for wait in found[func]:
+            assert wait["kind"] == kind, func
+            obj = wait["object"]
+            assert (obj and obj["addr"], obj and obj["kind"], obj and obj["type"]) == \
+                (what and waits.ready[what], obj_kind, obj_type), func
+            if "stripped" not in mode and what in NAMES:
+                assert obj["name"] == NAMES[what], func
+            waker = {"main.recvTimer": "timer", "main.sleep": "timer"}.get(func)
+            assert wait["ends"] == waker, func
+    assert not seen["missing"]
+    check_objects(waits, seen)
+    old = mode == "noopt" and not found["main.selectMany"][0]["cases"][0]["number"]
+    check_select(waits, found["main.selectMany"][0], not old)
+    assert not old or float(release) < 1.22
+    server, client, listen = check_files(waits, found, True)
+    polls = objects(seen)
+    conn = polls[found["main.readConn"][0]["object"]["addr"]]
+    assert (conn["file"], conn["local"], conn["remote"], conn["state"]) == ("tcp", server, client, "ESTABLISHED")
+    listener = polls[found["main.accept"][0]["object"]["addr"]]
+    assert (listener["local"], listener["state"]) == (listen, "LISTEN")
+    assert polls[found["main.readPipe"][0]["object"]["addr"]]["file"] == "pipe"
+
+
+@pytest.mark.modes("default", "stripped")
+def test_snapshot_and_core_say_the_same(gospect, waits, tmp_path):
+    gospect("snapshot", waits.pid, "-o", tmp_path / "a.gsnap", check=0)
+    gospect("core", waits.pid, "-o", tmp_path / "a.core", check=0)
+    live = look(gospect, waits.pid)
+    for subject in (tmp_path / "a.gsnap", tmp_path / "a.core"):
+        seen = look(gospect, subject)
+        for wait in live["waits"] + seen["waits"]:
+            wait["since_ns"] = None
+        assert seen["waits"] == live["waits"]
+        if subject.suffix == ".gsnap":
+            assert seen["objects"] == live["objects"]
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.22", "1.24", "1.27")
+def test_the_heap_names_fields(gospect, waits):
+    held = by_func(look(gospect, waits.pid, "--heap"))["main.lockHeld"][0]["object"]
+    assert held["name"] == "main.ledger.mu"
+
+
+@pytest.fixture
+def granted(go_build, run_go, release):
+    return run_go(go_build(release, "default", "waits"), "granted", env={"GODEBUG": "asyncpreemptoff=1"})
+
+
+def test_what_was_handed_over_is_no_wait(gospect, granted):
+    seen = look(gospect, granted.pid)
+    found = {w["func"]: w for w in seen["waits"] if w["kind"] != "system call"}
+    assert {w["ends"] for w in found.values()} == {"granted"}
+    assert set(found) == {"main.lockGlobal", "main.recv", "main.read", "main.waitCond"}
+    assert found["main.lockGlobal"]["object"]["addr"] == granted.ready["global"]
+    assert not objects(seen)[granted.ready["global"]]["held"]
+    text = gospect("waits", granted.pid, check=0).out
+    assert re.search(r", 0 need another goroutine", text.splitlines()[0])
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_thousands_are_few_lines(gospect, go_build, run_go, release):
+    target = run_go(go_build(release, "default", "waits"), "many", "2000")
+    seen = look(gospect, target.pid)
+    assert sum(o["waiters"] for o in seen["objects"]) >= 12000  # those in selects wait for several
+    text = gospect("waits", target.pid, check=0).out
+    assert len(text.splitlines()) < 60
+    for line in ("2,000  main.global", "2,000  main.cond", "2,000  main.group", "counter 1"):
+        assert line in text
+
+
+@pytest.mark.releases("1.27")
+def test_pictures_and_filters(gospect, go_build, run_go, tmp_path):
+    target = run_go(go_build("1.27", "default", "waits"))
+    picture = tmp_path / "waits.svg"
+    gospect("waits", target.pid, "--svg", picture, check=0)
+    texts = [e.text for e in xml.etree.ElementTree.parse(picture).iter() if e.tag.endswith("}text")]
+    assert any(t.startswith("main.books.lock") for t in texts)
+    assert "svg" in gospect("waits", target.pid, "--svg=-", check=0).out[:100]
+    graph = gospect("waits", target.pid, "--dot", "--limit", "0", check=0).out
+    assert graph.startswith("digraph waits {") and graph.rstrip().endswith("}")
+    assert graph.count("->") == len(TRUTH) + 5 and "main.global" in graph  # select, three files, main itself
+    only = look(gospect, target.pid, "--filter", "func=main.waitCond")
+    assert only["count"] == 2 and {w["kind"] for w in only["waits"]} == {"cond wait"}
+    groups = re.findall(r"^ {0,6}[\d,]+  \S", gospect("waits", target.pid, "--limit", "0", check=0).out, re.M)
+    assert f"{len(groups) - 5} more: --limit 0" in gospect("waits", target.pid, "--limit", "5", check=0).out
+    assert gospect("waits", target.pid, "--json", "--dot", check=2).err.count("choose one") == 1
+
+
+@pytest.mark.modes("default", "stripped-pie")
+def test_misuse_is_told_with_its_channel(gospect, go_build, run_go, release, mode):
+    target = run_go(go_build(release, mode, "waits"), "misuse")
+    seen = schema.check("doctor", gospect("doctor", target.pid, "--json", "--for", "0", check=1).json)
+    found = {f["values"]["panic"]: f for f in seen["findings"] if f["key"] == "misuse"}
+    assert set(found) == {"send on closed channel", "close of closed channel", "sync: negative WaitGroup counter"}
+    for text in ("send on closed channel", "close of closed channel"):
+        assert found[text]["values"]["address"] == target.ready["chan"], text
+        assert "waits/main.go:" in found[text]["values"]["where"]
