@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "rt/ahead_int.h"
 #include "rt/counters_int.h"
 #include "rt/heap_int.h"
 
@@ -210,6 +211,7 @@ static struct err *finish(struct capture *c)
     for (size_t i = 0; i < s->thread.n; i++)
         if (s->thread.stack[i] != SNAP_NONE)
             s->thread.stack[i] = c->workers[0].node_row[s->thread.stack[i]];
+    ahead_rows(c);
     note_incomplete(c);
     return NULL;
 }
@@ -238,6 +240,7 @@ static struct err *read_all(struct capture *c)
         locals_rows(c->locals);
     capture_runqs(c);
     TRY(capture_waits(c));
+    TRY(capture_ahead(c));
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
@@ -291,6 +294,7 @@ static void close_capture(struct capture *c)
     map_free(&c->g_by_addr);
     map_free(&c->m_by_addr);
     capture_heap_free(c);
+    ahead_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);
