@@ -66,8 +66,8 @@ static const struct meaning of_runtime[] = {
     {"gorecover", AHEAD_FN_RECOVER, AHEAD_RECOVER, 0, 0},
     {"duffzero", AHEAD_FN_BODY, 0, 0, 0},
     {"duffcopy", AHEAD_FN_BODY, 0, 0, 0},
-    {"memequal", AHEAD_FN_MAP, 0, 0, 0},
-    {"memequal_varlen", AHEAD_FN_MAP, 0, 0, 0},
+    {"memequal", AHEAD_FN_VALUE, 0, 0, 0},
+    {"memequal_varlen", AHEAD_FN_VALUE, 0, 0, 0},
     {"block", AHEAD_FN_DEAD, 0, 0, 0},
     {"Goexit", AHEAD_FN_DEAD, 0, 0, 0},
     {"goexit", AHEAD_FN_DEAD, 0, 0, 0},
@@ -89,8 +89,8 @@ static const struct meaning by_prefix[] = {
     {"log.Fatal", AHEAD_FN_DEAD, 0, 0, 0},
     {"runtime.gcWriteBarrier", AHEAD_FN_KEEP, 0, 0, 0},
     {"runtime.mallocgc", AHEAD_FN_NEW, 0, 0, 0},
-    {"runtime.mapaccess", AHEAD_FN_MAP, 0, 0, 0},
-    {"internal/runtime/maps.", AHEAD_FN_MAP, 0, 0, 0},
+    {"runtime.mapaccess1", AHEAD_FN_MAP, 0, 0, sizeof("runtime.mapaccess1") - 1},
+    {"runtime.mapaccess2", AHEAD_FN_MAP, 0, 0, sizeof("runtime.mapaccess2") - 1},
     {"sync.runtime_", AHEAD_FN_SKIP, 0, 0, 0},
     {"sync.(*Pool)", AHEAD_FN_SKIP, 0, 0, 0},
     {"sync.(*Map)", AHEAD_FN_SKIP, 0, 0, 0},
@@ -121,7 +121,7 @@ static const struct meaning by_prefix[] = {
     {"hash/", AHEAD_FN_SKIP, 0, 0, 0},
     {"text/", AHEAD_FN_SKIP, 0, 0, 0},
     {"html/", AHEAD_FN_SKIP, 0, 0, 0},
-    {"memeqbody", AHEAD_FN_MAP, 0, 0, 0},
+    {"memeqbody", AHEAD_FN_VALUE, 0, 0, 0},
     {"aeshash", AHEAD_FN_SKIP, 0, 0, 0},
     {"cmpbody", AHEAD_FN_SKIP, 0, 0, 0},
     {"type:", AHEAD_FN_SKIP, 0, 0, 0},
@@ -301,6 +301,19 @@ static void do_new(struct ahead *a)
         a->next_new = AHEAD_NEW;
 }
 
+/* Go: mapaccess1 returns a pointer to the value, mapaccess2 whether there is one, too. */
+static void do_map(struct ahead *a, const struct ahead_fn *f)
+{
+    const struct arch_abi *abi = a->code.arch->abi;
+    taddr value;
+    bool found = ahead_map_find(a, f->name + f->off, &value);
+    ahead_forget_call(a);
+    if (!found)
+        return;
+    a->p.reg[abi->arg[0]] = (struct ahead_val){value, 0xff, 0};
+    a->p.reg[abi->arg[1]] = (struct ahead_val){1, 0xff, 0};
+}
+
 static enum ahead_next act(struct ahead *a, const struct ahead_fn *f)
 {
     struct ahead_val addr = ahead_arg(a, (unsigned)f->arg);
@@ -354,6 +367,9 @@ static enum ahead_next model(struct ahead *a, const struct ahead_fn *f)
         else
             set_result(a, 0);
         return AHEAD_GO_ON;
+    case AHEAD_FN_MAP:
+        do_map(a, f);
+        return AHEAD_GO_ON;
     case AHEAD_FN_RECOVER:
         a->r.recovers = true;
         break;
@@ -391,10 +407,10 @@ enum ahead_next ahead_call(struct ahead *a, uint32_t fn, taddr target, taddr ret
         return do_go(a, ret);
     if (f.meaning == AHEAD_FN_DEFER_RUN)
         return run_defers(a);
-    if (f.meaning != AHEAD_FN_PLAIN && f.meaning != AHEAD_FN_MAP)
+    if (f.meaning != AHEAD_FN_PLAIN && f.meaning != AHEAD_FN_VALUE)
         return model(a, &f);
     if (a->p.depth < AHEAD_DEPTH) {
-        if (f.meaning == AHEAD_FN_MAP || !ahead_kinds_of(&a->code, fn))
+        if (f.meaning == AHEAD_FN_VALUE || !ahead_kinds_of(&a->code, fn))
             return try_pure(a, target, ret);
         a->p.pc = target;
         return AHEAD_ENTER;
