@@ -128,18 +128,29 @@ static bool try_groups(struct lookup *u, taddr groups, uint64_t n, uint64_t size
     return true;
 }
 
+/* Cells are key and value in turns; where the release tells both strides, perhaps all keys first
+ * (the offset of the value in a cell is then 0). */
 static bool arrange_groups(struct lookup *u)
 {
-    uint64_t stride, elem_off, keys, elems;
+    uint64_t stride, elem_off, keys, elems, type, align = 1;
     if (!field(u, u->maptype, RT_maptype_slot_size, &stride) ||
         !field(u, u->maptype, RT_maptype_elem_off, &elem_off))
         return false;
-    bool split = field(u, u->maptype, RT_maptype_elem_stride, &elems) &&
-                 field(u, u->maptype, RT_maptype_keys_off, &keys);
-    u->keys = split ? keys : CELLS;
-    u->key_stride = stride;
-    u->elems = split ? elem_off : CELLS + elem_off;
-    u->elem_stride = split ? elems : stride;
+    u->keys = CELLS;
+    u->key_stride = u->elem_stride = stride;
+    u->elems = CELLS + elem_off;
+    if (!field(u, u->maptype, RT_maptype_elem_stride, &elems) ||
+        !field(u, u->maptype, RT_maptype_keys_off, &keys))
+        return true;
+    u->keys = keys;
+    u->elem_stride = elems;
+    u->elems = keys + elem_off;
+    if (elem_off)
+        return true;
+    if (!field(u, u->maptype, RT_maptype_elem, &type) || !field(u, type, RT_type_align, &align) ||
+        !align)
+        return false;
+    u->elems = (keys + CELLS * stride + align - 1) / align * align;
     return true;
 }
 
