@@ -34,6 +34,8 @@ static const struct {
     {ZYDIS_MNEMONIC_XCHG, ARCH_V_EXCHANGE},
     {ZYDIS_MNEMONIC_PUSH, ARCH_V_PUSH},
     {ZYDIS_MNEMONIC_POP, ARCH_V_POP},
+    {ZYDIS_MNEMONIC_PUSHFQ, ARCH_V_PUSH}, /* what is not known */
+    {ZYDIS_MNEMONIC_POPFQ, ARCH_V_POP},
     {ZYDIS_MNEMONIC_CALL, ARCH_V_CALL},
     {ZYDIS_MNEMONIC_JMP, ARCH_V_JUMP},
     {ZYDIS_MNEMONIC_RET, ARCH_V_RETURN},
@@ -197,6 +199,7 @@ static bool arrange(const ZydisDecodedInstruction *in, struct arch_op *ret)
     case ARCH_V_XOR:
         return !is_vector_move(ret);
     case ARCH_V_POP:
+        return ret->dst.place != ARCH_NOWHERE || in->mnemonic == ZYDIS_MNEMONIC_POPFQ;
     case ARCH_V_EXCHANGE:
         return ret->dst.place != ARCH_NOWHERE;
     default:

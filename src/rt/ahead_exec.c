@@ -777,6 +777,8 @@ static enum step step(struct ahead *a, const struct arch_op *o)
         if (!pop(a, &v))
             return STEP_CUT;
         put(a, &o->dst, v);
+        if (o->flags)
+            a->p.flags.kind = AHEAD_F_UNKNOWN;
         break;
     default:
         simple(a, o);
