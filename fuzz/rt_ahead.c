@@ -1,6 +1,6 @@
-/* Code ahead of a frame: any bytes as instructions, with functions of every meaning in between, over
- * a small stack and some memory.  Input: a byte that chooses where to start, 8 bytes for registers,
- * then code. */
+/* Code ahead of a frame: any bytes as instructions, with functions of every meaning in between,
+ * over a small stack and some memory.  Input: a byte that chooses where to start, 8 bytes for
+ * registers, then code. */
 #include "rt/ahead_int.h"
 
 enum { CODE = 0x400000, STACK = 0x500000, STACK_SIZE = 8192, HEADER = 9, CODE_MAX = 16 << 10 };
@@ -78,7 +78,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *bytes[] = {code, stack};
     struct target_mapping maps[] = {
         {.start = CODE, .end = CODE + CODE_MAX, .readable = true, .executable = true, .path = ""},
-        {.start = STACK, .end = STACK + STACK_SIZE, .readable = true, .writable = true, .path = ""}};
+        {.start = STACK,
+         .end = STACK + STACK_SIZE,
+         .readable = true,
+         .writable = true,
+         .path = ""}};
     struct target_fake fake = {.maps = maps, .bytes = bytes, .nmaps = ARRAY_LEN(maps)};
     struct rt_module module = {.minpc = CODE, .maxpc = CODE + n};
     struct rt rt = {.modules = &module, .nmodules = 1};

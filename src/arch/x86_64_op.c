@@ -59,23 +59,19 @@ static const struct {
     ZydisMnemonic mnemonic;
     uint8_t verb, cond;
 } conditions[] = {
-    CONDITIONS(JZ, SETZ, CMOVZ, ARCH_IF_EQ)
-    CONDITIONS(JNZ, SETNZ, CMOVNZ, ARCH_IF_NE)
-    CONDITIONS(JB, SETB, CMOVB, ARCH_IF_BELOW)
-    CONDITIONS(JNB, SETNB, CMOVNB, ARCH_IF_AT_LEAST)
-    CONDITIONS(JNBE, SETNBE, CMOVNBE, ARCH_IF_ABOVE)
-    CONDITIONS(JBE, SETBE, CMOVBE, ARCH_IF_AT_MOST)
-    CONDITIONS(JL, SETL, CMOVL, ARCH_IF_LESS)
-    CONDITIONS(JNL, SETNL, CMOVNL, ARCH_IF_NOT_LESS)
-    CONDITIONS(JNLE, SETNLE, CMOVNLE, ARCH_IF_GREATER)
-    CONDITIONS(JLE, SETLE, CMOVLE, ARCH_IF_NOT_GREATER)
-    CONDITIONS(JS, SETS, CMOVS, ARCH_IF_NEGATIVE)
-    CONDITIONS(JNS, SETNS, CMOVNS, ARCH_IF_NOT_NEGATIVE)
-    CONDITIONS(JO, SETO, CMOVO, ARCH_IF_OTHER)
-    CONDITIONS(JNO, SETNO, CMOVNO, ARCH_IF_OTHER)
-    CONDITIONS(JP, SETP, CMOVP, ARCH_IF_OTHER)
-    CONDITIONS(JNP, SETNP, CMOVNP, ARCH_IF_OTHER)
-};
+    CONDITIONS(JZ, SETZ, CMOVZ, ARCH_IF_EQ) CONDITIONS(JNZ, SETNZ, CMOVNZ, ARCH_IF_NE)
+        CONDITIONS(JB, SETB, CMOVB, ARCH_IF_BELOW) CONDITIONS(JNB, SETNB, CMOVNB, ARCH_IF_AT_LEAST)
+            CONDITIONS(JNBE, SETNBE, CMOVNBE, ARCH_IF_ABOVE) CONDITIONS(
+                JBE, SETBE, CMOVBE, ARCH_IF_AT_MOST) CONDITIONS(JL, SETL, CMOVL, ARCH_IF_LESS)
+                CONDITIONS(JNL, SETNL, CMOVNL, ARCH_IF_NOT_LESS)
+                    CONDITIONS(JNLE, SETNLE, CMOVNLE, ARCH_IF_GREATER)
+                        CONDITIONS(JLE, SETLE, CMOVLE, ARCH_IF_NOT_GREATER)
+                            CONDITIONS(JS, SETS, CMOVS, ARCH_IF_NEGATIVE)
+                                CONDITIONS(JNS, SETNS, CMOVNS, ARCH_IF_NOT_NEGATIVE)
+                                    CONDITIONS(JO, SETO, CMOVO, ARCH_IF_OTHER)
+                                        CONDITIONS(JNO, SETNO, CMOVNO, ARCH_IF_OTHER)
+                                            CONDITIONS(JP, SETP, CMOVP, ARCH_IF_OTHER)
+                                                CONDITIONS(JNP, SETNP, CMOVNP, ARCH_IF_OTHER)};
 
 /* A general register and how much of it; false: not one, or bits 8 to 15 of one. */
 static bool general(ZydisRegister reg, int8_t *ret)
@@ -244,7 +240,8 @@ static void special(const ZydisDecodedInstruction *in, struct arch_op *ret)
             ret->verb = ARCH_V_MOVE;
         break;
     default:
-        if (in->meta.category == ZYDIS_CATEGORY_NOP || in->meta.category == ZYDIS_CATEGORY_WIDENOP ||
+        if (in->meta.category == ZYDIS_CATEGORY_NOP ||
+            in->meta.category == ZYDIS_CATEGORY_WIDENOP ||
             in->meta.category == ZYDIS_CATEGORY_PREFETCH)
             ret->verb = ARCH_V_NOTHING;
     }

@@ -4,8 +4,10 @@
  * goroutine the frames are walked; code behind a frame in which no such thing can happen is not
  * followed.  Everything is read from what stands still: a forked copy costs the process nothing.
  *
- * Bounds: steps of all goroutines together, shared equally, so that the same snapshot gives the
- * same answer.  A goroutine that needs more is listed in the table ahead. */
+ * Bounds: steps of all goroutines together.  Each gets a few; what they leave is shared equally by
+ * those that need more, so that the same snapshot gives the same answer on any machine.  Pending
+ * deferred calls come first, since they say most.  A goroutine that needs more still is listed in
+ * the table ahead. */
 #include "base/pool.h"
 #include "rt/ahead_int.h"
 
@@ -15,15 +17,18 @@ enum {
     DEFERS_MAX = 64,
     PROLOGUE = 32, /* bytes of a function in which its frame may not be set up yet */
     IN_LOCK_FRAMES = 9,
-    STEPS_LEAST = 4000,
+    STEPS_FIRST = 2000,
     STEPS_MOST = 120000,
 };
-#define STEPS_TOTAL UINT64_C(120000000)
+#define STEPS_TOTAL UINT64_C(100000000)
+#define STEPS_STOPPED UINT64_C(2000000) /* while the process waits for us */
 #define SCRATCH (AHEAD_NEW | UINT64_C(0xffffffff0000))
 
 struct ahead_found {
     struct ahead_claims claims;
     VEC(struct ahead_goroutine) doubts; /* frames are empty */
+    VEC(uint32_t) again;                /* goroutines that need more steps */
+    uint64_t steps;
 };
 
 struct ahead_job {
@@ -32,8 +37,10 @@ struct ahead_job {
     struct ahead *workers;
     bool *made;
     struct ahead_found *found; /* of each worker */
-    struct map waits; /* index of a goroutine -> row of wait + 1; 0: several */
-    uint64_t steps;
+    uint64_t steps;            /* for each goroutine */
+    bool last;                 /* there is no other round */
+    uint32_t *order;           /* goroutines of this round */
+    size_t n;
 };
 
 void ahead_init(struct ahead *a, struct capture *c)
@@ -42,7 +49,6 @@ void ahead_init(struct ahead *a, struct capture *c)
     ahead_mem_init(&a->mem, c);
     ahead_code_init(&a->code, c->rt, c->t, &a->mem);
     a->seen = mem_alloc(AHEAD_SEEN * sizeof(*a->seen));
-    a->seen_n = mem_alloc(AHEAD_SEEN);
 }
 
 void ahead_close(struct ahead *a)
@@ -52,7 +58,6 @@ void ahead_close(struct ahead *a)
     vec_free(&a->forks);
     vec_free(&a->tallies);
     free(a->seen);
-    free(a->seen_n);
 }
 
 /* ---- frames ---- */
@@ -112,6 +117,10 @@ static void walk(struct ahead *a, const struct goroutine *g, struct ahead_gorout
         const struct ahead_fn *fn = &a->code.fns.v[p.fn];
         if (fn->top)
             return;
+        if (fn->switches && (n || exact)) {
+            ret->flags |= SNAP_AH_STACK;
+            return;
+        }
         if (n < IN_LOCK_FRAMES && in_sync(fn))
             ret->in_lock = lock_of(fn, ret->in_lock);
         panics |= fn->runtime && (strcmp(fn->name, "runtime.gopanic") == 0 ||
@@ -294,16 +303,14 @@ static void take_flags(struct ahead_goroutine *ag)
 
 /* ---- a goroutine ---- */
 
-static taddr waits_on(const struct ahead_job *j, uint32_t gi)
-{
-    uint32_t row = map_get(&j->waits, gi);
-    return row == MAP_NONE || !row ? 0 : j->c->s->wait.addr[row - 1];
-}
-
 static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct ahead_found *ret)
 {
     const struct goroutine *g = &j->c->gs[gi];
-    struct ahead_goroutine ag = {.gi = gi, .waits_on = waits_on(j, gi)};
+    struct ahead_goroutine ag = {.gi = gi};
+    uint32_t first;
+    ag.nwaits = snap_waits_of(j->c->s, g->row, &first);
+    ag.waits = &j->c->s->wait.addr[first];
+    ag.waits_on = ag.nwaits == 1 ? ag.waits[0] : 0;
     struct pending p = {.n = 0};
     a->tallies.n = 0;
     a->left = j->steps;
@@ -317,15 +324,19 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         drop_running(a, &ag, &p);
     }
     for (size_t i = 0; i < ag.frames.n; i++) {
-        follow_body(a, j, g, &ag, i);
         follow_defers(a, g, &ag.frames.v[i], &p);
         end_panic(&ag, i);
     }
-    if (g->flags & SNAP_GF_STACK_PARTIAL)
-        ag.flags |= SNAP_AH_STACK;
+    for (size_t i = 0; i < ag.frames.n; i++)
+        follow_body(a, j, g, &ag, i);
     take_flags(&ag);
-    if (a->tallies.n)
+    ret->steps += j->steps - a->left;
+    if (!a->left && !j->last) {
+        vec_push(&ret->again, gi);
+        ag.flags = 0;
+    } else if (a->tallies.n) {
         ahead_judge(a, &ag, &j->wanted, &ret->claims);
+    }
     vec_free(&ag.frames);
     if (ag.flags)
         vec_push(&ret->doubts, ag);
@@ -337,15 +348,45 @@ static struct err *chunk(void *arg, size_t n, unsigned worker)
     struct ahead *a = &j->workers[worker];
     if (!j->made[worker]) {
         ahead_init(a, j->c);
+        a->wanted = &j->wanted;
         j->made[worker] = true;
     }
-    size_t end = min_u64((n + 1) * CHUNK, j->c->ngs);
-    for (size_t i = n * CHUNK; i < end; i++) {
-        uint32_t row = j->c->gs[i].row;
-        if (row != SNAP_NONE && !(j->c->s->goroutine.flags[row] & SNAP_GF_SYSTEM))
-            look(a, j, (uint32_t)i, &j->found[worker]);
+    size_t end = min_u64((n + 1) * CHUNK, j->n);
+    for (size_t i = n * CHUNK; i < end; i++)
+        look(a, j, j->order[i], &j->found[worker]);
+    return worker ? NULL : progress_step(j->c->o->progress, "owners", end, j->n);
+}
+
+/* Everybody once, with few steps; then those for whom that was not enough, with what is left. */
+static struct err *rounds(struct ahead_job *j, unsigned workers)
+{
+    struct capture *c = j->c;
+    bool stopped = target_kind(c->t) == TARGET_STOP;
+    uint64_t total = stopped ? STEPS_STOPPED : STEPS_TOTAL, used = 0;
+    j->order = mem_alloc(c->ngs * sizeof(*j->order) + 1);
+    for (size_t i = 0; i < c->ngs; i++) {
+        uint32_t row = c->gs[i].row;
+        if (row != SNAP_NONE && !(c->s->goroutine.flags[row] & SNAP_GF_SYSTEM))
+            j->order[j->n++] = (uint32_t)i;
     }
-    return worker ? NULL : progress_step(j->c->o->progress, "owners", end, j->c->ngs);
+    j->steps = min_u64(STEPS_FIRST, total / (j->n + 1));
+    j->last = stopped;
+    struct err *e = pool_run((j->n + CHUNK - 1) / CHUNK, chunk, j);
+    j->n = 0;
+    for (unsigned i = 0; i < workers; i++) {
+        struct ahead_found *f = &j->found[i];
+        used += f->steps;
+        for (size_t k = 0; k < f->again.n; k++)
+            j->order[j->n++] = f->again.v[k];
+        vec_free(&f->again);
+    }
+    j->last = true;
+    j->steps = max_u64(STEPS_FIRST, (total - min_u64(total, used)) / (j->n + 1));
+    j->steps = min_u64(j->steps, STEPS_MOST);
+    if (!e && j->n && !stopped)
+        e = pool_run((j->n + CHUNK - 1) / CHUNK, chunk, j);
+    free(j->order);
+    return e;
 }
 
 /* ---- what is waited for ---- */
@@ -378,6 +419,16 @@ static void want_sema(struct ahead_job *j, struct ahead *a, uint32_t gi, taddr a
         want(&w->rws, addr - MUTEX); /* it may be the writer's */
 }
 
+/* A channel: senders wait for who receives, receivers for who sends. */
+static void want_chan(struct ahead_wanted *w, taddr addr, bool sends)
+{
+    uint32_t was = map_get(&w->chans, addr);
+    uint32_t now = (was == MAP_NONE ? 0 : was) | (sends ? AHEAD_WANT_RECV : AHEAD_WANT_SEND);
+    if (was != now)
+        map_put(&w->chans, addr, now);
+    w->kinds |= AHEAD_K_CLOSE | (sends ? AHEAD_K_RECV : AHEAD_K_SEND);
+}
+
 static void want_reason(struct ahead_wanted *w, const char *reason)
 {
     if (strncmp(reason, "sync.Cond", 9) == 0) {
@@ -404,18 +455,14 @@ static void find_wanted(struct ahead_job *j)
     }
     for (size_t i = 0; i < s->wait.n; i++) {
         uint32_t gi = map_get(&by_row, s->wait.goroutine[i]);
-        bool added, again;
+        bool added;
         uint8_t kind = s->wait.kind[i];
-        map_get_or_put(&j->waits, gi, (uint32_t)i + 1, &again);
-        if (!again)
-            map_put(&j->waits, gi, 0);
-        if (map_get_or_put(&seen, s->wait.addr[i], 0, &added), !added)
-            continue;
         if (kind == SNAP_W_SEMA) {
-            want_sema(j, &a, gi, s->wait.addr[i]);
+            if (map_get_or_put(&seen, s->wait.addr[i], 0, &added), added)
+                want_sema(j, &a, gi, s->wait.addr[i]);
         } else if (kind != SNAP_W_COND && kind != SNAP_W_UNKNOWN) {
-            want(&j->wanted.chans, s->wait.addr[i]);
-            j->wanted.kinds |= AHEAD_K_CHAN;
+            want_chan(&j->wanted, s->wait.addr[i],
+                      kind == SNAP_W_CHAN_SEND || kind == SNAP_W_SELECT_SEND);
         }
     }
     ahead_close(&a);
@@ -480,11 +527,10 @@ struct err *capture_ahead(struct capture *c)
         gather(&j, 0);
         n = 0;
     }
-    j.steps = max_u64(STEPS_LEAST, min_u64(STEPS_MOST, STEPS_TOTAL / (c->ngs + 1)));
     j.workers = mem_alloc((n + 1) * sizeof(*j.workers));
     j.made = mem_alloc((n + 1) * sizeof(*j.made));
     j.found = mem_alloc((n + 1) * sizeof(*j.found));
-    struct err *e = n ? pool_run((c->ngs + CHUNK - 1) / CHUNK, chunk, &j) : NULL;
+    struct err *e = n ? rounds(&j, n) : NULL;
     if (n)
         gather(&j, n);
     for (unsigned i = 0; i < n; i++)
@@ -493,7 +539,6 @@ struct err *capture_ahead(struct capture *c)
     free(j.workers);
     free(j.made);
     free(j.found);
-    map_free(&j.waits);
     map_free(&j.wanted.mutexes);
     map_free(&j.wanted.rws);
     map_free(&j.wanted.groups);

@@ -158,8 +158,7 @@ void ahead_name_meaning(struct ahead_fn *f)
     const char *name = f->name;
     if (strncmp(name, "runtime.", 8) != 0 && is_made_up(name))
         return;
-    if (strncmp(name, "sync.", 5) == 0 &&
-        take_exact(f, name + 5, of_sync, ARRAY_LEN(of_sync)))
+    if (strncmp(name, "sync.", 5) == 0 && take_exact(f, name + 5, of_sync, ARRAY_LEN(of_sync)))
         return;
     if (strncmp(name, "internal/sync.", 14) == 0 &&
         take_exact(f, name + 14, of_sync, ARRAY_LEN(of_sync)))
@@ -177,21 +176,22 @@ void ahead_name_meaning(struct ahead_fn *f)
 uint16_t ahead_kinds_of_call(const struct ahead_fn *f)
 {
     static const uint16_t of_act[AHEAD_ACTS] = {
-        [AHEAD_LOCK] = AHEAD_K_LOCK,     [AHEAD_TRY] = AHEAD_K_LOCK,
-        [AHEAD_UNLOCK] = AHEAD_K_LOCK,   [AHEAD_SEND] = AHEAD_K_CHAN,
-        [AHEAD_RECV] = AHEAD_K_CHAN,     [AHEAD_CLOSE] = AHEAD_K_CHAN,
-        [AHEAD_ADD] = AHEAD_K_GROUP,     [AHEAD_DONE] = AHEAD_K_GROUP,
-        [AHEAD_WAIT] = AHEAD_K_GROUP,    [AHEAD_SIGNAL] = AHEAD_K_COND,
+        [AHEAD_LOCK] = AHEAD_K_LOCK,      [AHEAD_TRY] = AHEAD_K_LOCK,
+        [AHEAD_UNLOCK] = AHEAD_K_LOCK,    [AHEAD_SEND] = AHEAD_K_SEND,
+        [AHEAD_RECV] = AHEAD_K_RECV,      [AHEAD_CLOSE] = AHEAD_K_CLOSE,
+        [AHEAD_ADD] = AHEAD_K_GROUP,      [AHEAD_DONE] = AHEAD_K_GROUP,
+        [AHEAD_WAIT] = AHEAD_K_GROUP,     [AHEAD_SIGNAL] = AHEAD_K_COND,
         [AHEAD_BROADCAST] = AHEAD_K_COND, [AHEAD_COND_WAIT] = AHEAD_K_COND | AHEAD_K_LOCK,
-        [AHEAD_RESUME] = AHEAD_K_CORO,   [AHEAD_RECOVER] = AHEAD_K_RECOVER,
+        [AHEAD_RESUME] = AHEAD_K_CORO,    [AHEAD_RECOVER] = AHEAD_K_RECOVER,
     };
     switch ((enum ahead_meaning)f->meaning) {
     case AHEAD_FN_ACT:
     case AHEAD_FN_WAITGROUP_ADD:
     case AHEAD_FN_COND_WAIT:
-    case AHEAD_FN_SELECT:
     case AHEAD_FN_RECOVER:
         return of_act[f->act];
+    case AHEAD_FN_SELECT:
+        return AHEAD_K_SEND | AHEAD_K_RECV;
     case AHEAD_FN_DEFER:
     case AHEAD_FN_DEFER_RECORD:
     case AHEAD_FN_DEFER_RUN:
@@ -221,8 +221,8 @@ static void do_select(struct ahead *a)
 {
     enum { CASE = 16, CASES_MAX = 24 };
     struct ahead_val cases = ahead_arg(a, 0), sends = ahead_arg(a, 3), recvs = ahead_arg(a, 4);
-    if (!ahead_full(cases) || !ahead_full(sends) || !ahead_full(recvs) ||
-        sends.v > CASES_MAX || recvs.v > CASES_MAX)
+    if (!ahead_full(cases) || !ahead_full(sends) || !ahead_full(recvs) || sends.v > CASES_MAX ||
+        recvs.v > CASES_MAX)
         return;
     for (uint64_t i = 0; i < sends.v + recvs.v; i++) {
         struct ahead_val c = ahead_load(&a->mem, cases.v + CASE * i, 8);

@@ -62,6 +62,7 @@ static void describe(struct ahead_fn *f, const struct pcln_func *p)
     f->end = p->end;
     f->name = p->name;
     f->top = (p->flag & PCLN_FLAG_TOP) != 0;
+    f->switches = (p->flag & PCLN_FLAG_SPWRITE) && strcmp(p->name, "runtime.cgocallback") != 0;
     f->runtime = strncmp(p->name, "runtime.", 8) == 0;
     f->injected = strcmp(p->name, "runtime.asyncPreempt") == 0;
     ahead_name_meaning(f);
@@ -134,8 +135,8 @@ static uint16_t kinds_of(struct ahead_code *k, uint32_t fn, unsigned depth)
 
 static void survey_call(struct survey *s, const struct arch_op *op)
 {
-    uint32_t fn = op->src.place == ARCH_IMMEDIATE ? ahead_fn_at(s->k, (taddr)op->src.value)
-                                                  : SNAP_NONE;
+    uint32_t fn =
+        op->src.place == ARCH_IMMEDIATE ? ahead_fn_at(s->k, (taddr)op->src.value) : SNAP_NONE;
     s->kinds |= fn == SNAP_NONE ? AHEAD_K_UNKNOWN : kinds_of(s->k, fn, s->depth);
 }
 
@@ -169,9 +170,8 @@ static bool survey_one(struct survey *s, const struct arch_op *op)
         s->kinds |= AHEAD_K_LOCK;
     switch (op->verb) {
     case ARCH_V_CALL: {
-        uint32_t fn = op->src.place == ARCH_IMMEDIATE
-                          ? ahead_fn_at(s->k, (taddr)op->src.value)
-                          : SNAP_NONE;
+        uint32_t fn =
+            op->src.place == ARCH_IMMEDIATE ? ahead_fn_at(s->k, (taddr)op->src.value) : SNAP_NONE;
         survey_call(s, op);
         return fn == SNAP_NONE || s->k->fns.v[fn].meaning != AHEAD_FN_DEAD;
     }

@@ -5,8 +5,8 @@
  * belongs to.  Those of a range-over-func loop hang on one record of the function around it
  * (rangefunc, head; 1.22+).  Where the compiler wrote the calls into the function itself, bits in
  * the frame say which are pending, and FUNCDATA_OpenCodedDeferInfo where bits and closures lie:
- * until 1.21 an offset for each closure, since 1.22 one for all.  Which of both is told by the field
- * openDefer, which went with the old form. */
+ * until 1.21 an offset for each closure, since 1.22 one for all.  Which of both is told by the
+ * field openDefer, which went with the old form. */
 #include "rt/ahead_int.h"
 
 enum { RECORDS_MAX = 4096 };

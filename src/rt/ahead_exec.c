@@ -14,7 +14,7 @@
  * Other atomic counters look the same; nobody waits at their addresses. */
 #include "rt/ahead_int.h"
 
-enum { SEEN_FORK = 3, SEEN_LOOP = 2, SEEN_KNOWN = 200 };
+enum { SEEN_FORK = 1, SEEN_LOOP = 2, SEEN_KNOWN = 200 }; /* how often a place is followed again */
 
 static const struct ahead_val unknown;
 
@@ -165,6 +165,15 @@ void ahead_forget_call(struct ahead *a)
 
 /* ---- events ---- */
 
+enum family { FAMILY_LOCK = AHEAD_LOCK, FAMILY_GROUP = AHEAD_ADD };
+
+static uint8_t family_of(uint8_t act)
+{
+    if (act <= AHEAD_UNLOCK)
+        return FAMILY_LOCK;
+    return act == AHEAD_DONE ? FAMILY_GROUP : act;
+}
+
 void ahead_event(struct ahead *a, enum ahead_act act, struct ahead_val addr, int64_t off)
 {
     struct ahead_event ev = {.act = (uint8_t)act,
@@ -177,30 +186,21 @@ void ahead_event(struct ahead *a, enum ahead_act act, struct ahead_val addr, int
         a->r.unknown_unlock |= act == AHEAD_UNLOCK;
         return;
     }
-    if (ahead_is_new(ev.addr))
+    if (ahead_is_new(ev.addr) || (a->wanted && !ahead_is_wanted(a->wanted, act, ev.addr)))
         return;
     for (unsigned i = 0; i < a->p.nevents; i++)
-        same += a->p.events[i].addr == ev.addr;
-    if (same >= 4) /* the first ones decide */
+        same += a->events[i].addr == ev.addr && family_of(a->events[i].act) == family_of(ev.act);
+    if (same >= (family_of(ev.act) == FAMILY_LOCK ? 2 : 1)) /* what comes later decides nothing */
         return;
     if (a->p.nevents == AHEAD_EVENTS) {
         a->cut_all = true;
         return;
     }
-    a->p.events[a->p.nevents++] = ev;
+    a->events[a->p.nevents++] = ev;
     a->p.hash = hash_u64(a->p.hash ^ ev.addr ^ (uint64_t)act << 58);
 }
 
 /* ---- the end of a path ---- */
-
-enum family { FAMILY_LOCK = AHEAD_LOCK, FAMILY_GROUP = AHEAD_ADD };
-
-static uint8_t family_of(uint8_t act)
-{
-    if (act <= AHEAD_UNLOCK)
-        return FAMILY_LOCK;
-    return act == AHEAD_DONE ? FAMILY_GROUP : act;
-}
 
 static bool is_release(uint8_t act)
 {
@@ -220,14 +220,14 @@ static struct ahead_tally *tally_of(struct ahead *a, const struct ahead_event *e
 
 static void count_event(struct ahead *a, unsigned i, bool ended)
 {
-    const struct ahead_event *ev = &a->p.events[i], *next = NULL;
+    const struct ahead_event *ev = &a->events[i], *next = NULL;
     uint8_t family = family_of(ev->act);
     for (unsigned k = 0; k < i; k++)
-        if (a->p.events[k].addr == ev->addr && family_of(a->p.events[k].act) == family)
+        if (a->events[k].addr == ev->addr && family_of(a->events[k].act) == family)
             return; /* it was not the first */
     for (unsigned k = i + 1; !next && k < a->p.nevents; k++)
-        if (a->p.events[k].addr == ev->addr && family_of(a->p.events[k].act) == family)
-            next = &a->p.events[k];
+        if (a->events[k].addr == ev->addr && family_of(a->events[k].act) == family)
+            next = &a->events[k];
     struct ahead_tally *t = tally_of(a, ev);
     t->first |= (uint16_t)(1u << ev->act);
     if (!is_release(ev->act))
@@ -256,20 +256,16 @@ static void end_path(struct ahead *a, bool ended)
 /* Counts that this was met; how often before. */
 static unsigned met(struct ahead *a, uint64_t key)
 {
-    key = hash_u64(key) | 1;
-    size_t i = key >> 8 & (AHEAD_SEEN - 1);
-    while (a->seen[i] && a->seen[i] != key)
+    size_t i = hash_u64(key) & (AHEAD_SEEN - 1);
+    while (a->seen[i].round == a->round && a->seen[i].key != key)
         i = (i + 1) & (AHEAD_SEEN - 1);
-    if (!a->seen[i]) {
+    if (a->seen[i].round != a->round) {
         if (a->nseen >= AHEAD_SEEN / 2)
             return UINT32_MAX;
-        a->seen[i] = key;
-        a->seen_n[i] = 0;
+        a->seen[i] = (struct ahead_seen){key, a->round, 0};
         a->nseen++;
     }
-    unsigned n = a->seen_n[i];
-    a->seen_n[i] += n < UINT8_MAX;
-    return n;
+    return a->seen[i].n++;
 }
 
 static uint64_t key_of(const struct ahead *a, taddr pc, unsigned what)
@@ -562,6 +558,28 @@ static void go(struct ahead *a, taddr pc)
     a->p.insn = SNAP_NONE;
 }
 
+/* To the next instruction, or where the direct jump of the moment leads: as looked up before. */
+static void go_next(struct ahead *a, taddr pc)
+{
+    uint32_t next = a->code.insns.v[a->p.insn].next;
+    a->p.pc = pc;
+    a->p.insn = next ? next - 1 : SNAP_NONE;
+}
+
+static void go_target(struct ahead *a, taddr pc)
+{
+    struct ahead_insn *in = &a->code.insns.v[a->p.insn];
+    if (!in->target) {
+        const struct ahead_fn *f = &a->code.fns.v[a->p.fn];
+        uint32_t number = a->p.insn;
+        uint32_t i = pc >= f->entry && pc < f->end ? ahead_insn_at(&a->code, pc) : SNAP_NONE;
+        in = &a->code.insns.v[number];
+        in->target = i + 1; /* SNAP_NONE becomes 0 */
+    }
+    a->p.pc = pc;
+    a->p.insn = in->target ? in->target - 1 : SNAP_NONE;
+}
+
 /* Gives up a call that was to be followed only for its value: as if it had not been looked into. */
 static enum step give_up_pure(struct ahead *a)
 {
@@ -656,7 +674,7 @@ static enum step do_jump(struct ahead *a, const struct arch_op *o)
         return do_call(a, o, true);
     if (to.v <= a->p.pc && met(a, key_of(a, to.v, 0)) > (a->pure.on ? SEEN_KNOWN : SEEN_LOOP))
         return a->pure.on ? give_up_pure(a) : STEP_DROPPED;
-    go(a, to.v);
+    o->src.place == ARCH_IMMEDIATE ? go_target(a, to.v) : go(a, to.v);
     return STEP_ON;
 }
 
@@ -684,7 +702,7 @@ static enum step do_branch(struct ahead *a, const struct arch_op *o)
     if (c < 0 || !own) {
         enum ahead_detour d = ahead_detour_of(&a->code, a->p.insn);
         if (d != AHEAD_DETOUR_NONE) {
-            go(a, d == AHEAD_DETOUR_NEXT ? target : next);
+            d == AHEAD_DETOUR_NEXT ? go_target(a, target) : go_next(a, next);
             return STEP_ON;
         }
     }
@@ -697,7 +715,7 @@ static enum step do_branch(struct ahead *a, const struct arch_op *o)
     } else if (c > 0 && met(a, key_of(a, at, 2)) > SEEN_KNOWN) {
         return a->pure.on ? give_up_pure(a) : STEP_DROPPED;
     }
-    go(a, c > 0 ? target : next);
+    c > 0 ? go_target(a, target) : go_next(a, next);
     return STEP_ON;
 }
 
@@ -721,11 +739,11 @@ static enum step simple(struct ahead *a, const struct arch_op *o)
         break;
     case ARCH_V_COMPARE:
     case ARCH_V_BIT:
-        a->p.flags = (struct ahead_flags){.kind = o->verb == ARCH_V_BIT ? AHEAD_F_BIT
-                                                                        : AHEAD_F_COMPARE,
-                                          .size = o->dst.size,
-                                          .a = get(a, &o->dst),
-                                          .b = get(a, &o->src)};
+        a->p.flags =
+            (struct ahead_flags){.kind = o->verb == ARCH_V_BIT ? AHEAD_F_BIT : AHEAD_F_COMPARE,
+                                 .size = o->dst.size,
+                                 .a = get(a, &o->dst),
+                                 .b = get(a, &o->src)};
         break;
     case ARCH_V_TEST: {
         struct ahead_val x = get(a, &o->dst), y = get(a, &o->src);
@@ -857,13 +875,16 @@ static void prepare(struct ahead *a, const struct ahead_start *s)
     a->p.fn = ahead_fn_at(&a->code, s->pc);
     go(a, s->pc);
     if (s->interrupted) {
-        a->p.calls[0] = (struct ahead_call){.ret = s->interrupted,
-                                            .fn = ahead_fn_at(&a->code, s->interrupted)};
+        a->p.calls[0] =
+            (struct ahead_call){.ret = s->interrupted, .fn = ahead_fn_at(&a->code, s->interrupted)};
         a->p.depth = 1;
     }
     for (size_t i = 0; i < s->ndefers && i < AHEAD_DEFERS; i++)
         a->p.defers[a->p.ndefers++] = s->defers[i];
-    memset(a->seen, 0, AHEAD_SEEN * sizeof(*a->seen));
+    if (!++a->round) { /* the numbers begin again */
+        memset(a->seen, 0, AHEAD_SEEN * sizeof(*a->seen));
+        a->round = 1;
+    }
     a->nseen = a->steps = 0;
     a->next_new = AHEAD_NEW;
     a->end = s->end;

@@ -132,7 +132,9 @@ enum ahead_act {
 /* What can happen in code, or-ed. */
 enum ahead_kind {
     AHEAD_K_LOCK = 1 << 0,
-    AHEAD_K_CHAN = 1 << 1,
+    AHEAD_K_SEND = 1 << 1,
+    AHEAD_K_RECV = 1 << 9,
+    AHEAD_K_CLOSE = 1 << 10,
     AHEAD_K_GROUP = 1 << 2,
     AHEAD_K_COND = 1 << 3,
     AHEAD_K_CORO = 1 << 4,
@@ -145,10 +147,10 @@ enum ahead_kind {
 struct ahead_fn {
     taddr entry, end;
     const char *name;
-    uint8_t meaning, act; /* enum ahead_meaning, enum ahead_act */
-    int8_t arg;           /* which argument is the object */
-    int16_t off;          /* what is added to it */
-    bool injected, top, runtime;
+    uint8_t meaning, act;                  /* enum ahead_meaning, enum ahead_act */
+    int8_t arg;                            /* which argument is the object */
+    int16_t off;                           /* what is added to it */
+    bool injected, top, runtime, switches; /* switches: to another stack */
     bool kinds_known, kinds_busy;
     uint16_t kinds;
 };
@@ -204,12 +206,12 @@ uint16_t ahead_kinds_of_call(const struct ahead_fn *f);
 /* ---- ahead_exec.c ---- */
 
 enum {
-    AHEAD_DEPTH = 6,      /* calls on the way, of the functions called by a frame */
-    AHEAD_EVENTS = 64,    /* of a path */
-    AHEAD_DEFERS = 24,    /* of a frame */
-    AHEAD_FORKS = 400,    /* places to come back to */
-    AHEAD_SEEN = 4096,    /* a power of two */
-    AHEAD_STEPS = 20000,  /* of a frame */
+    AHEAD_DEPTH = 6,     /* calls on the way, of the functions called by a frame */
+    AHEAD_EVENTS = 64,   /* of a path */
+    AHEAD_DEFERS = 24,   /* of a frame */
+    AHEAD_FORKS = 400,   /* places to come back to */
+    AHEAD_SEEN = 4096,   /* a power of two */
+    AHEAD_STEPS = 20000, /* of a frame */
     AHEAD_PURE_STEPS = 800,
 };
 
@@ -240,11 +242,10 @@ struct ahead_path {
     struct ahead_flags flags;
     struct ahead_call calls[AHEAD_DEPTH + 2];
     uint8_t depth;
-    uint8_t astray; /* branches taken against what memory says now */
+    uint8_t astray;  /* branches taken against what memory says now */
     uint8_t spawned; /* depth of the call that stands for a new goroutine + 1 */
     uint8_t ndefers, nevents;
     taddr defers[AHEAD_DEFERS];
-    struct ahead_event events[AHEAD_EVENTS];
     uint64_t hash; /* of the events */
 };
 
@@ -280,27 +281,36 @@ struct ahead_result {
     size_t first, n; /* of tallies */
 };
 
+struct ahead_seen { /* a place that was met, with the events before it */
+    uint64_t key;
+    uint32_t round, n;
+};
+
 struct ahead_start {
-    taddr pc, sp, end; /* end: where the return address lies; the frame is left behind it */
+    taddr pc, sp, end;    /* end: where the return address lies; the frame is left behind it */
     const uint64_t *regs; /* by DWARF's number, ARCH_REGS of them; NULL: dead */
     uint32_t regs_known;
     taddr g;
-    uint64_t context;     /* of a closure; 0: none */
-    taddr interrupted;    /* where code goes on that was interrupted by what is at pc; 0 */
-    const taddr *defers;  /* pending ones, first to run last */
+    uint64_t context;    /* of a closure; 0: none */
+    taddr interrupted;   /* where code goes on that was interrupted by what is at pc; 0 */
+    const taddr *defers; /* pending ones, first to run last */
     size_t ndefers;
 };
 
+struct ahead_wanted;
+
 struct ahead {
     struct capture *c;
+    const struct ahead_wanted *wanted; /* other objects are let pass; NULL: none are */
     struct ahead_mem mem;
     struct ahead_code code;
     struct ahead_path p;
+    struct ahead_event events[AHEAD_EVENTS]; /* of the path: to come back is to have fewer */
     struct ahead_pure pure;
     struct ahead_path pure_path;
     VEC(struct ahead_fork) forks;
-    uint64_t *seen; /* keys; 0: free */
-    uint8_t *seen_n;
+    struct ahead_seen *seen; /* by hash of the key */
+    uint32_t round;          /* of ahead_follow(): what others saw is not there */
     size_t nseen;
     uint32_t steps;
     uint64_t left; /* steps that the goroutine may still take */
@@ -317,9 +327,9 @@ struct ahead_result ahead_follow(struct ahead *a, const struct ahead_start *s);
 
 /* For ahead_calls.c */
 enum ahead_next {
-    AHEAD_GO_ON,   /* behind the call */
-    AHEAD_ENTER,   /* its code */
-    AHEAD_ENDED,   /* the path ends here */
+    AHEAD_GO_ON, /* behind the call */
+    AHEAD_ENTER, /* its code */
+    AHEAD_ENDED, /* the path ends here */
 };
 enum ahead_next ahead_call(struct ahead *a, uint32_t fn, taddr target, taddr ret);
 void ahead_event(struct ahead *a, enum ahead_act act, struct ahead_val addr, int64_t off);
@@ -345,8 +355,7 @@ bool ahead_map_find(struct ahead *a, const char *variant, taddr *ret);
 struct ahead_defer {
     taddr sp, fn;
 };
-size_t ahead_defer_list(struct ahead *a, const struct rt_g *g, struct ahead_defer *ret,
-                        size_t max);
+size_t ahead_defer_list(struct ahead *a, const struct rt_g *g, struct ahead_defer *ret, size_t max);
 /* Those of a frame that the compiler wrote into its body (FUNCDATA_OpenCodedDeferInfo). */
 size_t ahead_open_defers(struct ahead *a, taddr pc, taddr varp, taddr *ret, size_t max);
 
@@ -359,16 +368,25 @@ struct ahead_frame {
     uint32_t fn;
     bool exact;
     bool dead; /* its code does not go on: a panic passes through it */
-    struct ahead_result body, defers; /* defers: of all that are pending, those that run first first */
+    struct ahead_result body,
+        defers; /* defers: of all that are pending, those that run first first */
 };
 
-enum ahead_in_lock { AHEAD_IN_NONE, AHEAD_IN_MUTEX, AHEAD_IN_WRITER, AHEAD_IN_READER, AHEAD_IN_GROUP };
+enum ahead_in_lock {
+    AHEAD_IN_NONE,
+    AHEAD_IN_MUTEX,
+    AHEAD_IN_WRITER,
+    AHEAD_IN_READER,
+    AHEAD_IN_GROUP
+};
 
 struct ahead_goroutine {
     uint32_t gi;
-    uint16_t flags;  /* enum snap_aheadflag */
-    uint8_t in_lock; /* enum ahead_in_lock: what it is inside of */
-    taddr waits_on;  /* semaphore or channel; 0: nothing, or one of several */
+    uint16_t flags;        /* enum snap_aheadflag */
+    uint8_t in_lock;       /* enum ahead_in_lock: what it is inside of */
+    taddr waits_on;        /* semaphore or channel; 0: nothing, or one of several */
+    const uint64_t *waits; /* all of them */
+    uint32_t nwaits;
     VEC(struct ahead_frame) frames;
 };
 
@@ -381,11 +399,16 @@ struct ahead_claim {
 };
 
 /* What somebody waits for, by address. */
+enum { AHEAD_WANT_SEND = 1, AHEAD_WANT_RECV = 2 };
 struct ahead_wanted {
-    struct map mutexes, rws, groups, chans;
+    struct map mutexes, rws, groups;
+    struct map chans; /* what would help: AHEAD_WANT_*, or-ed */
     bool conds, coros, all;
     uint16_t kinds; /* enum ahead_kind: what is worth to be followed */
 };
+
+/* Whether somebody waits for what is at the address that an act names. */
+bool ahead_is_wanted(const struct ahead_wanted *w, enum ahead_act act, taddr addr);
 
 struct ahead_claims {
     VEC(struct ahead_claim) v;

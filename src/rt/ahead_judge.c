@@ -27,7 +27,7 @@ static void grade_defer(const struct ahead_tally *d, bool mixed, struct ahead_cl
 {
     c->pc = d->pc;
     c->how = d->sober ? SNAP_HOW_DEFER : SNAP_HOW_AGAINST;
-    c->evidence = !d->sober ? SNAP_PROOF_WEAK
+    c->evidence = !d->sober          ? SNAP_PROOF_WEAK
                   : d->all && !mixed ? SNAP_PROOF_PROVED
                                      : SNAP_PROOF_STRONG;
 }
@@ -37,12 +37,12 @@ static void grade_body(const struct ahead_result *r, const struct ahead_tally *b
 {
     bool always = r->ended && b->all == r->ended && !r->cut;
     c->pc = b->pc;
-    c->how = always                    ? SNAP_HOW_ALL_PATHS
+    c->how = always                  ? SNAP_HOW_ALL_PATHS
              : r->sober && !b->sober ? SNAP_HOW_AGAINST
-                                       : SNAP_HOW_SOME_PATH;
-    c->evidence = always && b->here             ? SNAP_PROOF_PROVED
+                                     : SNAP_HOW_SOME_PATH;
+    c->evidence = always && b->here            ? SNAP_PROOF_PROVED
                   : c->how == SNAP_HOW_AGAINST ? SNAP_PROOF_WEAK
-                                                : SNAP_PROOF_STRONG;
+                                               : SNAP_PROOF_STRONG;
 }
 
 /* How many releases must be ahead of a goroutine that holds the lock whose word for events is addr.
@@ -116,8 +116,8 @@ static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
                       const struct ahead_wanted *w, taddr addr, struct ahead_claims *ret)
 {
     struct ahead_claim c;
-    bool plain = w->all || map_get(&w->mutexes, addr) != MAP_NONE ||
-                 map_get(&w->rws, addr) != MAP_NONE;
+    bool plain =
+        w->all || map_get(&w->mutexes, addr) != MAP_NONE || map_get(&w->rws, addr) != MAP_NONE;
     bool reader = w->all || map_get(&w->rws, addr - READERS) != MAP_NONE;
     plain = plain && is_held(a, addr, false);
     reader = reader && is_held(a, addr, true);
@@ -135,8 +135,9 @@ static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
 static void take_other(struct ahead *a, const struct ahead_goroutine *g, uint8_t family, taddr addr,
                        enum snap_act act, struct ahead_claims *ret)
 {
-    if (g->waits_on == addr)
-        return; /* it cannot before somebody else did */
+    for (uint32_t i = 0; i < g->nwaits; i++)
+        if (g->waits[i] == addr)
+            return; /* it is one of those that wait */
     for (size_t i = 0; i < g->frames.n; i++) {
         const struct ahead_frame *f = &g->frames.v[i];
         const struct ahead_tally *b = find(a, &f->body, family, addr);
@@ -153,28 +154,35 @@ static void take_other(struct ahead *a, const struct ahead_goroutine *g, uint8_t
     }
 }
 
-static bool is_wanted(const struct ahead_wanted *w, uint8_t family, taddr addr,
-                      enum snap_act *ret)
+static bool has(const struct map *m, taddr addr)
 {
-    static const uint8_t acts[AHEAD_ACTS] = {
-        [AHEAD_SEND] = SNAP_ACT_SEND,     [AHEAD_RECV] = SNAP_ACT_RECV,
-        [AHEAD_CLOSE] = SNAP_ACT_CLOSE,   [AHEAD_ADD] = SNAP_ACT_DONE,
-        [AHEAD_SIGNAL] = SNAP_ACT_SIGNAL, [AHEAD_BROADCAST] = SNAP_ACT_BROADCAST,
-        [AHEAD_RESUME] = SNAP_ACT_RESUME,
-    };
-    *ret = acts[family];
-    switch (family) {
+    return map_get(m, addr) != MAP_NONE;
+}
+
+bool ahead_is_wanted(const struct ahead_wanted *w, enum ahead_act act, taddr addr)
+{
+    if (w->all)
+        return true;
+    switch (act) {
+    case AHEAD_LOCK:
+    case AHEAD_TRY:
+    case AHEAD_UNLOCK:
+        return has(&w->mutexes, addr) || has(&w->rws, addr) || has(&w->rws, addr - READERS);
     case AHEAD_SEND:
-    case AHEAD_RECV:
+    case AHEAD_RECV: {
+        uint32_t helps = map_get(&w->chans, addr);
+        return helps != MAP_NONE && helps & (act == AHEAD_SEND ? AHEAD_WANT_SEND : AHEAD_WANT_RECV);
+    }
     case AHEAD_CLOSE:
-        return w->all || map_get(&w->chans, addr) != MAP_NONE;
+        return has(&w->chans, addr);
     case AHEAD_ADD:
-        return w->all || map_get(&w->groups, addr) != MAP_NONE;
+    case AHEAD_DONE:
+        return has(&w->groups, addr);
     case AHEAD_SIGNAL:
     case AHEAD_BROADCAST:
-        return w->all || w->conds;
+        return w->conds;
     case AHEAD_RESUME:
-        return w->all || w->coros;
+        return w->coros;
     default:
         return false;
     }
@@ -183,17 +191,22 @@ static bool is_wanted(const struct ahead_wanted *w, uint8_t family, taddr addr,
 void ahead_judge(struct ahead *a, const struct ahead_goroutine *g, const struct ahead_wanted *w,
                  struct ahead_claims *ret)
 {
+    static const uint8_t acts[AHEAD_ACTS] = {
+        [AHEAD_SEND] = SNAP_ACT_SEND,     [AHEAD_RECV] = SNAP_ACT_RECV,
+        [AHEAD_CLOSE] = SNAP_ACT_CLOSE,   [AHEAD_ADD] = SNAP_ACT_DONE,
+        [AHEAD_SIGNAL] = SNAP_ACT_SIGNAL, [AHEAD_BROADCAST] = SNAP_ACT_BROADCAST,
+        [AHEAD_RESUME] = SNAP_ACT_RESUME,
+    };
     struct map seen = {0};
     for (size_t i = 0; i < a->tallies.n; i++) {
         const struct ahead_tally t = a->tallies.v[i];
-        enum snap_act act;
         bool added;
         if (map_get_or_put(&seen, hash_u64(t.addr) + t.family, 0, &added), !added)
             continue;
         if (t.family == AHEAD_LOCK)
             take_lock(a, g, w, t.addr, ret);
-        else if (is_wanted(w, t.family, t.addr, &act))
-            take_other(a, g, t.family, t.addr, act, ret);
+        else if (acts[t.family] && ahead_is_wanted(w, t.family, t.addr))
+            take_other(a, g, t.family, t.addr, acts[t.family], ret);
     }
     map_free(&seen);
 }
@@ -217,8 +230,7 @@ void ahead_compare(struct ahead_claims *all)
         n = n == MAP_NONE ? 0 : n;
         proved = (n >> 4) + (c->evidence == SNAP_PROOF_PROVED);
         strong = (n & 15) + (c->evidence == SNAP_PROOF_STRONG);
-        map_put(&best, c->addr,
-                (uint32_t)(min_u64(proved, MANY) << 4 | min_u64(strong, MANY)));
+        map_put(&best, c->addr, (uint32_t)(min_u64(proved, MANY) << 4 | min_u64(strong, MANY)));
     }
     for (size_t i = 0; i < all->v.n; i++) {
         struct ahead_claim *c = &all->v.v[i];

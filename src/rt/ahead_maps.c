@@ -5,8 +5,8 @@
  * once more to release it; hashing needs instructions that are not followed.
  *
  * A key is compared byte by byte, a string by its text: what is equal so is equal in Go.  Values
- * above 128 bytes lie behind a pointer.  The answer is where the entry is now: whoever else uses the
- * map may change that, so it does not count as the goroutine's own. */
+ * above 128 bytes lie behind a pointer.  The answer is where the entry is now: whoever else uses
+ * the map may change that, so it does not count as the goroutine's own. */
 #include "rt/ahead_int.h"
 
 enum {
@@ -25,17 +25,17 @@ struct lookup {
     size_t key_size; /* of the cells */
     bool string;
     uint8_t key[KEY_MAX];
-    size_t n; /* of the key's bytes (of the text) */
+    size_t n;                                    /* of the key's bytes (of the text) */
     size_t keys, key_stride, elems, elem_stride; /* in a group, or bucket */
-    size_t left; /* cells that may still be looked at */
+    size_t left;                                 /* cells that may still be looked at */
     taddr found;
 };
 
 static bool field(struct lookup *u, taddr at, enum rt_field f, uint64_t *ret)
 {
     *ret = 0;
-    return rt_has(u->l, f) && ahead_peek(&u->a->mem, at + (taddr)u->l->off[f],
-                                         min_u64(u->l->width[f], 8), ret);
+    return rt_has(u->l, f) &&
+           ahead_peek(&u->a->mem, at + (taddr)u->l->off[f], min_u64(u->l->width[f], 8), ret);
 }
 
 static bool same_bytes(struct lookup *u, taddr at, size_t n)
@@ -221,8 +221,7 @@ static bool take_value(struct lookup *u)
 bool ahead_map_find(struct ahead *a, const char *variant, taddr *ret)
 {
     struct ahead_val type = ahead_arg(a, 0), m = ahead_arg(a, 1);
-    struct lookup u = {
-        .a = a, .l = &a->c->rt->layout, .maptype = type.v, .left = CELLS_MAX};
+    struct lookup u = {.a = a, .l = &a->c->rt->layout, .maptype = type.v, .left = CELLS_MAX};
     if (!ahead_full(type) || !ahead_full(m) || !m.v || !take_key(&u, variant))
         return false;
     if (rt_has(u.l, RT_map_dir_ptr))

@@ -165,7 +165,8 @@ size_t ahead_mark(const struct ahead_mem *m)
     return m->undo.n;
 }
 
-/* In reverse order: a word that goes away was the last one put in, so no other is lost behind it. */
+/* In reverse order: a word that goes away was the last one put in, so no other is lost behind it.
+ */
 void ahead_rollback(struct ahead_mem *m, size_t mark)
 {
     while (m->undo.n > mark) {

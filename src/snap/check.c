@@ -15,12 +15,9 @@
 static const struct {
     enum snap_table_no table;
     const char *column;
-} in_order[] = {{TABLE_label, "set"},
-                {TABLE_wait, "goroutine"},
-                {TABLE_local, "goroutine"},
-                {TABLE_heapref, "goroutine"},
-                {TABLE_owner, "goroutine"},
-                {TABLE_ahead, "goroutine"}};
+} in_order[] = {{TABLE_label, "set"},       {TABLE_wait, "goroutine"},
+                {TABLE_local, "goroutine"}, {TABLE_heapref, "goroutine"},
+                {TABLE_owner, "goroutine"}, {TABLE_ahead, "goroutine"}};
 
 static const struct {
     enum snap_table_no table;

@@ -288,9 +288,8 @@ const char *snap_waitkind_name(enum snap_waitkind k)
 
 const char *snap_act_name(enum snap_act a)
 {
-    static const char *const names[] = {"other", "unlock", "runlock", "lock-again",
-                                        "send",  "recv",   "close",   "done",
-                                        "signal", "broadcast", "resume"};
+    static const char *const names[] = {"other", "unlock", "runlock", "lock-again", "send",  "recv",
+                                        "close", "done",   "signal",  "broadcast",  "resume"};
     return name_of(names, ARRAY_LEN(names), a);
 }
 
@@ -302,9 +301,9 @@ const char *snap_proof_name(enum snap_proof p)
 
 const char *snap_how_name(enum snap_how h)
 {
-    static const char *const names[] = {"pending deferred call", "every path", "some path",
-                                        "only against memory as it is", "it may take it first",
-                                        "others would release it, too"};
+    static const char *const names[] = {
+        "pending deferred call",        "every path",           "some path",
+        "only against memory as it is", "it may take it first", "others would release it, too"};
     return name_of(names, ARRAY_LEN(names), h);
 }
 

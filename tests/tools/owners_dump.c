@@ -1,5 +1,5 @@
-/* owners_dump.c - who will release what, as JSON: the tables owner and ahead of a capture, and words
- * of memory of the same instant, in which a program says what is true.
+/* owners_dump.c - who will release what, as JSON: the tables owner and ahead of a capture, and
+ * words of memory of the same instant, in which a program says what is true.
  *
  *     owners_dump PID|CORE [waited]     all that is known; waited: only what somebody waits for
  *
@@ -139,8 +139,7 @@ static struct err *run(const char *what, enum rt_owners owners, struct words *w)
     struct target *t = NULL, *frozen = NULL;
     struct target_freeze_options o = {.stop_only = false};
     struct target_pause pause;
-    struct err *e =
-        *end ? target_open_core(what, NULL, &t) : target_open_pid((pid_t)pid, &t);
+    struct err *e = *end ? target_open_core(what, NULL, &t) : target_open_pid((pid_t)pid, &t);
     if (!e && !*end)
         e = target_freeze(t, &o, &frozen);
     if (!e)

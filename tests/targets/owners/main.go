@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -699,6 +700,12 @@ func others() {
 var more []func()
 
 func main() {
+	if len(os.Args) > 1 { // a crowd of so many
+		n, _ := strconv.Atoi(os.Args[1])
+		crowd(n)
+		lib.Ready()
+		lib.Commands(nil)
+	}
 	mutexes()
 	traps()
 	places()
