@@ -460,9 +460,10 @@ static void find_wanted(struct ahead_job *j)
         if (kind == SNAP_W_SEMA) {
             if (map_get_or_put(&seen, s->wait.addr[i], 0, &added), added)
                 want_sema(j, &a, gi, s->wait.addr[i]);
-        } else if (kind != SNAP_W_COND && kind != SNAP_W_UNKNOWN) {
-            want_chan(&j->wanted, s->wait.addr[i],
-                      kind == SNAP_W_CHAN_SEND || kind == SNAP_W_SELECT_SEND);
+        } else if (kind == SNAP_W_CHAN_SEND || kind == SNAP_W_SELECT_SEND) {
+            want_chan(&j->wanted, s->wait.addr[i], true);
+        } else if (kind == SNAP_W_CHAN_RECV || kind == SNAP_W_SELECT_RECV) {
+            want_chan(&j->wanted, s->wait.addr[i], false);
         }
     }
     ahead_close(&a);
