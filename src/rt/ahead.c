@@ -4,10 +4,11 @@
  * goroutine the frames are walked; code behind a frame in which no such thing can happen is not
  * followed.  Everything is read from what stands still: a forked copy costs the process nothing.
  *
- * Bounds: steps of all goroutines together.  Each gets a few; what they leave is shared equally by
- * those that need more, so that the same snapshot gives the same answer on any machine.  Pending
- * deferred calls come first, since they say most.  A goroutine that needs more still is listed in
- * the table ahead. */
+ * Bounds: steps of all goroutines together, so that the same snapshot gives the same answer on any
+ * machine.  Goroutines with equal stacks are a crowd: of each crowd a few are followed first.  When
+ * there was too much code for all of them and nothing came of it, of the others only the pending
+ * deferred calls are looked at; all are listed in the table ahead.
+ */
 #include "base/pool.h"
 #include "rt/ahead_int.h"
 
@@ -17,7 +18,8 @@ enum {
     DEFERS_MAX = 64,
     PROLOGUE = 32, /* bytes of a function in which its frame may not be set up yet */
     IN_LOCK_FRAMES = 9,
-    STEPS_FIRST = 2000,
+    SAMPLES = 8, /* of a crowd */
+    STEPS_LEAST = 500,
     STEPS_MOST = 120000,
 };
 #define STEPS_TOTAL UINT64_C(100000000)
@@ -27,8 +29,7 @@ enum {
 struct ahead_found {
     struct ahead_claims claims;
     VEC(struct ahead_goroutine) doubts; /* frames are empty */
-    VEC(uint32_t) again;                /* goroutines that need more steps */
-    uint64_t steps;
+    uint64_t steps;                     /* taken */
 };
 
 struct ahead_job {
@@ -38,9 +39,11 @@ struct ahead_job {
     bool *made;
     struct ahead_found *found; /* of each worker */
     uint64_t steps;            /* for each goroutine */
-    bool last;                 /* there is no other round */
     uint32_t *order;           /* goroutines of this round */
     size_t n;
+    uint64_t *crowd;     /* of each goroutine: a hash of its stack */
+    bool *in_vain;       /* of each: there was too much code, and nothing came of it */
+    struct map hopeless; /* crowds whose samples were all in vain */
 };
 
 void ahead_init(struct ahead *a, struct capture *c)
@@ -303,6 +306,11 @@ static void take_flags(struct ahead_goroutine *ag)
 
 /* ---- a goroutine ---- */
 
+static bool is_walkable(const struct goroutine *g)
+{
+    return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
+}
+
 static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct ahead_found *ret)
 {
     const struct goroutine *g = &j->c->gs[gi];
@@ -316,7 +324,7 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
     a->left = j->steps;
     a->mem.lo = g->g.stack_lo;
     a->mem.hi = g->g.stack_hi;
-    if (!g->sp || g->sp < g->g.stack_lo || g->sp >= g->g.stack_hi || (g->sp & 7)) {
+    if (!is_walkable(g)) {
         ag.flags = SNAP_AH_SKIPPED;
     } else {
         walk(a, g, &ag, FRAMES_MAX);
@@ -327,65 +335,134 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         follow_defers(a, g, &ag.frames.v[i], &p);
         end_panic(&ag, i);
     }
-    for (size_t i = 0; i < ag.frames.n; i++)
+    bool hopeless = map_get(&j->hopeless, j->crowd[gi]) != MAP_NONE;
+    for (size_t i = 0; !hopeless && i < ag.frames.n; i++)
         follow_body(a, j, g, &ag, i);
     take_flags(&ag);
+    ag.flags |= hopeless ? SNAP_AH_CUT : 0;
     ret->steps += j->steps - a->left;
-    if (!a->left && !j->last) {
-        vec_push(&ret->again, gi);
-        ag.flags = 0;
-    } else if (a->tallies.n) {
+    size_t before = ret->claims.v.n;
+    if (a->tallies.n)
         ahead_judge(a, &ag, &j->wanted, &ret->claims);
-    }
+    j->in_vain[gi] = (ag.flags & SNAP_AH_CUT) && ret->claims.v.n == before;
     vec_free(&ag.frames);
     if (ag.flags)
         vec_push(&ret->doubts, ag);
 }
 
-static struct err *chunk(void *arg, size_t n, unsigned worker)
+static struct ahead *worker_of(struct ahead_job *j, unsigned worker)
 {
-    struct ahead_job *j = arg;
     struct ahead *a = &j->workers[worker];
     if (!j->made[worker]) {
         ahead_init(a, j->c);
         a->wanted = &j->wanted;
         j->made[worker] = true;
     }
+    return a;
+}
+
+static struct err *chunk(void *arg, size_t n, unsigned worker)
+{
+    struct ahead_job *j = arg;
+    struct ahead *a = worker_of(j, worker);
     size_t end = min_u64((n + 1) * CHUNK, j->n);
     for (size_t i = n * CHUNK; i < end; i++)
         look(a, j, j->order[i], &j->found[worker]);
     return worker ? NULL : progress_step(j->c->o->progress, "owners", end, j->n);
 }
 
-/* Everybody once, with few steps; then those for whom that was not enough, with what is left. */
+/* Which crowds goroutines belong to. */
+static struct err *crowd_chunk(void *arg, size_t n, unsigned worker)
+{
+    struct ahead_job *j = arg;
+    struct ahead *a = worker_of(j, worker);
+    size_t end = min_u64((n + 1) * CHUNK, j->n);
+    for (size_t i = n * CHUNK; i < end; i++) {
+        const struct goroutine *g = &j->c->gs[j->order[i]];
+        struct ahead_goroutine ag = {.gi = j->order[i]};
+        uint64_t hash = 1;
+        if (is_walkable(g))
+            walk(a, g, &ag, FRAMES_MAX);
+        for (size_t k = 0; k < ag.frames.n; k++)
+            hash = hash_u64(hash ^ ag.frames.v[k].pc);
+        j->crowd[ag.gi] = hash;
+        vec_free(&ag.frames);
+    }
+    return NULL;
+}
+
+static struct err *run(struct ahead_job *j, uint64_t total,
+                       struct err *(*fn)(void *arg, size_t i, unsigned worker))
+{
+    bool stopped = target_kind(j->c->t) == TARGET_STOP;
+    j->steps = max_u64(stopped ? 1 : STEPS_LEAST, min_u64(STEPS_MOST, total / (j->n + 1)));
+    return pool_run((j->n + CHUNK - 1) / CHUNK, fn, j);
+}
+
+/* Puts the first of each crowd to the front of the order; how many these are. */
+static size_t choose_samples(struct ahead_job *j)
+{
+    struct map seen = {0};
+    uint32_t *rest = mem_alloc(j->n * sizeof(*rest) + 1);
+    size_t samples = 0, others = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        uint64_t crowd = j->crowd[j->order[i]];
+        uint32_t n = map_get(&seen, crowd);
+        n = n == MAP_NONE ? 0 : n;
+        map_put(&seen, crowd, n + 1);
+        if (n < SAMPLES)
+            j->order[samples++] = j->order[i];
+        else
+            rest[others++] = j->order[i];
+    }
+    memcpy(j->order + samples, rest, others * sizeof(*rest));
+    free(rest);
+    map_free(&seen);
+    return samples;
+}
+
+static void find_hopeless(struct ahead_job *j, size_t samples)
+{
+    struct map in_vain = {0};
+    for (size_t i = 0; i < samples; i++) {
+        uint64_t crowd = j->crowd[j->order[i]];
+        uint32_t n = map_get(&in_vain, crowd);
+        n = (n == MAP_NONE ? 0 : n) + j->in_vain[j->order[i]];
+        map_put(&in_vain, crowd, n);
+        if (n == SAMPLES)
+            map_put(&j->hopeless, crowd, 0);
+    }
+    map_free(&in_vain);
+}
+
 static struct err *rounds(struct ahead_job *j, unsigned workers)
 {
     struct capture *c = j->c;
-    bool stopped = target_kind(c->t) == TARGET_STOP;
-    uint64_t total = stopped ? STEPS_STOPPED : STEPS_TOTAL, used = 0;
+    uint64_t total = target_kind(c->t) == TARGET_STOP ? STEPS_STOPPED : STEPS_TOTAL, used = 0;
     j->order = mem_alloc(c->ngs * sizeof(*j->order) + 1);
+    j->crowd = mem_alloc(c->ngs * sizeof(*j->crowd) + 1);
+    j->in_vain = mem_alloc(c->ngs + 1);
     for (size_t i = 0; i < c->ngs; i++) {
         uint32_t row = c->gs[i].row;
         if (row != SNAP_NONE && !(c->s->goroutine.flags[row] & SNAP_GF_SYSTEM))
             j->order[j->n++] = (uint32_t)i;
     }
-    j->steps = min_u64(STEPS_FIRST, total / (j->n + 1));
-    j->last = stopped;
-    struct err *e = pool_run((j->n + CHUNK - 1) / CHUNK, chunk, j);
-    j->n = 0;
-    for (unsigned i = 0; i < workers; i++) {
-        struct ahead_found *f = &j->found[i];
-        used += f->steps;
-        for (size_t k = 0; k < f->again.n; k++)
-            j->order[j->n++] = f->again.v[k];
-        vec_free(&f->again);
-    }
-    j->last = true;
-    j->steps = max_u64(STEPS_FIRST, (total - min_u64(total, used)) / (j->n + 1));
-    j->steps = min_u64(j->steps, STEPS_MOST);
-    if (!e && j->n && !stopped)
-        e = pool_run((j->n + CHUNK - 1) / CHUNK, chunk, j);
-    free(j->order);
+    struct err *e = run(j, total, crowd_chunk);
+    size_t all = j->n, samples = j->n = choose_samples(j);
+    if (!e)
+        e = run(j, total, chunk);
+    find_hopeless(j, samples);
+    for (unsigned i = 0; i < workers; i++)
+        used += j->found[i].steps;
+    uint32_t *order = j->order;
+    j->order += samples;
+    j->n = all - samples;
+    if (!e && j->n)
+        e = run(j, total - min_u64(total, used), chunk);
+    free(order);
+    free(j->crowd);
+    free(j->in_vain);
+    map_free(&j->hopeless);
     return e;
 }
 
