@@ -223,6 +223,10 @@ static void follow_defer(struct ahead *a, const struct goroutine *g, taddr closu
     uint64_t code;
     if (!ahead_peek(&a->mem, closure, 8, &code))
         return;
+    uint32_t fn = ahead_fn_at(&a->code, code);
+    uint32_t worth = AHEAD_K_UNKNOWN | AHEAD_K_DEFER | AHEAD_K_GO | AHEAD_K_RECOVER;
+    if (fn != SNAP_NONE && !(ahead_kinds_of(&a->code, fn) & (a->wanted->kinds | worth)))
+        return;
     struct ahead_start s = {
         .pc = code, .sp = SCRATCH, .end = SCRATCH, .g = g->g.addr, .context = closure};
     struct ahead_result r = ahead_follow(a, &s);
@@ -321,7 +325,9 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
     ag.waits_on = ag.nwaits == 1 ? ag.waits[0] : 0;
     struct pending p = {.n = 0};
     a->tallies.n = 0;
-    a->left = j->steps;
+    bool hopeless = map_get(&j->hopeless, j->crowd[gi]) != MAP_NONE;
+    uint64_t steps = hopeless ? min_u64(j->steps, STEPS_LEAST) : j->steps;
+    a->left = steps;
     a->mem.lo = g->g.stack_lo;
     a->mem.hi = g->g.stack_hi;
     if (!is_walkable(g)) {
@@ -335,12 +341,11 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         follow_defers(a, g, &ag.frames.v[i], &p);
         end_panic(&ag, i);
     }
-    bool hopeless = map_get(&j->hopeless, j->crowd[gi]) != MAP_NONE;
     for (size_t i = 0; !hopeless && i < ag.frames.n; i++)
         follow_body(a, j, g, &ag, i);
     take_flags(&ag);
     ag.flags |= hopeless ? SNAP_AH_CUT : 0;
-    ret->steps += j->steps - a->left;
+    ret->steps += steps - a->left;
     size_t before = ret->claims.v.n;
     if (a->tallies.n)
         ahead_judge(a, &ag, &j->wanted, &ret->claims);
