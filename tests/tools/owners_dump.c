@@ -1,7 +1,7 @@
 /* owners_dump.c - who will release what, as JSON: the tables owner and ahead of a capture, and
  * words of memory of the same instant, in which a program says what is true.
  *
- *     owners_dump PID|CORE [waited]     all that is known; waited: only what somebody waits for
+ *     owners_dump PID|CORE [waited|none]     all that is known, or only what somebody waits for
  *
  * Addresses to read, in hexadecimal, come one a line from standard input.
  */
@@ -154,10 +154,12 @@ int main(int argc, char **argv)
 {
     struct words w = {0};
     uint64_t addr;
-    enum rt_owners owners =
-        argc > 2 && strcmp(argv[2], "waited") == 0 ? RT_OWNERS_WAITED : RT_OWNERS_ALL;
+    const char *which = argc > 2 ? argv[2] : "all";
+    enum rt_owners owners = strcmp(which, "waited") == 0 ? RT_OWNERS_WAITED
+                            : strcmp(which, "none") == 0 ? RT_OWNERS_NONE
+                                                         : RT_OWNERS_ALL;
     if (argc < 2) {
-        fprintf(stderr, "usage: owners_dump PID|CORE [waited]\n");
+        fprintf(stderr, "usage: owners_dump PID|CORE [waited|none]\n");
         return 2;
     }
     while (scanf("%" SCNx64, &addr) == 1)
