@@ -91,14 +91,12 @@ struct arch_op {
     struct arch_operand dst, src, other;
 };
 
-/* Go's calling convention (ABIInternal) and the roles of registers. */
+/* What else there is to know of Go's calling convention; see struct arch, too. */
 struct arch_abi {
-    uint8_t nargs;
-    uint8_t arg[16]; /* of integer arguments and results, in order */
     uint8_t context; /* closure */
-    uint8_t sp, fp, g;
+    uint8_t fp, g;
     uint8_t zero;      /* vector register that is always 0 in Go code */
-    uint32_t survives; /* bit set: what a call leaves as it was, sp, fp and g */
+    uint32_t survives; /* bit set: what a call leaves as it was, the stack pointer, fp and g */
 };
 
 #endif

@@ -61,7 +61,8 @@ static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const Zydi
 
 static int general_number(ZydisRegister reg)
 {
-    int n = arch_x86_64_number((int)ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
+    int n =
+        arch_x86_64_number((int)ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
     return n < (int)ARRAY_LEN(dwarf_regs) ? n : -1;
 }
 

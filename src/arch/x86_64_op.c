@@ -296,10 +296,7 @@ bool arch_x86_64_op(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *re
 }
 
 const struct arch_abi arch_x86_64_abi = {
-    .nargs = 9,
-    .arg = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax rbx rcx rdi rsi r8 .. r11 */
-    .context = 1,                         /* rdx */
-    .sp = 7,
+    .context = 1, /* rdx */
     .fp = 6,
     .g = 14,
     .zero = 15,

@@ -207,13 +207,13 @@ uint16_t ahead_kinds_of_call(const struct ahead_fn *f)
 
 struct ahead_val ahead_arg(const struct ahead *a, unsigned i)
 {
-    return a->p.reg[a->code.arch->abi->arg[i]];
+    return a->p.reg[a->code.arch->go_args[i]];
 }
 
 static void set_result(struct ahead *a, uint64_t v)
 {
     ahead_forget_call(a);
-    a->p.reg[a->code.arch->abi->arg[0]] = (struct ahead_val){v, 0xff, 0xff};
+    a->p.reg[a->code.arch->go_args[0]] = (struct ahead_val){v, 0xff, 0xff};
 }
 
 /* Go: runtime/select.go selectgo(cas0, order0, pc0, nsends, nrecvs, block); scase{c, elem}. */
@@ -304,14 +304,14 @@ static void do_new(struct ahead *a)
 /* Go: mapaccess1 returns a pointer to the value, mapaccess2 whether there is one, too. */
 static void do_map(struct ahead *a, const struct ahead_fn *f)
 {
-    const struct arch_abi *abi = a->code.arch->abi;
+    const uint8_t *results = a->code.arch->go_args;
     taddr value;
     bool found = ahead_map_find(a, f->name + f->off, &value);
     ahead_forget_call(a);
     if (!found)
         return;
-    a->p.reg[abi->arg[0]] = (struct ahead_val){value, 0xff, 0};
-    a->p.reg[abi->arg[1]] = (struct ahead_val){1, 0xff, 0};
+    a->p.reg[results[0]] = (struct ahead_val){value, 0xff, 0};
+    a->p.reg[results[1]] = (struct ahead_val){1, 0xff, 0};
 }
 
 static enum ahead_next act(struct ahead *a, const struct ahead_fn *f)
@@ -343,6 +343,7 @@ static enum ahead_next model(struct ahead *a, const struct ahead_fn *f)
     case AHEAD_FN_DEAD:
         return AHEAD_ENDED;
     case AHEAD_FN_KEEP:
+        a->p.reg[a->code.arch->barrier] = (struct ahead_val){0};
         return AHEAD_GO_ON;
     case AHEAD_FN_ACT:
         return act(a, f);

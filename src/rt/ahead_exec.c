@@ -271,7 +271,7 @@ static unsigned met(struct ahead *a, uint64_t key)
 static uint64_t key_of(const struct ahead *a, taddr pc, unsigned what)
 {
     return a->p.hash ^ hash_u64(pc << 2 | what) ^
-           a->p.reg[a->code.arch->abi->sp].v * 0x9e3779b97f4a7c15ull;
+           a->p.reg[a->code.arch->sp].v * 0x9e3779b97f4a7c15ull;
 }
 
 /* ---- conditions ---- */
@@ -495,7 +495,7 @@ static void exchange(struct ahead *a, const struct arch_op *o)
         struct ahead_val to = get(a, &o->src), from = ahead_arg(a, 0);
         if (o->dst.size == 4 && has(to, 4) && to.v == 1 && has(from, 4) && !(uint32_t)from.v)
             ahead_event(a, AHEAD_LOCK, address(a, &o->dst), 0);
-        a->p.reg[a->code.arch->abi->arg[0]] = unknown;
+        a->p.reg[a->code.arch->go_args[0]] = unknown;
     } else if (o->verb == ARCH_V_FETCH_ADD) {
         atomic_event(a, o, get(a, &o->src));
         put(a, &o->src, unknown);
@@ -530,7 +530,7 @@ static void set_if(struct ahead *a, const struct arch_op *o)
 
 static bool push(struct ahead *a, struct ahead_val v)
 {
-    struct ahead_val *sp = &a->p.reg[a->code.arch->abi->sp];
+    struct ahead_val *sp = &a->p.reg[a->code.arch->sp];
     if (!ahead_full(*sp))
         return false;
     sp->v -= 8;
@@ -540,7 +540,7 @@ static bool push(struct ahead *a, struct ahead_val v)
 
 static bool pop(struct ahead *a, struct ahead_val *ret)
 {
-    struct ahead_val *sp = &a->p.reg[a->code.arch->abi->sp];
+    struct ahead_val *sp = &a->p.reg[a->code.arch->sp];
     if (!ahead_full(*sp))
         return false;
     *ret = ahead_load(&a->mem, sp->v, 8);
@@ -593,7 +593,7 @@ static enum step give_up_pure(struct ahead *a)
 
 static enum step do_return(struct ahead *a)
 {
-    struct ahead_val sp = a->p.reg[a->code.arch->abi->sp], to;
+    struct ahead_val sp = a->p.reg[a->code.arch->sp], to;
     if (!ahead_full(sp))
         return STEP_CUT;
     if (!a->p.depth)
@@ -865,7 +865,7 @@ static void prepare(struct ahead *a, const struct ahead_start *s)
     for (int i = 0; s->regs && i < ARCH_REGS; i++)
         if (s->regs_known >> i & 1)
             a->p.reg[i] = constant(s->regs[i]);
-    a->p.reg[abi->sp] = constant(s->sp);
+    a->p.reg[a->code.arch->sp] = constant(s->sp);
     a->p.reg[abi->g] = constant(s->g);
     if (!s->regs && s->end > s->sp)
         a->p.reg[abi->fp] = constant(s->end - 8);
