@@ -87,6 +87,20 @@ def test_what_an_ended_goroutine_left_locked(go_build, run_go, release):
     assert not doubts, doubts
 
 
+@pytest.mark.releases("1.18", "1.27")
+def test_a_core_says_the_same(gospect, go_build, run_go, release, tmp_path):
+    target = run_go(go_build(release, "pie-stripped", "owners"))
+    gospect("core", target.pid, "-o", tmp_path / "core", check=0)
+    live, _ = owners(target.pid, "waited")
+    core, claims = owners(tmp_path / "core", "waited")
+    found, known, missed, false = judge(target, claims)
+    assert not false and found >= ENOUGH * known, missed
+    running = {c["goroutine"] for c in core["owners"] + live["owners"] if c["how"] == "some path"}
+    said = [{(c["goroutine"], c["addr"], c["act"]) for c in seen["owners"] if c["goroutine"] not in running}
+            for seen in (live, core)]
+    assert said[0] == said[1]
+
+
 def places(target):
     objects, readers = [], []
     for line in target.lines:
