@@ -110,7 +110,7 @@ size_t ahead_open_defers(struct ahead *a, taddr pc, taddr varp, taddr *ret, size
     if (!rt_func_at(a->c->rt, pc, &f, &m))
         return 0;
     const uint8_t *p = pcln_funcdata(&m->pcln, &f, PCLN_FUNCDATA_OPEN_CODED_DEFERS, &bytes);
-    const uint8_t *end = p + bytes;
+    const uint8_t *end = p ? p + bytes : NULL;
     if (!p || !uleb(&p, end, &bits_off) || !ahead_peek(&a->mem, varp - bits_off, 1, &bits))
         return 0;
     size_t count = offsets(&a->c->rt->layout, p, end, off);
