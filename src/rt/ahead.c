@@ -97,8 +97,9 @@ static uint8_t lock_of(const struct ahead_fn *f, uint8_t before)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (!is_named(f, names[i].suffix))
             continue;
-        bool inner = before == AHEAD_IN_MUTEX; /* the writer's Mutex */
-        return inner ? before : names[i].in;
+        if (before != AHEAD_IN_MUTEX)
+            return names[i].in;
+        return names[i].in == AHEAD_IN_WRITER ? AHEAD_IN_WRITERS_MUTEX : before;
     }
     return before;
 }
@@ -492,13 +493,12 @@ static void want_sema(struct ahead_job *j, struct ahead *a, uint32_t gi, taddr a
         return;
     }
     w->kinds |= AHEAD_K_LOCK;
-    want(&w->mutexes, addr - MUTEX);
     if (g.in_lock == AHEAD_IN_WRITER)
         want(&w->rws, addr - WRITER);
-    if (g.in_lock == AHEAD_IN_READER)
+    else if (g.in_lock == AHEAD_IN_READER)
         want(&w->rws, addr - READER);
-    if (g.in_lock == AHEAD_IN_MUTEX)
-        want(&w->rws, addr - MUTEX); /* it may be the writer's */
+    else
+        want(g.in_lock == AHEAD_IN_WRITERS_MUTEX ? &w->rws : &w->mutexes, addr - MUTEX);
 }
 
 /* A channel: senders wait for who receives, receivers for who sends. */
@@ -634,6 +634,7 @@ void ahead_rows(struct capture *c)
     struct snap *s = c->s;
     if (!c->ahead)
         return;
+    snap_set_counter(s, "ahead.looked", 1);
     for (size_t i = 0; i < c->ahead->claims.v.n; i++) {
         const struct ahead_claim *k = &c->ahead->claims.v.v[i];
         uint32_t row = snap_add_owner(s);

@@ -375,6 +375,7 @@ struct ahead_frame {
 enum ahead_in_lock {
     AHEAD_IN_NONE,
     AHEAD_IN_MUTEX,
+    AHEAD_IN_WRITERS_MUTEX, /* the Mutex in an RWMutex */
     AHEAD_IN_WRITER,
     AHEAD_IN_READER,
     AHEAD_IN_GROUP

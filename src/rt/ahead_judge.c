@@ -53,7 +53,7 @@ static unsigned needed(const struct ahead_goroutine *g, taddr addr)
         return 1;
     if (!g->waits_on) /* about to take something */
         return 2;
-    if (g->in_lock == AHEAD_IN_MUTEX)
+    if (g->in_lock == AHEAD_IN_MUTEX || g->in_lock == AHEAD_IN_WRITERS_MUTEX)
         return g->waits_on == addr + MUTEX_SEMA ? 2 : 1;
     if (g->in_lock == AHEAD_IN_READER)
         return g->waits_on == addr - READERS + READER_SEMA ? 2 : 1;
