@@ -125,8 +125,7 @@ static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
         return;
     if (plain)
         add(ret, g, addr, c);
-    if (c.act == SNAP_ACT_UNLOCK)
-        c.act = SNAP_ACT_RUNLOCK;
+    c.act = SNAP_ACT_RUNLOCK; /* reading twice is no deadlock in itself */
     if (reader)
         add(ret, g, addr - READERS, c);
 }
