@@ -40,6 +40,13 @@ void leak_why_text(const struct snap *s, const struct wait_leak *l, struct buf *
         buf_str(b, "the channel is nil: nothing can ever come through it");
     else if (l->why == WAIT_WHY_NO_CASES)
         buf_str(b, "a select without cases never ends");
+    else if (l->why == WAIT_WHY_ITSELF)
+        buf_str(b, "it holds the lock itself");
+    else if (l->why == WAIT_WHY_LEFT)
+        buf_str(b, "no code ahead of any goroutine releases it");
+    else if (l->why == WAIT_WHY_HELD)
+        buf_printf(b, "goroutine %" PRIu64 " would have to release it, and is stuck as well",
+                   s->goroutine.id[l->holder]);
     else
         buf_printf(b, "nothing that may still run leads to the %s%s", leak_object_word(s, l),
                    l->why == WAIT_WHY_NEIGHBOUR

@@ -37,6 +37,9 @@ enum wait_leak_why {
     WAIT_WHY_NO_CASES,    /* select {}: by definition */
     WAIT_WHY_UNREACHABLE, /* nothing that may run leads to what it waits for */
     WAIT_WHY_NEIGHBOUR,   /* nor to that, but to other values of the same tiny block */
+    WAIT_WHY_ITSELF,      /* it holds the lock that it waits for: stuck.h, as the next two */
+    WAIT_WHY_HELD,        /* who holds the lock is stuck, too */
+    WAIT_WHY_LEFT,        /* nobody will release the lock */
     WAIT_WHY_COUNT,
 };
 
@@ -46,6 +49,7 @@ struct wait_leak {
     uint8_t why;           /* enum wait_leak_why */
     uint32_t wait, nwaits; /* rows of table wait; nwaits 0: it waits for no object */
     uint64_t retained;     /* bytes that its stack alone keeps alive */
+    uint32_t holder; /* row of goroutine; HELD: who would have to release it; else SNAP_NONE */
 };
 
 /* Leaks with one cause: the same class and reason, waiting at one place of the program, created at
@@ -74,5 +78,10 @@ struct wait_leaks {
 struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p,
                             struct wait_leaks *ret) MUST_USE;
 void wait_leaks_free(struct wait_leaks *l);
+
+/* Adds those that are stuck though something may lead to what they wait for: INFERRED. */
+struct wait_stuck;
+void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_stuck *stuck,
+                          struct wait_leaks *l);
 
 #endif

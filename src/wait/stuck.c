@@ -291,15 +291,17 @@ static void tell(struct search *q)
     out->cycles = mem_alloc((n + 1) * sizeof(*out->cycles));
     out->left = mem_alloc((q->s->object.n + 1) * sizeof(*out->left));
     for (uint32_t g = 0; g < n; g++) {
-        next[g].to = SNAP_NONE;
+        next[g].to = out->by[g] = SNAP_NONE;
         if (!is_stuck(q, g))
             continue;
         out->n++;
         if (q->leaked[g] && q->w->info[g].object == SNAP_NONE)
             continue;
         enum wait_stuck_why why = waits_alone(q, g) ? judge(q, g, &next[g]) : WAIT_STUCK_NOT;
-        if (!q->leaked[g])
+        if (!q->leaked[g]) {
             out->why[g] = (uint8_t)why;
+            out->by[g] = next[g].to;
+        }
         if (why == WAIT_STUCK_LEFT && !left[q->w->info[g].object]) {
             left[q->w->info[g].object] = true;
             out->left[out->nleft++] = q->w->info[g].object;
@@ -333,6 +335,7 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
     int64_t looked;
     struct search q = {.w = w, .s = s, .out = ret, .leaked = mem_alloc(s->goroutine.n + 1)};
     *ret = (struct wait_stuck){.why = mem_alloc(s->goroutine.n + 1),
+                               .by = mem_alloc((s->goroutine.n + 1) * sizeof(*ret->by)),
                                .unfollowed = (uint32_t)s->ahead.n};
     for (size_t i = 0; leaks && i < leaks->n; i++)
         q.leaked[leaks->v[i].goroutine] =
@@ -353,6 +356,7 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
 void wait_stuck_free(struct wait_stuck *s)
 {
     free(s->why);
+    free(s->by);
     free(s->edges);
     free(s->cycles);
     free(s->left);

@@ -57,6 +57,7 @@ struct wait_cycle {
 
 struct wait_stuck {
     uint8_t *why; /* enum wait_stuck_why, of each goroutine */
+    uint32_t *by; /* of each that is HELD: the goroutine that would have to release; SNAP_NONE */
     uint32_t n;   /* goroutines that are stuck */
     struct wait_edge *edges;
     size_t nedges;
