@@ -74,7 +74,7 @@ static uint64_t key_of(const struct causes *c, const struct wait_leak *l)
     uint32_t place = node == SNAP_NONE ? SNAP_NONE : c->tops.user[node];
     if (place == SNAP_NONE && node != SNAP_NONE)
         place = c->tops.top[node];
-    uint64_t h = mix(mix(l->class, l->why), s->goroutine.wait_reason[g]);
+    uint64_t h = mix(mix(l->class << 8 | l->fault, l->why), s->goroutine.wait_reason[g]);
     h = mix_place(h, s, place);
     return mix_place(h, s, creator == SNAP_NONE ? SNAP_NONE : s->pc.frame[creator]);
 }
@@ -219,8 +219,8 @@ static bool add_stuck(const struct snap *s, const struct wait_stuck *stuck, uint
     return true;
 }
 
-void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_stuck *stuck,
-                          struct wait_leaks *l)
+void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,
+                          const struct wait_stuck *stuck, struct wait_leaks *l)
 {
     const struct snap *s = heap_snap(g);
     bool *told = mem_alloc(s->goroutine.n + 1);
@@ -237,6 +237,7 @@ void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_stuck *s
         l->n++;
     }
     free(told);
+    leak_faults(w, stuck, l);
     free(l->cause);
     l->cause = NULL;
     l->ncauses = 0;

@@ -263,8 +263,10 @@ static void find_cycles(struct search *q, const struct wait_edge *next)
             cycle[at] = found;
     }
     for (uint32_t g = 0; g < n; g++)
-        if (cycle[g])
+        if (cycle[g]) {
             out->cycles[cycle[g] - 1].behind++;
+            out->circle[g] = 1 + out->cycles[cycle[g] - 1].class;
+        }
     for (size_t i = 0; i < out->ncycles; i++)
         out->cycles[i].behind -= out->cycles[i].nedges;
     qsort(out->cycles, out->ncycles, sizeof(*out->cycles), most_behind);
@@ -298,10 +300,10 @@ static void tell(struct search *q)
         if (q->leaked[g] && q->w->info[g].object == SNAP_NONE)
             continue;
         enum wait_stuck_why why = waits_alone(q, g) ? judge(q, g, &next[g]) : WAIT_STUCK_NOT;
-        if (!q->leaked[g]) {
+        out->lock[g] = (uint8_t)why;
+        out->by[g] = next[g].to;
+        if (!q->leaked[g])
             out->why[g] = (uint8_t)why;
-            out->by[g] = next[g].to;
-        }
         if (why == WAIT_STUCK_LEFT && !left[q->w->info[g].object]) {
             left[q->w->info[g].object] = true;
             out->left[out->nleft++] = q->w->info[g].object;
@@ -335,7 +337,9 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
     int64_t looked;
     struct search q = {.w = w, .s = s, .out = ret, .leaked = mem_alloc(s->goroutine.n + 1)};
     *ret = (struct wait_stuck){.why = mem_alloc(s->goroutine.n + 1),
+                               .lock = mem_alloc(s->goroutine.n + 1),
                                .by = mem_alloc((s->goroutine.n + 1) * sizeof(*ret->by)),
+                               .circle = mem_alloc(s->goroutine.n + 1),
                                .unfollowed = (uint32_t)s->ahead.n};
     for (size_t i = 0; leaks && i < leaks->n; i++)
         q.leaked[leaks->v[i].goroutine] =
@@ -356,7 +360,9 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
 void wait_stuck_free(struct wait_stuck *s)
 {
     free(s->why);
+    free(s->lock);
     free(s->by);
+    free(s->circle);
     free(s->edges);
     free(s->cycles);
     free(s->left);

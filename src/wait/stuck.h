@@ -56,9 +56,13 @@ struct wait_cycle {
 };
 
 struct wait_stuck {
-    uint8_t *why; /* enum wait_stuck_why, of each goroutine */
-    uint32_t *by; /* of each that is HELD: the goroutine that would have to release; SNAP_NONE */
-    uint32_t n;   /* goroutines that are stuck */
+    uint8_t *why;  /* enum wait_stuck_why, of each goroutine */
+    uint8_t *lock; /* of those that wait for a lock or WaitGroup: the same, but of LEAKED ones what
+                      else would keep them */
+    uint32_t *by;  /* of each whose lock is held: the goroutine that would have to release; else
+                      SNAP_NONE */
+    uint8_t *circle; /* of each in a circle, or behind one: 1 + enum wait_cycle_class; else 0 */
+    uint32_t n;      /* goroutines that are stuck */
     struct wait_edge *edges;
     size_t nedges;
     struct wait_cycle *cycles; /* most goroutines behind it first */

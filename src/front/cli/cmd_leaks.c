@@ -25,7 +25,7 @@ static struct err *infer(const struct heap_graph *g, struct wait_leaks *leaks)
     TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
     struct err *e = wait_find_stuck(waits, leaks, &stuck);
     if (!e)
-        wait_leaks_add_stuck(g, &stuck, leaks);
+        wait_leaks_add_stuck(g, waits, &stuck, leaks);
     wait_stuck_free(&stuck);
     wait_close(waits);
     return e;
