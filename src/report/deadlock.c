@@ -143,6 +143,46 @@ static void put_left(struct show *sh, uint32_t object)
     buf_free(&b);
 }
 
+/* "goroutines 1, 7, 9 and 12 more" */
+static void goroutine_list(struct show *sh, const uint32_t *rows, size_t n, struct buf *b)
+{
+    enum { NAMED = 6 };
+    size_t named = n > NAMED ? NAMED - 1 : n;
+    buf_str(b, n == 1 ? "goroutine " : "goroutines ");
+    for (size_t i = 0; i < named; i++)
+        buf_printf(b, "%s%" PRIu64, !i ? "" : i + 1 == n ? " and " : ", ",
+                   sh->s->goroutine.id[rows[i]]);
+    if (named < n)
+        buf_printf(b, " and %zu more", n - named);
+}
+
+static void put_suspect(struct show *sh, uint32_t object)
+{
+    const struct wait_stuck *k = sh->r->stuck;
+    struct buf b = {0};
+    buf_str(&b, look(sh->f.style, LOOK_BOLD));
+    buf_str(&b, "SUSPECTED  ");
+    wait_object_text(sh->w, object, &b);
+    buf_str(&b, sh->s->object.kind[object] == SNAP_OBJ_WAITGROUP ? " may never be done"
+                                                                 : " may be left locked");
+    buf_str(&b, look(sh->f.style, LOOK_PLAIN));
+    buf_str(&b, ": ");
+    count_of(&b, sh->s->object.waiters[object], "goroutine waits", "goroutines wait");
+    wrapped(sh, &b, 0);
+    wait_state_text(sh->w, object, &b);
+    buf_str(&b, b.n ? "; n" : "n");
+    buf_str(&b, "o code that could be followed releases it");
+    if (k->nmaybe) {
+        buf_str(&b, k->nmaybe == 1 ? "; if anybody does, it is " : "; if anybody does, it is one of ");
+        goroutine_list(sh, k->maybe, k->nmaybe, &b);
+    }
+    if (k->timers)
+        buf_str(&b, k->nmaybe ? ", or what a timer calls" : "; a timer may call what does");
+    wrapped(sh, &b, 2);
+    buf_char(&sh->f.b, '\n');
+    buf_free(&b);
+}
+
 /* ---- the whole ---- */
 
 static void headline(struct show *sh)
@@ -157,7 +197,7 @@ static void headline(struct show *sh)
         count_of(&left, k->nleft, "lock that nobody releases", "locks that nobody releases");
     }
     if (!k->ncycles && !k->nleft)
-        buf_str(&left, "no deadlock");
+        buf_str(&left, k->looked ? "no deadlock" : "not known who holds what");
     buf_str(&left, look(sh->f.style, LOOK_PLAIN));
     if (k->n) {
         buf_str(&left, "; ");
@@ -172,7 +212,11 @@ static void headline(struct show *sh)
 static void put_end(struct show *sh)
 {
     struct buf line = {0};
-    if (sh->r->stuck->unfollowed) {
+    if (!sh->r->stuck->looked) {
+        buf_str(&line, "this evidence does not say who holds what, without which no deadlock is seen: a "
+                       "snapshot has it with --waits");
+        wrapped(sh, &line, 0);
+    } else if (sh->r->stuck->unfollowed) {
         count_of(&line, sh->r->stuck->unfollowed, "goroutine", "goroutines");
         buf_str(&line,
                 " may do more than could be told from the code ahead: what they would release "
@@ -204,6 +248,7 @@ struct err *report_deadlock_text(const struct report_deadlock *r, const struct r
     const struct wait_stuck *k = r->stuck;
     struct show sh = {.r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
     size_t cycles = at_most(r, k->ncycles), left = at_most(r, k->nleft);
+    size_t suspects = at_most(r, k->nsuspects);
     snap_codes_init(&sh.codes, sh.s);
     headline(&sh);
     for (size_t i = 0; i < cycles && !sh.f.err; i++)
@@ -212,6 +257,9 @@ struct err *report_deadlock_text(const struct report_deadlock *r, const struct r
     for (size_t i = 0; i < left && !sh.f.err; i++)
         put_left(&sh, k->left[i]);
     put_more(&sh, k->nleft - left, "more lock", "more locks");
+    for (size_t i = 0; i < suspects && !sh.f.err; i++)
+        put_suspect(&sh, k->suspects[i]);
+    put_more(&sh, k->nsuspects - suspects, "more suspect", "more suspects");
     put_end(&sh);
     snap_codes_free(&sh.codes);
     return flow_end(&sh.f);
@@ -265,9 +313,11 @@ static void cycle_json(struct json *j, const struct report_deadlock *r, const st
     json_end(j, '}');
 }
 
-static void left_json(struct json *j, const struct wait_graph *w, uint32_t object)
+static void left_json(struct json *j, const struct wait_graph *w, uint32_t object,
+                      const char *evidence)
 {
     json_begin(j, '{');
+    json_kstr(j, "evidence", evidence);
     json_key(j, "object");
     object_json(j, w, object);
     json_key(j, "goroutines");
@@ -290,6 +340,7 @@ struct err *report_deadlock_json(const struct report_deadlock *r, struct report_
     capture_json(&j, s);
     json_ki64(&j, "wall_ns", r->wall_ns);
     json_ku64(&j, "stuck", r->stuck->n);
+    json_kbool(&j, "owners_known", r->stuck->looked);
     json_ku64(&j, "unfollowed", r->stuck->unfollowed);
     json_key(&j, "cycles");
     json_begin(&j, '[');
@@ -299,8 +350,16 @@ struct err *report_deadlock_json(const struct report_deadlock *r, struct report_
     json_key(&j, "left");
     json_begin(&j, '[');
     for (size_t i = 0; i < r->stuck->nleft; i++)
-        left_json(&j, r->graph, r->stuck->left[i]);
+        left_json(&j, r->graph, r->stuck->left[i], "inferred");
+    for (size_t i = 0; i < r->stuck->nsuspects; i++)
+        left_json(&j, r->graph, r->stuck->suspects[i], "suspected");
     json_end(&j, ']');
+    json_key(&j, "may_release");
+    json_begin(&j, '[');
+    for (size_t i = 0; i < r->stuck->nmaybe; i++)
+        json_u64(&j, s->goroutine.id[r->stuck->maybe[i]]);
+    json_end(&j, ']');
+    json_kbool(&j, "timers_may_release", r->stuck->timers);
     json_key(&j, "missing");
     missing_json(&j, s);
     json_end(&j, '}');

@@ -643,7 +643,7 @@ void ahead_rows(struct capture *c)
         s->owner.act[row] = k->act;
         s->owner.evidence[row] = k->evidence;
         s->owner.how[row] = k->how;
-        s->owner.pc[row] = symbols_pc(c->symbols, k->pc, true);
+        s->owner.pc[row] = k->pc ? symbols_pc(c->symbols, k->pc, true) : SNAP_NONE;
         s->owner.frame[row] = k->frame;
     }
     for (size_t i = 0; i < c->ahead->doubts.n; i++) {

@@ -130,6 +130,43 @@ static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
         add(ret, g, addr - READERS, c);
 }
 
+/* That it will take a lock first, by its innermost frame that does anything to it. */
+static void tell_take(const struct ahead *a, const struct ahead_goroutine *g, taddr addr,
+                      struct ahead_claims *ret)
+{
+    for (size_t i = 0; i < g->frames.n; i++) {
+        const struct ahead_tally *b = find(a, &g->frames.v[i].body, AHEAD_LOCK, addr);
+        if (!b)
+            continue;
+        bool only = b->first & TAKES && !(b->first & BIT(AHEAD_UNLOCK));
+        if (only)
+            add(ret, g, addr,
+                (struct ahead_claim){.act = SNAP_ACT_TAKE,
+                                     .evidence = SNAP_PROOF_STRONG,
+                                     .how = SNAP_HOW_SOME_PATH,
+                                     .frame = g->frames.v[i].number});
+        return;
+    }
+}
+
+/* In what order locks are taken is worth to know of those that hold one. */
+static void tell_takes(const struct ahead *a, const struct ahead_goroutine *g, size_t claims,
+                       struct ahead_claims *ret)
+{
+    struct map seen = {0};
+    bool holds = false;
+    for (size_t i = claims; i < ret->v.n; i++)
+        holds |= ret->v.v[i].act == SNAP_ACT_UNLOCK;
+    for (size_t i = 0; holds && i < a->tallies.n; i++) {
+        bool added;
+        if (a->tallies.v[i].family != AHEAD_LOCK)
+            continue;
+        if (map_get_or_put(&seen, a->tallies.v[i].addr, 0, &added), added)
+            tell_take(a, g, a->tallies.v[i].addr, ret);
+    }
+    map_free(&seen);
+}
+
 /* Done, and what is done to channels, Conds and coroutines. */
 static void take_other(struct ahead *a, const struct ahead_goroutine *g, uint8_t family, taddr addr,
                        enum snap_act act, struct ahead_claims *ret)
@@ -197,6 +234,7 @@ void ahead_judge(struct ahead *a, const struct ahead_goroutine *g, const struct 
         [AHEAD_RESUME] = SNAP_ACT_RESUME,
     };
     struct map seen = {0};
+    size_t claims = ret->v.n;
     for (size_t i = 0; i < a->tallies.n; i++) {
         const struct ahead_tally t = a->tallies.v[i];
         bool added;
@@ -208,6 +246,8 @@ void ahead_judge(struct ahead *a, const struct ahead_goroutine *g, const struct 
             take_other(a, g, t.family, t.addr, acts[t.family], ret);
     }
     map_free(&seen);
+    if (w->all)
+        tell_takes(a, g, claims, ret);
 }
 
 /* ---- one against the other ---- */

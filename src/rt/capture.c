@@ -112,6 +112,7 @@ static void add_goroutine(struct capture *c, struct goroutine *g)
     if (st == SNAP_G_WAITING || st == SNAP_G_SYSCALL || st == SNAP_G_LEAKED)
         s->goroutine.wait_since[row] = g->g.wait_since;
     s->goroutine.parent_id[row] = g->g.parent_goid;
+    s->goroutine.ran[row] = g->g.ran;
     s->goroutine.stack_lo[row] = g->g.stack_lo;
     s->goroutine.stack_hi[row] = g->g.stack_hi;
     s->goroutine.sp[row] = g->sp;

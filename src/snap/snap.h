@@ -284,6 +284,7 @@ enum snap_act {
     SNAP_ACT_SIGNAL,
     SNAP_ACT_BROADCAST,
     SNAP_ACT_RESUME, /* a coroutine (iter.Pull) */
+    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; RT_OWNERS_ALL only */
     SNAP_ACT_COUNT,
 };
 

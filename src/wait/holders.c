@@ -63,7 +63,7 @@ static void from_code(const struct wait_graph *w, struct holders *h)
         map_put(&at, s->object.addr[i], i);
     for (uint32_t i = 0; i < s->owner.n; i++) {
         uint32_t object = object_at(s, &at, s->owner.addr[i]);
-        if (object == SNAP_NONE)
+        if (object == SNAP_NONE || s->owner.act[i] == SNAP_ACT_TAKE)
             continue;
         if (s->owner.act[i] == SNAP_ACT_RUNLOCK && s->object.kind[object] != SNAP_OBJ_RWMUTEX)
             continue; /* an RWMutex would lie over what is known to be something else */

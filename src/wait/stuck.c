@@ -25,7 +25,9 @@ struct search {
     bool *leaked;                   /* by goroutine */
     uint32_t *wait_first, *waiters; /* goroutines by the object they wait for */
     uint32_t *hold_first, *holds;   /* holders (index) by goroutine */
-    bool nobody;                    /* all code was followed: whom nobody frees is stuck */
+    bool *unfollowed;               /* by goroutine: its code ahead may do more than was seen */
+    size_t doubts;                  /* of them, those that may run */
+    bool nobody;                    /* all else was followed: whom nobody frees is stuck */
     VEC(uint32_t) todo;
 };
 
@@ -122,7 +124,7 @@ static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait
     ret->to = waiting_writer(q, g);
     if (ret->to != SNAP_NONE)
         return WAIT_STUCK_HELD;
-    return q->nobody && is_taken(q, g) ? WAIT_STUCK_LEFT : WAIT_STUCK_NOT;
+    return q->nobody && !q->doubts && is_taken(q, g) ? WAIT_STUCK_LEFT : WAIT_STUCK_NOT;
 }
 
 /* ---- the set ---- */
@@ -175,6 +177,16 @@ static void look_again(struct search *q, uint32_t g)
             vec_push(&q->todo, q->waiters[i]);
 }
 
+/* One whose code is not known whole may run: it may free whom nobody else does. */
+static void doubt(struct search *q, uint32_t g)
+{
+    if (!q->unfollowed[g] || q->doubts++)
+        return;
+    for (uint32_t i = 0; i < q->s->goroutine.n; i++)
+        if (is_stuck(q, i) && !q->leaked[i])
+            vec_push(&q->todo, i);
+}
+
 static void shrink(struct search *q)
 {
     struct wait_edge edge;
@@ -185,6 +197,8 @@ static void shrink(struct search *q)
         } else if (waits_alone(q, g)) {
             q->out->why[g] = WAIT_STUCK_HELD;
             vec_push(&q->todo, g);
+        } else {
+            q->doubts += q->unfollowed[g];
         }
     }
     while (q->todo.n) {
@@ -193,6 +207,7 @@ static void shrink(struct search *q)
             continue;
         q->out->why[g] = WAIT_STUCK_NOT;
         look_again(q, g);
+        doubt(q, g);
     }
 }
 
@@ -283,6 +298,41 @@ static int most_waiters(const void *a, const void *b, void *snap)
     return x < y ? -1 : x > y;
 }
 
+/* Whether somebody is known to end the wait of g, however weakly, or to be the writer before it. */
+static bool is_known(const struct search *q, uint32_t g)
+{
+    const struct wait_info *i = &q->w->info[g];
+    size_t first, n = wait_holders_of(q->w, i->object, &first);
+    for (size_t k = first; k < first + n; k++)
+        if (ends(i->kind, q->w->holders[k].act))
+            return true;
+    for (uint32_t k = q->wait_first[i->object]; k < q->wait_first[i->object + 1]; k++)
+        if (i->kind == WAIT_RLOCK && q->w->info[q->waiters[k]].kind == WAIT_WLOCK)
+            return true;
+    return false;
+}
+
+static void suspect(struct search *q)
+{
+    struct wait_stuck *out = q->out;
+    bool *seen = mem_alloc(q->s->object.n + 1);
+    out->suspects = mem_alloc((q->s->object.n + 1) * sizeof(*out->suspects));
+    out->maybe = mem_alloc((q->s->ahead.n + 1) * sizeof(*out->maybe));
+    for (uint32_t g = 0; out->looked && g < q->s->goroutine.n; g++) {
+        uint32_t object = q->w->info[g].object;
+        if (is_stuck(q, g) || !waits_alone(q, g) || seen[object] || !is_taken(q, g) ||
+            is_known(q, g))
+            continue;
+        seen[object] = true;
+        out->suspects[out->nsuspects++] = object;
+    }
+    for (uint32_t g = 0; g < q->s->goroutine.n; g++)
+        if (q->unfollowed[g] && !is_stuck(q, g))
+            out->maybe[out->nmaybe++] = g;
+    qsort_r(out->suspects, out->nsuspects, sizeof(*out->suspects), most_waiters, (void *)q->s);
+    free(seen);
+}
+
 static void tell(struct search *q)
 {
     struct wait_stuck *out = q->out;
@@ -311,6 +361,7 @@ static void tell(struct search *q)
     }
     qsort_r(out->left, out->nleft, sizeof(*out->left), most_waiters, (void *)q->s);
     find_cycles(q, next);
+    suspect(q);
     free(left);
     free(next);
 }
@@ -335,7 +386,11 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
 {
     const struct snap *s = w->s;
     int64_t looked;
-    struct search q = {.w = w, .s = s, .out = ret, .leaked = mem_alloc(s->goroutine.n + 1)};
+    struct search q = {.w = w,
+                       .s = s,
+                       .out = ret,
+                       .leaked = mem_alloc(s->goroutine.n + 1),
+                       .unfollowed = mem_alloc(s->goroutine.n + 1)};
     *ret = (struct wait_stuck){.why = mem_alloc(s->goroutine.n + 1),
                                .lock = mem_alloc(s->goroutine.n + 1),
                                .by = mem_alloc((s->goroutine.n + 1) * sizeof(*ret->by)),
@@ -344,11 +399,16 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
     for (size_t i = 0; leaks && i < leaks->n; i++)
         q.leaked[leaks->v[i].goroutine] =
             leaks->v[i].class == WAIT_LEAK_PROVED || leaks->v[i].class == WAIT_LEAK_BEYOND;
-    q.nobody = snap_counter(s, "ahead.looked", &looked) && !s->ahead.n && !timers_call(s);
+    for (size_t i = 0; i < s->ahead.n; i++)
+        q.unfollowed[s->ahead.goroutine[i]] = true;
+    ret->looked = snap_counter(s, "ahead.looked", &looked);
+    ret->timers = timers_call(s);
+    q.nobody = ret->looked && !ret->timers;
     index_waits(&q);
     shrink(&q);
     tell(&q);
     free(q.leaked);
+    free(q.unfollowed);
     free(q.wait_first);
     free(q.waiters);
     free(q.hold_first);
@@ -366,5 +426,7 @@ void wait_stuck_free(struct wait_stuck *s)
     free(s->edges);
     free(s->cycles);
     free(s->left);
+    free(s->suspects);
+    free(s->maybe);
     *s = (struct wait_stuck){0};
 }

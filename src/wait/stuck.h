@@ -9,12 +9,16 @@
  *   - a WaitGroup above zero: one of those who will call Done is stuck;
  *   - itself: it waits for a lock that it holds;
  *   - nobody: the lock is held, no code ahead of any goroutine releases it, and all code was
- * followed;
+ *     followed, but for that of goroutines that are stuck themselves;
  *   - what a leak proves (leak.h): nothing that may run leads to it.
  * It is the greatest such set: who is in it could only be freed by others in it.  Waits that are
  * about to end (wait_trap) are never stuck.
  *
  * The evidence of a finding is its weakest edge.
+ *
+ * A lock that nobody was seen to release, while somebody's code ahead could not be followed whole, is
+ * a *suspect*: one of those goroutines may release it, or nobody will.  Who waits for it is not
+ * stuck.
  *
  * Owner: the caller (wait_stuck_free()); the wait graph must outlive it.  Thread: one at a time. */
 #ifndef GOSPECT_WAIT_STUCK_H
@@ -69,6 +73,12 @@ struct wait_stuck {
     size_t ncycles;
     uint32_t *left; /* rows of object that are held by nobody, most waiters first */
     size_t nleft;
+    uint32_t *suspects; /* rows of object that are held, nobody seen to release them; in that order */
+    size_t nsuspects;
+    uint32_t *maybe; /* rows of goroutine: one of these may release the suspects */
+    size_t nmaybe;
+    bool timers;         /* a timer may call what releases them */
+    bool looked;         /* the snapshot says who holds what */
     uint32_t unfollowed; /* goroutines whose code ahead was not followed to the end */
 };
 
