@@ -81,6 +81,14 @@ static void title(struct show *sh, const struct wait_cycle *c)
     buf_free(&b);
 }
 
+/* A writer that waits itself keeps later readers out. */
+static bool came_first(const struct wait_graph *w, const struct wait_edge *e)
+{
+    return e->holder == SNAP_NONE ||
+           (e->to != e->from && w->info[e->to].kind == WAIT_WLOCK &&
+            w->info[e->to].object == e->object && w->info[e->from].kind == WAIT_RLOCK);
+}
+
 static void put_edge(struct show *sh, const struct wait_edge *e)
 {
     const struct snap *s = sh->s;
@@ -93,7 +101,7 @@ static void put_edge(struct show *sh, const struct wait_edge *e)
         text_ns(&b, snap_wait_ns(s, e->from));
     }
     wrapped(sh, &b, 2);
-    if (e->holder == SNAP_NONE) {
+    if (came_first(sh->w, e)) {
         buf_printf(&b, "a writer came first: goroutine %" PRIu64, s->goroutine.id[e->to]);
     } else {
         const struct wait_holder *h = &sh->w->holders[e->holder];
@@ -150,7 +158,10 @@ static void goroutine_list(struct show *sh, const uint32_t *rows, size_t n, stru
     size_t named = n > NAMED ? NAMED - 1 : n;
     buf_str(b, n == 1 ? "goroutine " : "goroutines ");
     for (size_t i = 0; i < named; i++)
-        buf_printf(b, "%s%" PRIu64, !i ? "" : i + 1 == n ? " and " : ", ",
+        buf_printf(b, "%s%" PRIu64,
+                   !i           ? ""
+                   : i + 1 == n ? " and "
+                                : ", ",
                    sh->s->goroutine.id[rows[i]]);
     if (named < n)
         buf_printf(b, " and %zu more", n - named);
@@ -173,7 +184,8 @@ static void put_suspect(struct show *sh, uint32_t object)
     buf_str(&b, b.n ? "; n" : "n");
     buf_str(&b, "o code that could be followed releases it");
     if (k->nmaybe) {
-        buf_str(&b, k->nmaybe == 1 ? "; if anybody does, it is " : "; if anybody does, it is one of ");
+        buf_str(&b,
+                k->nmaybe == 1 ? "; if anybody does, it is " : "; if anybody does, it is one of ");
         goroutine_list(sh, k->maybe, k->nmaybe, &b);
     }
     if (k->timers)
@@ -213,8 +225,9 @@ static void put_end(struct show *sh)
 {
     struct buf line = {0};
     if (!sh->r->stuck->looked) {
-        buf_str(&line, "this evidence does not say who holds what, without which no deadlock is seen: a "
-                       "snapshot has it with --waits");
+        buf_str(&line,
+                "this evidence does not say who holds what, without which no deadlock is seen: a "
+                "snapshot has it with --waits");
         wrapped(sh, &line, 0);
     } else if (sh->r->stuck->unfollowed) {
         count_of(&line, sh->r->stuck->unfollowed, "goroutine", "goroutines");

@@ -295,8 +295,9 @@ const char *snap_objkind_name(enum snap_objkind k)
 
 const char *snap_act_name(enum snap_act a)
 {
-    static const char *const names[] = {"other", "unlock", "runlock", "lock-again", "send",  "recv",
-                                        "close", "done",   "signal",  "broadcast",  "resume", "take"};
+    static const char *const names[] = {"other",  "unlock",    "runlock", "lock-again",
+                                        "send",   "recv",      "close",   "done",
+                                        "signal", "broadcast", "resume",  "take"};
     return name_of(names, ARRAY_LEN(names), a);
 }
 

@@ -16,8 +16,8 @@
  *
  * The evidence of a finding is its weakest edge.
  *
- * A lock that nobody was seen to release, while somebody's code ahead could not be followed whole, is
- * a *suspect*: one of those goroutines may release it, or nobody will.  Who waits for it is not
+ * A lock that nobody was seen to release, while somebody's code ahead could not be followed whole,
+ * is a *suspect*: one of those goroutines may release it, or nobody will.  Who waits for it is not
  * stuck.
  *
  * Owner: the caller (wait_stuck_free()); the wait graph must outlive it.  Thread: one at a time. */
@@ -73,7 +73,8 @@ struct wait_stuck {
     size_t ncycles;
     uint32_t *left; /* rows of object that are held by nobody, most waiters first */
     size_t nleft;
-    uint32_t *suspects; /* rows of object that are held, nobody seen to release them; in that order */
+    uint32_t
+        *suspects; /* rows of object that are held, nobody seen to release them; in that order */
     size_t nsuspects;
     uint32_t *maybe; /* rows of goroutine: one of these may release the suspects */
     size_t nmaybe;

@@ -124,7 +124,7 @@ def test_every_wait_is_what_the_program_says(gospect, waits, release, mode):
 
 @pytest.mark.modes("default", "stripped")
 def test_snapshot_and_core_say_the_same(gospect, waits, tmp_path):
-    gospect("snapshot", waits.pid, "-o", tmp_path / "a.gsnap", check=0)
+    gospect("snapshot", waits.pid, "--waits", "-o", tmp_path / "a.gsnap", check=0)
     gospect("core", waits.pid, "-o", tmp_path / "a.core", check=0)
     live = look(gospect, waits.pid)
     for subject in (tmp_path / "a.gsnap", tmp_path / "a.core"):
