@@ -8,6 +8,7 @@
 #ifndef GOSPECT_ARCH_ARCH_H
 #define GOSPECT_ARCH_ARCH_H
 
+#include "arch/op.h"
 #include "base/err.h"
 #include "base/types.h"
 
@@ -124,6 +125,9 @@ struct arch {
                      taddr *ret);
     /* Decodes one instruction; false: not one, or cut short. */
     bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
+    /* Decodes one instruction for somebody who follows the code; the same. */
+    bool (*op)(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *ret);
+    const struct arch_abi *abi;
     /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */
     bool (*from_raw)(struct arch_regs *r);
     /* The other way, for a thread of which only these are known: raw is otherwise zero. */

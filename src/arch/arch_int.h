@@ -7,4 +7,9 @@
 extern const struct arch arch_x86_64;
 extern const struct arch_inject arch_x86_64_inject;
 
+/* DWARF's number of a register that Zydis names; -1: none. */
+int arch_x86_64_number(int zydis);
+bool arch_x86_64_op(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *ret);
+extern const struct arch_abi arch_x86_64_abi;
+
 #endif

@@ -28,8 +28,9 @@ static const struct {
 };
 enum { DWARF_XMM0 = 17, DWARF_XMM31 = 82 };
 
-static int dwarf_number(ZydisRegister reg)
+int arch_x86_64_number(int zydis)
 {
+    ZydisRegister reg = (ZydisRegister)zydis;
     for (size_t i = 0; i < ARRAY_LEN(dwarf_regs); i++)
         if (dwarf_regs[i].zydis == reg)
             return (int)i;
@@ -60,7 +61,8 @@ static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const Zydi
 
 static int general_number(ZydisRegister reg)
 {
-    int n = dwarf_number(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
+    int n =
+        arch_x86_64_number((int)ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg));
     return n < (int)ARRAY_LEN(dwarf_regs) ? n : -1;
 }
 
@@ -99,7 +101,7 @@ static void take_stack(const ZydisDecodedInstruction *in, const ZydisDecodedOper
     ret->stack_size = ret->stack == ARCH_REF_ADDRESS ? 0 : ops[i].size / 8;
     if (i == 0 && in->operand_count_visible == 2 && ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
         ops[0].size >= 64)
-        ret->stack_reg = dwarf_number(ops[1].reg.value);
+        ret->stack_reg = arch_x86_64_number((int)ops[1].reg.value);
 }
 
 static void take_operands(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
@@ -272,6 +274,8 @@ const struct arch arch_x86_64 = {
     .barrier = 11,
     .next_ref = next_ref,
     .decode = decode,
+    .op = arch_x86_64_op,
+    .abi = &arch_x86_64_abi,
     .from_raw = from_raw,
     .to_raw = to_raw,
     .dwarf_reg = dwarf_reg,

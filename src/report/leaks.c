@@ -40,6 +40,13 @@ void leak_why_text(const struct snap *s, const struct wait_leak *l, struct buf *
         buf_str(b, "the channel is nil: nothing can ever come through it");
     else if (l->why == WAIT_WHY_NO_CASES)
         buf_str(b, "a select without cases never ends");
+    else if (l->why == WAIT_WHY_ITSELF)
+        buf_str(b, "it holds the lock itself");
+    else if (l->why == WAIT_WHY_LEFT)
+        buf_str(b, "no code ahead of any goroutine releases it");
+    else if (l->why == WAIT_WHY_HELD)
+        buf_printf(b, "goroutine %" PRIu64 " would have to release it, and is stuck as well",
+                   s->goroutine.id[l->holder]);
     else
         buf_printf(b, "nothing that may still run leads to the %s%s", leak_object_word(s, l),
                    l->why == WAIT_WHY_NEIGHBOUR
@@ -119,6 +126,28 @@ static void put_wait(struct show *sh, const struct wait_leak *l)
     buf_free(&b);
 }
 
+static void put_fault(struct show *sh, const struct wait_leak *l)
+{
+    static const char *const mend[] = {
+        [WAIT_FAULT_CHANNEL] = "nobody is left who sends, receives or closes: give it room, close "
+                               "it, or select on ctx.Done() as well",
+        [WAIT_FAULT_CONTEXT] = "nobody cancels the context: call its cancel function",
+        [WAIT_FAULT_COND] = "nobody signals any more",
+        [WAIT_FAULT_GROUP] = "nobody calls Done any more: defer it first thing",
+        [WAIT_FAULT_LOCK] = "nobody is left who unlocks",
+        [WAIT_FAULT_UNLOCK] = "the unlock is missing on some way out: defer it",
+        [WAIT_FAULT_DOUBLE] = "a lock is taken twice: sync.Mutex cannot be taken again by who "
+                              "holds it",
+        [WAIT_FAULT_UPGRADE] = "RLock cannot become Lock: unlock first",
+        [WAIT_FAULT_AB_BA] = "locks are taken in different orders: always take them in one order",
+        [WAIT_FAULT_RWR] = "RLock was called again while a writer waits: do not nest it",
+        [WAIT_FAULT_MIXED] = "a channel is waited for while a lock is held: let go of it before"};
+    struct buf b = {0};
+    buf_printf(&b, "%s: %s", wait_fault_name((enum wait_fault)l->fault), mend[l->fault]);
+    wrapped(sh, &b, 2);
+    buf_free(&b);
+}
+
 static void put_origin(struct show *sh, const struct wait_leak_cause *c)
 {
     const struct snap *s = sh->s;
@@ -156,6 +185,7 @@ static void put_cause(struct show *sh, const struct wait_leak_cause *c)
     title(sh, c);
     put_wait(sh, &sh->r->leaks->v[c->first]);
     put_origin(sh, c);
+    put_fault(sh, &sh->r->leaks->v[c->first]);
     buf_char(&sh->f.b, '\n');
     flow(&sh->f);
 }

@@ -52,7 +52,13 @@ static void leak_json(struct json *j, const struct snap *s, const struct wait_le
     place_json(j, "created_by", s, s->goroutine.creator[g]);
     json_ku64(j, "retained_bytes", l->retained);
     json_kstr(j, "why", buf_text(&why));
+    json_kstr(j, "fault", wait_fault_name((enum wait_fault)l->fault));
     json_ku64(j, "cause", cause);
+    json_key(j, "holder");
+    if (l->holder == SNAP_NONE)
+        json_null(j);
+    else
+        json_u64(j, s->goroutine.id[l->holder]);
     objects_json(j, s, l);
     json_end(j, '}');
     buf_free(&why);

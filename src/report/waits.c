@@ -77,7 +77,8 @@ void waits_group_text(struct buf *b, const struct wait_graph *w, const struct wa
 void waits_holder_text(struct buf *b, const struct wait_graph *w, const struct wait_holder *h)
 {
     buf_printf(b, "goroutine %" PRIu64 " (%s: %s)", w->s->goroutine.id[h->goroutine],
-               wait_evidence_name((enum wait_evidence)h->evidence), h->act);
+               wait_evidence_name((enum wait_evidence)h->evidence),
+               snap_act_name((enum snap_act)h->act));
 }
 
 size_t waits_shown(const struct report_waits *r)

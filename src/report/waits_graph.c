@@ -106,7 +106,8 @@ static void dot_group(struct drawing *d, size_t i)
         const struct wait_holder *h = &d->w->holders[first + k];
         uint64_t id = d->s->goroutine.id[h->goroutine];
         buf_printf(b, "  h%" PRIu64 " [shape=box label=\"goroutine %" PRIu64 "\"];\n", id, id);
-        buf_printf(b, "  o%zu -> h%" PRIu64 " [label=\"%s (%s)\"];\n", i, id, h->act,
+        buf_printf(b, "  o%zu -> h%" PRIu64 " [label=\"%s (%s)\"];\n", i, id,
+                   snap_act_name((enum snap_act)h->act),
                    wait_evidence_name((enum wait_evidence)h->evidence));
     }
     buf_free(&what);
@@ -204,7 +205,8 @@ static int put_holders(struct drawing *d, uint32_t object, int top, int middle)
         const struct wait_holder *h = &d->w->holders[first + k];
         struct buf who = {0}, how = {0};
         buf_printf(&who, "goroutine %" PRIu64, d->s->goroutine.id[h->goroutine]);
-        buf_printf(&how, "%s: %s", wait_evidence_name((enum wait_evidence)h->evidence), h->act);
+        buf_printf(&how, "%s: %s", wait_evidence_name((enum wait_evidence)h->evidence),
+                   snap_act_name((enum snap_act)h->act));
         box(&d->f.b, RIGHT, y, HOLDER_WIDE, "#f4f4f4", 3, &who, &how);
         arrow(&d->f.b, MIDDLE + WIDE, middle, RIGHT, y + BOX / 2, h->evidence == WAIT_EV_WEAK);
         buf_free(&who);

@@ -38,7 +38,7 @@ static void holders_json(struct writer *x, uint32_t object)
         json_begin(j, '{');
         json_ku64(j, "goroutine", x->s->goroutine.id[h->goroutine]);
         json_kstr(j, "evidence", wait_evidence_name((enum wait_evidence)h->evidence));
-        json_kstr(j, "act", h->act);
+        json_kstr(j, "act", snap_act_name((enum snap_act)h->act));
         json_end(j, '}');
     }
     json_end(j, ']');

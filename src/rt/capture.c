@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "rt/ahead_int.h"
 #include "rt/counters_int.h"
 #include "rt/heap_int.h"
 
@@ -111,6 +112,7 @@ static void add_goroutine(struct capture *c, struct goroutine *g)
     if (st == SNAP_G_WAITING || st == SNAP_G_SYSCALL || st == SNAP_G_LEAKED)
         s->goroutine.wait_since[row] = g->g.wait_since;
     s->goroutine.parent_id[row] = g->g.parent_goid;
+    s->goroutine.ran[row] = g->g.ran;
     s->goroutine.stack_lo[row] = g->g.stack_lo;
     s->goroutine.stack_hi[row] = g->g.stack_hi;
     s->goroutine.sp[row] = g->sp;
@@ -211,6 +213,7 @@ static struct err *finish(struct capture *c)
         if (s->thread.stack[i] != SNAP_NONE)
             s->thread.stack[i] = c->workers[0].node_row[s->thread.stack[i]];
     capture_waits_finish(c);
+    ahead_rows(c);
     note_incomplete(c);
     return NULL;
 }
@@ -240,6 +243,7 @@ static struct err *read_all(struct capture *c)
     capture_runqs(c);
     TRY(capture_waits(c));
     capture_panics(c);
+    TRY(capture_ahead(c));
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
@@ -294,6 +298,7 @@ static void close_capture(struct capture *c)
     map_free(&c->m_by_addr);
     capture_waits_free(c);
     capture_heap_free(c);
+    ahead_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);

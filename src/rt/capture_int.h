@@ -209,6 +209,7 @@ struct capture {
     struct locals *locals;     /* NULL: not asked for, or no DWARF */
     struct rt_heap heap;       /* single objects */
     struct waits *waits;       /* waits_int.h; NULL: not read */
+    struct ahead_found *ahead; /* ahead_int.h; NULL: not asked for */
     struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
     uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
     int64_t sampled_ns;        /* longest time a thread stood still to be looked at */

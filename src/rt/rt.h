@@ -32,6 +32,12 @@ enum rt_locals { /* arguments and local variables, where the binary has DWARF */
                  RT_LOCALS_ALL,
 };
 
+enum rt_owners { /* what goroutines will do to locks, channels and the like (tables owner, ahead) */
+                 RT_OWNERS_NONE,
+                 RT_OWNERS_WAITED, /* to those that somebody waits for */
+                 RT_OWNERS_ALL,
+};
+
 struct rt_capture_options {
     enum rt_consistency consistency;
     bool stop_only;     /* RT_PROCESS without a fork */
@@ -43,6 +49,7 @@ struct rt_capture_options {
                  process that runs */
     bool heap_memory;          /* with heap: what is in them, too */
     taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
+    enum rt_owners owners;     /* not with RT_GOROUTINE from a process that runs */
     struct progress *progress; /* NULL: none */
     struct rt_rest **rest; /* not NULL: what the objects of the heap are is left to rt_rest_finish()
                               (NULL is put there when nothing is left) */

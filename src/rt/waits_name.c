@@ -208,8 +208,11 @@ static bool name_variable(struct namer *n, struct buf *b, taddr addr, bool point
         buf_printf(b, "+0x%" PRIx64, in);
     if (!pointer)
         return true;
-    if (type == DWARF_NO_ID || !follow(n, b, type, off))
-        buf_printf(b, " → +0x%" PRIx64, off);
+    if (type != DWARF_NO_ID && follow(n, b, type, off))
+        return true;
+    if (off)
+        return false; /* what lies behind may be another value of one tiny block */
+    buf_str(b, " → +0x0");
     return true;
 }
 

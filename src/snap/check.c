@@ -15,11 +15,10 @@
 static const struct {
     enum snap_table_no table;
     const char *column;
-} in_order[] = {{TABLE_label, "set"},
-                {TABLE_wait, "goroutine"},
-                {TABLE_local, "goroutine"},
-                {TABLE_heapref, "goroutine"},
-                {TABLE_panic, "goroutine"}};
+} in_order[] = {{TABLE_label, "set"},       {TABLE_wait, "goroutine"},
+                {TABLE_local, "goroutine"}, {TABLE_heapref, "goroutine"},
+                {TABLE_panic, "goroutine"}, {TABLE_owner, "goroutine"},
+                {TABLE_ahead, "goroutine"}};
 
 static const struct {
     enum snap_table_no table;
@@ -38,7 +37,10 @@ static const struct {
              {TABLE_shape, "evidence", SNAP_EV_COUNT, SNAP_EV_NONE},
              {TABLE_root, "kind", SNAP_ROOT_COUNT, SNAP_ROOT_OTHER},
              {TABLE_special, "kind", SNAP_SPECIAL_COUNT, SNAP_SPECIAL_OTHER},
-             {TABLE_bucket, "kind", SNAP_BUCKET_COUNT, SNAP_BUCKET_MEM}};
+             {TABLE_bucket, "kind", SNAP_BUCKET_COUNT, SNAP_BUCKET_MEM},
+             {TABLE_owner, "act", SNAP_ACT_COUNT, SNAP_ACT_OTHER},
+             {TABLE_owner, "evidence", SNAP_PROOF_COUNT, SNAP_PROOF_WEAK},
+             {TABLE_owner, "how", SNAP_HOW_COUNT, SNAP_HOW_SOME_PATH}};
 
 const struct snap_coldef *snap_find_col(const struct snap_tabledef *t, const char *name)
 {

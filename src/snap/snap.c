@@ -293,6 +293,28 @@ const char *snap_objkind_name(enum snap_objkind k)
     return name_of(names, ARRAY_LEN(names), k);
 }
 
+const char *snap_act_name(enum snap_act a)
+{
+    static const char *const names[] = {"other",  "unlock",    "runlock", "lock-again",
+                                        "send",   "recv",      "close",   "done",
+                                        "signal", "broadcast", "resume",  "take"};
+    return name_of(names, ARRAY_LEN(names), a);
+}
+
+const char *snap_proof_name(enum snap_proof p)
+{
+    static const char *const names[] = {"proved", "strong", "weak"};
+    return name_of(names, ARRAY_LEN(names), p);
+}
+
+const char *snap_how_name(enum snap_how h)
+{
+    static const char *const names[] = {
+        "pending deferred call",        "every path",           "some path",
+        "only against memory as it is", "it may take it first", "others would release it, too"};
+    return name_of(names, ARRAY_LEN(names), h);
+}
+
 int64_t snap_wait_ns(const struct snap *s, uint32_t g)
 {
     int64_t since = s->goroutine.wait_since[g];

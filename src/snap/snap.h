@@ -271,6 +271,52 @@ enum snap_specialkind {
     SNAP_SPECIAL_COUNT,
 };
 
+/* What a goroutine will do to an object that others wait for. */
+enum snap_act {
+    SNAP_ACT_OTHER,      /* something that this version does not know */
+    SNAP_ACT_UNLOCK,     /* of a Mutex, or of a RWMutex for writing */
+    SNAP_ACT_RUNLOCK,    /* of a RWMutex for reading */
+    SNAP_ACT_LOCK_AGAIN, /* unlock what it holds and is waiting to lock itself */
+    SNAP_ACT_SEND,
+    SNAP_ACT_RECV,
+    SNAP_ACT_CLOSE,
+    SNAP_ACT_DONE, /* WaitGroup */
+    SNAP_ACT_SIGNAL,
+    SNAP_ACT_BROADCAST,
+    SNAP_ACT_RESUME, /* a coroutine (iter.Pull) */
+    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; RT_OWNERS_ALL only */
+    SNAP_ACT_COUNT,
+};
+
+/* How sure that is. */
+enum snap_proof {
+    SNAP_PROOF_PROVED, /* a pending deferred call does it, or every path of the code ahead */
+    SNAP_PROOF_STRONG, /* a path that agrees with memory as it is does it, and nobody else would */
+    SNAP_PROOF_WEAK,
+    SNAP_PROOF_COUNT,
+};
+
+/* How that was told. */
+enum snap_how {
+    SNAP_HOW_DEFER,     /* a deferred call that is pending */
+    SNAP_HOW_ALL_PATHS, /* every path through the code ahead that does not panic */
+    SNAP_HOW_SOME_PATH,
+    SNAP_HOW_AGAINST, /* only paths against what memory says now */
+    SNAP_HOW_MIXED,   /* some paths take it first, others release it first */
+    SNAP_HOW_RIVAL,   /* another goroutine would do the same to what only one can hold */
+    SNAP_HOW_COUNT,
+};
+
+/* Why the code ahead of a goroutine may do more than was seen. */
+enum snap_aheadflag {
+    SNAP_AH_UNKNOWN_UNLOCK = 1 << 0, /* it releases something whose address is not known */
+    SNAP_AH_UNKNOWN_CALL = 1 << 1,   /* it calls code that is not known */
+    SNAP_AH_CUT = 1 << 2,            /* there was more code than was looked at */
+    SNAP_AH_STACK = 1 << 3,          /* its stack is not known whole */
+    SNAP_AH_SKIPPED = 1 << 4,        /* it was not looked at at all */
+    SNAP_AH_IN_LOCK = 1 << 5,        /* it is about to take a lock, and not in its queue yet */
+};
+
 enum snap_bucketkind { SNAP_BUCKET_MEM, SNAP_BUCKET_BLOCK, SNAP_BUCKET_MUTEX, SNAP_BUCKET_COUNT };
 
 #define SNAP_CTYPE_U8 uint8_t
@@ -377,6 +423,9 @@ const char *snap_pstatus_name(enum snap_pstatus st);
 const char *snap_where_name(enum snap_where w);
 const char *snap_waitkind_name(enum snap_waitkind k);
 const char *snap_objkind_name(enum snap_objkind k); /* channel, mutex, rwmutex ... */
+const char *snap_act_name(enum snap_act a);         /* "unlock", "lock-again" ... */
+const char *snap_proof_name(enum snap_proof p);     /* "proved", "strong", "weak" */
+const char *snap_how_name(enum snap_how h);
 
 /* A wrapper that called one of these is where things went wrong, and so is shown (stack.c). */
 static inline bool snap_is_panic(uint8_t func_id)

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "wait/graph_int.h"
 
 struct holders {
@@ -31,15 +32,56 @@ static void handed_over(const struct wait_graph *w, struct holders *h)
             s->wait.ticket[i] && s->wait.object[i] != SNAP_NONE)
             vec_push(h, ((struct wait_holder){.object = s->wait.object[i],
                                               .goroutine = s->wait.goroutine[i],
-                                              .act = "unlock",
+                                              .act = SNAP_ACT_UNLOCK,
                                               .evidence = WAIT_EV_PROVED,
+                                              .how = SNAP_HOW_COUNT,
                                               .pc = SNAP_NONE}));
+}
+
+/* ---- told by the code ahead: table owner ---- */
+
+/* A Once is named by its own address, its mutex by that of the mutex, which lies within. */
+static uint32_t object_at(const struct snap *s, const struct map *at, taddr addr)
+{
+    static const unsigned before[] = {0, 4, 8};
+    for (size_t i = 0; i < ARRAY_LEN(before); i++) {
+        uint32_t row = map_get(at, addr - before[i]);
+        if (row != MAP_NONE && (!before[i] || s->object.kind[row] == SNAP_OBJ_ONCE))
+            return row;
+    }
+    return SNAP_NONE;
+}
+
+static void from_code(const struct wait_graph *w, struct holders *h)
+{
+    static const uint8_t evidence[] = {[SNAP_PROOF_PROVED] = WAIT_EV_PROVED,
+                                       [SNAP_PROOF_STRONG] = WAIT_EV_STRONG,
+                                       [SNAP_PROOF_WEAK] = WAIT_EV_WEAK};
+    const struct snap *s = w->s;
+    struct map at = {0};
+    for (uint32_t i = 0; s->owner.n && i < s->object.n; i++)
+        map_put(&at, s->object.addr[i], i);
+    for (uint32_t i = 0; i < s->owner.n; i++) {
+        uint32_t object = object_at(s, &at, s->owner.addr[i]);
+        if (object == SNAP_NONE || s->owner.act[i] == SNAP_ACT_TAKE)
+            continue;
+        if (s->owner.act[i] == SNAP_ACT_RUNLOCK && s->object.kind[object] != SNAP_OBJ_RWMUTEX)
+            continue; /* an RWMutex would lie over what is known to be something else */
+        vec_push(h, ((struct wait_holder){.object = object,
+                                          .goroutine = s->owner.goroutine[i],
+                                          .act = s->owner.act[i],
+                                          .evidence = evidence[s->owner.evidence[i]],
+                                          .how = s->owner.how[i],
+                                          .pc = s->owner.pc[i]}));
+    }
+    map_free(&at);
 }
 
 void wait_find_holders(struct wait_graph *w)
 {
     struct holders h = {0};
     handed_over(w, &h);
+    from_code(w, &h);
     if (h.n)
         qsort(h.v, h.n, sizeof(*h.v), by_object);
     w->holders = h.v;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "snap/code.h"
+#include "wait/stuck.h"
 #include "wait/wait_int.h"
 
 const char *wait_leak_class_name(enum wait_leak_class c)
@@ -38,6 +39,7 @@ static void add(const struct heap_graph *g, const struct leak_candidate *c, bool
                                       .why = neighbour ? WAIT_WHY_NEIGHBOUR : c->why,
                                       .wait = c->wait,
                                       .nwaits = c->nwaits,
+                                      .holder = SNAP_NONE,
                                       .retained = retained_by(g, c->goroutine)};
     l->by_class[class]++;
     l->stack_bytes += s->goroutine.stack_hi[c->goroutine] - s->goroutine.stack_lo[c->goroutine];
@@ -72,7 +74,7 @@ static uint64_t key_of(const struct causes *c, const struct wait_leak *l)
     uint32_t place = node == SNAP_NONE ? SNAP_NONE : c->tops.user[node];
     if (place == SNAP_NONE && node != SNAP_NONE)
         place = c->tops.top[node];
-    uint64_t h = mix(mix(l->class, l->why), s->goroutine.wait_reason[g]);
+    uint64_t h = mix(mix(l->class << 8 | l->fault, l->why), s->goroutine.wait_reason[g]);
     h = mix_place(h, s, place);
     return mix_place(h, s, creator == SNAP_NONE ? SNAP_NONE : s->pc.frame[creator]);
 }
@@ -199,6 +201,47 @@ struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p, stru
     if (e)
         wait_leaks_free(ret);
     return e;
+}
+
+static bool add_stuck(const struct snap *s, const struct wait_stuck *stuck, uint32_t g,
+                      struct wait_leak *ret)
+{
+    static const uint8_t why[] = {[WAIT_STUCK_HELD] = WAIT_WHY_HELD,
+                                  [WAIT_STUCK_ITSELF] = WAIT_WHY_ITSELF,
+                                  [WAIT_STUCK_LEFT] = WAIT_WHY_LEFT};
+    if (stuck->why[g] >= ARRAY_LEN(why) || !why[stuck->why[g]])
+        return false;
+    *ret = (struct wait_leak){.goroutine = g,
+                              .class = WAIT_LEAK_INFERRED,
+                              .why = why[stuck->why[g]],
+                              .holder = stuck->by[g]};
+    ret->nwaits = snap_waits_of(s, g, &ret->wait);
+    return true;
+}
+
+void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,
+                          const struct wait_stuck *stuck, struct wait_leaks *l)
+{
+    const struct snap *s = heap_snap(g);
+    bool *told = mem_alloc(s->goroutine.n + 1);
+    for (size_t i = 0; i < l->n; i++)
+        told[l->v[i].goroutine] = true;
+    l->v = mem_realloc(l->v, (s->goroutine.n + 1) * sizeof(*l->v));
+    for (uint32_t i = 0; i < s->goroutine.n; i++) {
+        struct wait_leak *new = &l->v[l->n];
+        if (told[i] || !add_stuck(s, stuck, i, new))
+            continue;
+        new->retained = retained_by(g, i);
+        l->by_class[WAIT_LEAK_INFERRED]++;
+        l->stack_bytes += s->goroutine.stack_hi[i] - s->goroutine.stack_lo[i];
+        l->n++;
+    }
+    free(told);
+    leak_faults(w, stuck, l);
+    free(l->cause);
+    l->cause = NULL;
+    l->ncauses = 0;
+    group(s, l);
 }
 
 void wait_leaks_free(struct wait_leaks *l)

@@ -37,15 +37,37 @@ enum wait_leak_why {
     WAIT_WHY_NO_CASES,    /* select {}: by definition */
     WAIT_WHY_UNREACHABLE, /* nothing that may run leads to what it waits for */
     WAIT_WHY_NEIGHBOUR,   /* nor to that, but to other values of the same tiny block */
+    WAIT_WHY_ITSELF,      /* it holds the lock that it waits for: stuck.h, as the next two */
+    WAIT_WHY_HELD,        /* who holds the lock is stuck, too */
+    WAIT_WHY_LEFT,        /* nobody will release the lock */
     WAIT_WHY_COUNT,
 };
+
+/* What went wrong, in the words of GoBench (docs/leaks.md). */
+enum wait_fault {
+    WAIT_FAULT_CHANNEL, /* nobody sends, receives or closes */
+    WAIT_FAULT_CONTEXT, /* the same with a channel of package context */
+    WAIT_FAULT_COND,    /* nobody signals */
+    WAIT_FAULT_GROUP,   /* nobody calls Done */
+    WAIT_FAULT_LOCK,    /* nobody unlocks; who should is not known */
+    WAIT_FAULT_UNLOCK,  /* the unlock is missing: who locked it has ended, or forgot */
+    WAIT_FAULT_DOUBLE,  /* it locks twice */
+    WAIT_FAULT_UPGRADE, /* it locks for writing what it holds for reading */
+    WAIT_FAULT_AB_BA,   /* locks are taken in different orders */
+    WAIT_FAULT_RWR,     /* a reader reads again, behind a writer */
+    WAIT_FAULT_MIXED,   /* who holds the lock waits for a channel */
+    WAIT_FAULT_COUNT,
+};
+const char *wait_fault_name(enum wait_fault f); /* "channel", "double lock", "AB-BA" ... */
 
 struct wait_leak {
     uint32_t goroutine;    /* row */
     uint8_t class;         /* enum wait_leak_class */
     uint8_t why;           /* enum wait_leak_why */
+    uint8_t fault;         /* enum wait_fault */
     uint32_t wait, nwaits; /* rows of table wait; nwaits 0: it waits for no object */
     uint64_t retained;     /* bytes that its stack alone keeps alive */
+    uint32_t holder; /* row of goroutine; HELD: who would have to release it; else SNAP_NONE */
 };
 
 /* Leaks with one cause: the same class and reason, waiting at one place of the program, created at
@@ -74,5 +96,12 @@ struct wait_leaks {
 struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p,
                             struct wait_leaks *ret) MUST_USE;
 void wait_leaks_free(struct wait_leaks *l);
+
+/* Adds those that are stuck though something may lead to what they wait for (INFERRED), and tells
+ * what went wrong. */
+struct wait_stuck;
+struct wait_graph;
+void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,
+                          const struct wait_stuck *stuck, struct wait_leaks *l);
 
 #endif

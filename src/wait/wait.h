@@ -95,8 +95,9 @@ const char *wait_evidence_name(enum wait_evidence e);
 struct wait_holder {
     uint32_t object;    /* row */
     uint32_t goroutine; /* row */
-    const char *act;    /* unlock, send, close, done, signal ... */
+    uint8_t act;        /* enum snap_act */
     uint8_t evidence;   /* enum wait_evidence */
+    uint8_t how;        /* enum snap_how; SNAP_HOW_COUNT: the lock was handed to it */
     uint32_t pc;        /* row of pc where it will; SNAP_NONE */
 };
 

@@ -53,4 +53,10 @@ struct leak_marking {
 struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
                       struct progress *p, struct leak_marking *ret) MUST_USE;
 
+/* ---- leak_fault.c: what went wrong ---- */
+
+struct wait_graph;
+struct wait_stuck;
+void leak_faults(const struct wait_graph *w, const struct wait_stuck *stuck, struct wait_leaks *l);
+
 #endif

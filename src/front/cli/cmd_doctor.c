@@ -118,6 +118,8 @@ static struct err *look(struct visit *v)
     struct rt_capture_options o = cli_capture_options(v->cli);
     int64_t apart = cli_num(a, OPT_doctor_for);
     bool live = v->subject.kind == CLI_LIVE;
+    o.owners = RT_OWNERS_WAITED;
+    o.names = true;
     TRY(cli_subject_snap(&v->subject, &o, &v->now));
     if (since)
         TRY(read_since(v, since));

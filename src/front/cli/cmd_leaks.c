@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "front/cli/heap_look.h"
 #include "report/leaks.h"
+#include "wait/stuck.h"
 
 enum { LIMIT_DEFAULT = 10 };
 
@@ -16,6 +17,20 @@ static struct err *say(struct cli *c, const struct report_leaks *r)
     return c->json ? report_leaks_json(r, out) : report_leaks_text(r, &style, out);
 }
 
+/* What only the code ahead of goroutines tells. */
+static struct err *infer(const struct heap_graph *g, struct wait_leaks *leaks)
+{
+    struct wait_graph *waits;
+    struct wait_stuck stuck;
+    TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
+    struct err *e = wait_find_stuck(waits, leaks, &stuck);
+    if (!e)
+        wait_leaks_add_stuck(g, waits, &stuck, leaks);
+    wait_stuck_free(&stuck);
+    wait_close(waits);
+    return e;
+}
+
 struct err *run_leaks(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
@@ -23,9 +38,11 @@ struct err *run_leaks(struct cli *c, int *ret_code)
     const struct heap_options o = {.keep_edges = true};
     struct heap_look look;
     struct wait_leaks leaks = {0};
-    struct err *e = heap_look_open(c, a->pos[0], &o, 0, &look);
+    struct err *e = heap_look_owners(c, a->pos[0], &o, &look);
     if (!e)
         e = wait_find_leaks(look.graph, &c->progress.base, &leaks);
+    if (!e)
+        e = infer(look.graph, &leaks);
     if (!e) {
         struct report_leaks r = {.graph = look.graph,
                                  .leaks = &leaks,

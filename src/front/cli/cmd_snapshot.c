@@ -122,6 +122,15 @@ static struct err *check_heap(const struct snap *s)
                : err_new(ERR_USAGE, "that snapshot was taken without its heap");
 }
 
+static struct err *check_owners(const struct snap *s)
+{
+    int64_t looked;
+    if (snap_counter(s, "ahead.looked", &looked))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "--waits: who holds what could not be told"),
+                    "It needs one instant: not --consistency=goroutine, nor a snapshot without it");
+}
+
 struct err *run_snapshot(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
@@ -131,6 +140,7 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     struct snap *s = NULL;
     struct buf taken = {0};
     o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
+    o.owners = cli_flag(&c->args, OPT_snapshot_waits) ? RT_OWNERS_WAITED : RT_OWNERS_NONE;
     o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
     o.heap_memory = cli_flag(&c->args, OPT_with_memory);
     struct err *e = cli_check_stdout(c, "a snapshot");
@@ -146,6 +156,8 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
         e = cli_subject_snap(&subject, &o, &s);
     if (!e && o.heap)
         e = check_heap(s);
+    if (!e && o.owners != RT_OWNERS_NONE)
+        e = check_owners(s);
     cli_subject_close(&subject);
     if (!e)
         e = save(c, s, began);

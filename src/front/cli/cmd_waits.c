@@ -53,6 +53,7 @@ static struct err *evidence(struct cli *c, struct request *q)
     struct rt_capture_options o = cli_capture_options(c);
     o.heap = cli_flag(&c->args, OPT_waits_heap);
     o.names = true;
+    o.owners = RT_OWNERS_WAITED;
     struct err *e = cli_subject_find(c, c->args.pos[0], &subject);
     if (!e)
         e = cli_subject_open(&subject);

@@ -11,23 +11,17 @@ static struct err *check_heap(const struct heap_look *l, const struct cli_subjec
                     "gospect snapshot TARGET --heap saves one with its heap");
 }
 
-/* The evidence about a target, with its heap: one instant, or nothing.  The subject stays open.
- * rest: may be NULL. */
-static struct err *evidence(struct cli *c, const char *target, bool heap, taddr object,
-                            struct cli_subject *subject, struct rt_rest **rest,
-                            struct heap_look *ret)
+/* The evidence about a target: one instant, or nothing.  The subject stays open. */
+static struct err *evidence(struct cli *c, const char *target, const struct rt_capture_options *o,
+                            struct cli_subject *subject, struct heap_look *ret)
 {
-    struct rt_capture_options o = cli_capture_options(c);
-    o.heap = heap;
-    o.heap_object = object;
-    o.rest = rest;
     *ret = (struct heap_look){0};
     struct err *e = cli_subject_find(c, target, subject);
     if (!e)
         e = cli_subject_open(subject);
     if (!e)
-        e = cli_subject_snap(subject, &o, &ret->snap);
-    if (!e && heap)
+        e = cli_subject_snap(subject, o, &ret->snap);
+    if (!e && o->heap)
         e = check_heap(ret, subject);
     if (!e)
         cli_subject_word(subject, &ret->word);
@@ -41,14 +35,16 @@ static struct err *finish_rest(void *arg)
     return rt_rest_finish(arg, width > 1 ? width - 1 : 1);
 }
 
-struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
-                           taddr object, struct heap_look *ret)
+static struct err *look_open(struct cli *c, const char *target, const struct heap_options *o,
+                             struct rt_capture_options *capture, struct heap_look *ret)
 {
     struct heap_options options = *o;
     struct cli_subject subject = {0};
     struct rt_rest *rest = NULL;
     options.progress = &c->progress.base;
-    struct err *e = evidence(c, target, true, object, &subject, &rest, ret);
+    capture->heap = true;
+    capture->rest = &rest;
+    struct err *e = evidence(c, target, capture, &subject, ret);
     if (rest) {
         options.meanwhile = finish_rest;
         options.meanwhile_arg = rest;
@@ -60,10 +56,27 @@ struct err *heap_look_open(struct cli *c, const char *target, const struct heap_
     return e;
 }
 
+struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
+                           taddr object, struct heap_look *ret)
+{
+    struct rt_capture_options capture = cli_capture_options(c);
+    capture.heap_object = object;
+    return look_open(c, target, o, &capture, ret);
+}
+
+struct err *heap_look_owners(struct cli *c, const char *target, const struct heap_options *o,
+                             struct heap_look *ret)
+{
+    struct rt_capture_options capture = cli_capture_options(c);
+    capture.owners = RT_OWNERS_WAITED;
+    return look_open(c, target, o, &capture, ret);
+}
+
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret)
 {
+    struct rt_capture_options capture = cli_capture_options(c);
     struct cli_subject subject = {0};
-    struct err *e = evidence(c, target, false, 0, &subject, NULL, ret);
+    struct err *e = evidence(c, target, &capture, &subject, ret);
     cli_subject_close(&subject);
     return e;
 }

@@ -16,6 +16,9 @@ struct heap_look {
  * heap_look_free(), whatever is returned. */
 struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
                            taddr object, struct heap_look *ret) MUST_USE;
+/* With what goroutines will release, too. */
+struct err *heap_look_owners(struct cli *c, const char *target, const struct heap_options *o,
+                             struct heap_look *ret) MUST_USE;
 /* The same without the heap: graph stays NULL. */
 struct err *heap_look_without(struct cli *c, const char *target, struct heap_look *ret) MUST_USE;
 /* The heap tables of a snapshot (kind CLI_SNAP), without a graph and without a word to the user:

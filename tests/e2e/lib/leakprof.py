@@ -58,3 +58,15 @@ def cases():
         suite = "goker" if name in names else "base"
         found[suite][name] = (not kind, re.findall(r"`(.*?)`", body))
     return found
+
+
+@functools.lru_cache(maxsize=None)
+def labels():
+    """{name of a goker program: (type, sub-type)}, as their README has it: Resource, Communication or Mixed."""
+    text = (runtime_dir() / "testdata" / "testgoroutineleakprofile" / "goker" / "README.md").read_text()
+    found = {}
+    for name, body in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, flags=re.S | re.M):
+        row = re.search(r"^\|\[.*?\|.*?\|.*?\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|", body, flags=re.M)
+        if row:
+            found[name.replace("/", "")] = row.groups()
+    return found

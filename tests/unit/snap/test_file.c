@@ -80,9 +80,11 @@ static int ascending(const void *x, const void *y)
 /* Keeps the promises of schema.def that random cells break. */
 static void keep_promises(struct snap *s)
 {
-    uint32_t *ordered[] = {s->label.set, s->wait.goroutine, s->local.goroutine,
-                           s->heapref.goroutine, s->panic.goroutine};
-    size_t n[] = {s->label.n, s->wait.n, s->local.n, s->heapref.n, s->panic.n};
+    uint32_t *ordered[] = {s->label.set,         s->wait.goroutine,  s->local.goroutine,
+                           s->heapref.goroutine, s->panic.goroutine, s->owner.goroutine,
+                           s->ahead.goroutine};
+    size_t n[] = {s->label.n, s->wait.n,  s->local.n, s->heapref.n,
+                  s->panic.n, s->owner.n, s->ahead.n};
     for (size_t i = 0; i < ARRAY_LEN(n); i++)
         if (n[i])
             qsort(ordered[i], n[i], sizeof(uint32_t), ascending);

@@ -1,0 +1,69 @@
+/* cmd_deadlock.c - gospect deadlock: who waits for each other, and locks that nobody releases. Exit
+ * code 1 when there is one. */
+#include "base/clock.h"
+#include "front/cli/subject.h"
+#include "report/deadlock.h"
+
+enum { LIMIT_DEFAULT = 10 };
+
+struct visit {
+    struct snap *snap;
+    struct wait_graph *graph;
+    struct wait_stuck stuck;
+    struct buf word;
+};
+
+static struct err *evidence(struct cli *c, struct visit *v)
+{
+    struct cli_subject subject = {0};
+    struct rt_capture_options o = cli_capture_options(c);
+    o.names = true;
+    o.owners = RT_OWNERS_WAITED;
+    struct err *e = cli_subject_find(c, c->args.pos[0], &subject);
+    if (!e)
+        e = cli_subject_open(&subject);
+    if (!e)
+        e = cli_subject_snap(&subject, &o, &v->snap);
+    if (!e)
+        cli_subject_word(&subject, &v->word);
+    cli_subject_close(&subject);
+    return e;
+}
+
+static struct err *say(struct cli *c, const struct report_deadlock *r)
+{
+    struct report_sink out = {cli_out_write, &c->out};
+    struct report_style style = {.width = c->term.width,
+                                 .color = c->term.color,
+                                 .full_names = cli_flag(&c->args, OPT_leaks_full)};
+    cli_progress_clear(c);
+    return c->json ? report_deadlock_json(r, out) : report_deadlock_text(r, &style, out);
+}
+
+struct err *run_deadlock(struct cli *c, int *ret_code)
+{
+    int64_t began = clock_mono_ns();
+    struct visit v = {0};
+    struct err *e = evidence(c, &v);
+    if (!e)
+        e = wait_open(v.snap, NULL, NULL, &v.graph);
+    if (!e)
+        e = wait_find_stuck(v.graph, NULL, &v.stuck);
+    if (!e) {
+        struct report_deadlock r = {.graph = v.graph,
+                                    .stuck = &v.stuck,
+                                    .target = buf_text(&v.word),
+                                    .limit = LIMIT_DEFAULT,
+                                    .wall_ns = clock_mono_ns() - began};
+        if (c->args.opt[OPT_leaks_limit].given)
+            r.limit = (size_t)cli_num(&c->args, OPT_leaks_limit);
+        e = say(c, &r);
+        if (v.stuck.ncycles || v.stuck.nleft)
+            *ret_code = CLI_FINDINGS;
+    }
+    wait_stuck_free(&v.stuck);
+    wait_close(v.graph);
+    snap_free(v.snap);
+    buf_free(&v.word);
+    return e;
+}

@@ -1,0 +1,381 @@
+/* deadlock.c - deadlocks for people: a paragraph for each circle, one line for each edge; below,
+ * the locks that nobody will release. */
+#include "report/deadlock.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "report/report_int.h"
+
+struct show {
+    const struct report_deadlock *r;
+    const struct wait_graph *w;
+    const struct snap *s;
+    struct snap_codes codes;
+    struct flow f;
+};
+
+static void wrapped(struct show *sh, struct buf *text, size_t indent)
+{
+    size_t width = sh->f.style->width ? sh->f.style->width : SIZE_MAX;
+    buf_repeat(&sh->f.b, ' ', indent);
+    text_wrap(&sh->f.b, buf_text(text), width, indent, indent + 2);
+    buf_char(&sh->f.b, '\n');
+    buf_clear(text);
+    flow(&sh->f);
+}
+
+static void frame_words(struct show *sh, uint32_t frame, struct buf *b)
+{
+    struct buf name = {0};
+    if (frame == SNAP_NONE)
+        return;
+    buf_str(&name, " at ");
+    if (sh->f.style->full_names)
+        buf_printf(&name, "%s:%u", snap_str(sh->s, sh->s->frame.file[frame]),
+                   sh->s->frame.line[frame]);
+    else
+        snap_short_place(&name, sh->s, &sh->codes, frame);
+    buf_str(&name, " (");
+    snap_short_func(&name, snap_str(sh->s, sh->s->frame.func[frame]));
+    buf_char(&name, ')');
+    text_clean(b, buf_text(&name));
+    buf_free(&name);
+}
+
+static void place_of_pc(struct show *sh, uint32_t pc, struct buf *b)
+{
+    if (pc == SNAP_NONE || !sh->s->pc.frames[pc])
+        return;
+    buf_str(b, " at ");
+    snap_short_place(b, sh->s, &sh->codes, sh->s->pc.frame[pc]);
+}
+
+/* ---- a circle ---- */
+
+static const char *class_words(enum wait_cycle_class c)
+{
+    static const char *const words[] = {"a goroutine waits for a lock that it holds itself",
+                                        "a goroutine waits to write what it holds for reading",
+                                        "goroutines hold the locks that the others wait for",
+                                        "a reader waits behind a writer that waits for this reader",
+                                        "goroutines wait for each other"};
+    return words[c];
+}
+
+static void title(struct show *sh, const struct wait_cycle *c)
+{
+    static const char *const sure[] = {"SUSPECTED", "INFERRED", "INFERRED"};
+    struct buf b = {0};
+    buf_str(&b, look(sh->f.style, LOOK_BOLD));
+    buf_str(&b, sure[c->evidence]);
+    buf_str(&b, "  deadlock: ");
+    buf_str(&b, class_words((enum wait_cycle_class)c->class));
+    buf_str(&b, look(sh->f.style, LOOK_PLAIN));
+    if (c->behind) {
+        buf_str(&b, "; ");
+        count_of(&b, c->behind, "more goroutine is", "more goroutines are");
+        buf_str(&b, " stuck behind");
+    }
+    wrapped(sh, &b, 0);
+    buf_free(&b);
+}
+
+/* A writer that waits itself keeps later readers out. */
+static bool came_first(const struct wait_graph *w, const struct wait_edge *e)
+{
+    return e->holder == SNAP_NONE ||
+           (e->to != e->from && w->info[e->to].kind == WAIT_WLOCK &&
+            w->info[e->to].object == e->object && w->info[e->from].kind == WAIT_RLOCK);
+}
+
+static void put_edge(struct show *sh, const struct wait_edge *e)
+{
+    const struct snap *s = sh->s;
+    struct buf b = {0};
+    buf_printf(&b, "goroutine %" PRIu64 " waits for ", s->goroutine.id[e->from]);
+    wait_object_text(sh->w, e->object, &b);
+    frame_words(sh, sh->w->info[e->from].place, &b);
+    if (snap_wait_ns(s, e->from) >= 0) {
+        buf_str(&b, ", for at least ");
+        text_ns(&b, snap_wait_ns(s, e->from));
+    }
+    wrapped(sh, &b, 2);
+    if (came_first(sh->w, e)) {
+        buf_printf(&b, "a writer came first: goroutine %" PRIu64, s->goroutine.id[e->to]);
+    } else {
+        const struct wait_holder *h = &sh->w->holders[e->holder];
+        buf_printf(&b, "goroutine %" PRIu64, s->goroutine.id[e->to]);
+        if (e->to == e->from) {
+            buf_str(&b, " holds it itself");
+        } else {
+            buf_printf(&b, " holds it: it would %s it", snap_act_name((enum snap_act)h->act));
+            place_of_pc(sh, h->pc, &b);
+        }
+        buf_printf(&b, " (%s: %s)", wait_evidence_name((enum wait_evidence)h->evidence),
+                   h->how < SNAP_HOW_COUNT ? snap_how_name((enum snap_how)h->how)
+                                           : "it was handed over");
+    }
+    wrapped(sh, &b, 4);
+    buf_free(&b);
+}
+
+static void put_cycle(struct show *sh, const struct wait_cycle *c)
+{
+    title(sh, c);
+    for (uint32_t i = 0; i < c->nedges; i++)
+        put_edge(sh, &sh->r->stuck->edges[c->edge + i]);
+    buf_char(&sh->f.b, '\n');
+}
+
+/* ---- locks that were left ---- */
+
+static void put_left(struct show *sh, uint32_t object)
+{
+    struct buf b = {0};
+    buf_str(&b, look(sh->f.style, LOOK_BOLD));
+    buf_str(&b, "INFERRED  nobody will ever ");
+    buf_str(&b, sh->s->object.kind[object] == SNAP_OBJ_WAITGROUP ? "finish " : "release ");
+    wait_object_text(sh->w, object, &b);
+    buf_str(&b, look(sh->f.style, LOOK_PLAIN));
+    buf_str(&b, ": ");
+    count_of(&b, sh->s->object.waiters[object], "goroutine waits", "goroutines wait");
+    wrapped(sh, &b, 0);
+    wait_state_text(sh->w, object, &b);
+    if (b.n)
+        buf_str(&b, "; ");
+    buf_str(&b, "the code ahead of every goroutine was followed, and none does it: who should have "
+                "has ended");
+    wrapped(sh, &b, 2);
+    buf_char(&sh->f.b, '\n');
+    buf_free(&b);
+}
+
+/* "goroutines 1, 7, 9 and 12 more" */
+static void goroutine_list(struct show *sh, const uint32_t *rows, size_t n, struct buf *b)
+{
+    enum { NAMED = 6 };
+    size_t named = n > NAMED ? NAMED - 1 : n;
+    buf_str(b, n == 1 ? "goroutine " : "goroutines ");
+    for (size_t i = 0; i < named; i++)
+        buf_printf(b, "%s%" PRIu64,
+                   !i           ? ""
+                   : i + 1 == n ? " and "
+                                : ", ",
+                   sh->s->goroutine.id[rows[i]]);
+    if (named < n)
+        buf_printf(b, " and %zu more", n - named);
+}
+
+static void put_suspect(struct show *sh, uint32_t object)
+{
+    const struct wait_stuck *k = sh->r->stuck;
+    struct buf b = {0};
+    buf_str(&b, look(sh->f.style, LOOK_BOLD));
+    buf_str(&b, "SUSPECTED  ");
+    wait_object_text(sh->w, object, &b);
+    buf_str(&b, sh->s->object.kind[object] == SNAP_OBJ_WAITGROUP ? " may never be done"
+                                                                 : " may be left locked");
+    buf_str(&b, look(sh->f.style, LOOK_PLAIN));
+    buf_str(&b, ": ");
+    count_of(&b, sh->s->object.waiters[object], "goroutine waits", "goroutines wait");
+    wrapped(sh, &b, 0);
+    wait_state_text(sh->w, object, &b);
+    buf_str(&b, b.n ? "; n" : "n");
+    buf_str(&b, "o code that could be followed releases it");
+    if (k->nmaybe) {
+        buf_str(&b,
+                k->nmaybe == 1 ? "; if anybody does, it is " : "; if anybody does, it is one of ");
+        goroutine_list(sh, k->maybe, k->nmaybe, &b);
+    }
+    if (k->timers)
+        buf_str(&b, k->nmaybe ? ", or what a timer calls" : "; a timer may call what does");
+    wrapped(sh, &b, 2);
+    buf_char(&sh->f.b, '\n');
+    buf_free(&b);
+}
+
+/* ---- the whole ---- */
+
+static void headline(struct show *sh)
+{
+    const struct wait_stuck *k = sh->r->stuck;
+    struct buf left = {0}, right = {0};
+    buf_str(&left, look(sh->f.style, LOOK_BOLD));
+    if (k->ncycles)
+        count_of(&left, k->ncycles, "deadlock", "deadlocks");
+    if (k->nleft) {
+        buf_str(&left, k->ncycles ? ", " : "");
+        count_of(&left, k->nleft, "lock that nobody releases", "locks that nobody releases");
+    }
+    if (!k->ncycles && !k->nleft)
+        buf_str(&left, k->looked ? "no deadlock" : "not known who holds what");
+    buf_str(&left, look(sh->f.style, LOOK_PLAIN));
+    if (k->n) {
+        buf_str(&left, "; ");
+        count_of(&left, k->n, "goroutine is stuck", "goroutines are stuck");
+    }
+    name_target(&right, sh->s);
+    two_sides(&sh->f.b, sh->f.style, buf_text(&left), buf_text(&right));
+    buf_free(&left);
+    buf_free(&right);
+}
+
+static void put_end(struct show *sh)
+{
+    struct buf line = {0};
+    if (!sh->r->stuck->looked) {
+        buf_str(&line,
+                "this evidence does not say who holds what, without which no deadlock is seen: a "
+                "snapshot has it with --waits");
+        wrapped(sh, &line, 0);
+    } else if (sh->r->stuck->unfollowed) {
+        count_of(&line, sh->r->stuck->unfollowed, "goroutine", "goroutines");
+        buf_str(&line,
+                " may do more than could be told from the code ahead: what they would release "
+                "is not counted as left");
+        wrapped(sh, &line, 0);
+    }
+    missing_text(&sh->f.b, sh->s, sh->f.style);
+    cost_line(&line, sh->s, sh->r->wall_ns);
+    wrapped(sh, &line, 0);
+    buf_free(&line);
+}
+
+static size_t at_most(const struct report_deadlock *r, size_t n)
+{
+    return r->limit && r->limit < n ? r->limit : n;
+}
+
+static void put_more(struct show *sh, size_t left_out, const char *one, const char *many)
+{
+    if (!left_out)
+        return;
+    count_of(&sh->f.b, left_out, one, many);
+    buf_str(&sh->f.b, ": --limit 0 shows all\n");
+}
+
+struct err *report_deadlock_text(const struct report_deadlock *r, const struct report_style *style,
+                                 struct report_sink out)
+{
+    const struct wait_stuck *k = r->stuck;
+    struct show sh = {.r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
+    size_t cycles = at_most(r, k->ncycles), left = at_most(r, k->nleft);
+    size_t suspects = at_most(r, k->nsuspects);
+    snap_codes_init(&sh.codes, sh.s);
+    headline(&sh);
+    for (size_t i = 0; i < cycles && !sh.f.err; i++)
+        put_cycle(&sh, &k->cycles[i]);
+    put_more(&sh, k->ncycles - cycles, "more deadlock", "more deadlocks");
+    for (size_t i = 0; i < left && !sh.f.err; i++)
+        put_left(&sh, k->left[i]);
+    put_more(&sh, k->nleft - left, "more lock", "more locks");
+    for (size_t i = 0; i < suspects && !sh.f.err; i++)
+        put_suspect(&sh, k->suspects[i]);
+    put_more(&sh, k->nsuspects - suspects, "more suspect", "more suspects");
+    put_end(&sh);
+    snap_codes_free(&sh.codes);
+    return flow_end(&sh.f);
+}
+
+/* ---- JSON ---- */
+
+static void object_json(struct json *j, const struct wait_graph *w, uint32_t object)
+{
+    const struct snap *s = w->s;
+    const char *type = snap_str(s, s->object.type[object]);
+    json_begin(j, '{');
+    json_kaddr(j, "addr", s->object.addr[object]);
+    json_kstr(j, "kind", snap_objkind_name((enum snap_objkind)s->object.kind[object]));
+    json_kstr(j, "type", *type ? type : NULL);
+    json_kstr(j, "name", *w->names[object] ? w->names[object] : NULL);
+    json_end(j, '}');
+}
+
+static void edge_json(struct json *j, const struct wait_graph *w, const struct wait_edge *e)
+{
+    const struct wait_holder *h = e->holder == SNAP_NONE ? NULL : &w->holders[e->holder];
+    json_begin(j, '{');
+    json_ku64(j, "from", w->s->goroutine.id[e->from]);
+    json_ku64(j, "to", w->s->goroutine.id[e->to]);
+    json_key(j, "object");
+    object_json(j, w, e->object);
+    json_kstr(j, "evidence",
+              wait_evidence_name(h ? (enum wait_evidence)h->evidence : WAIT_EV_PROVED));
+    json_kstr(j, "act", h ? snap_act_name((enum snap_act)h->act) : "came first");
+    json_end(j, '}');
+}
+
+static void cycle_json(struct json *j, const struct report_deadlock *r, const struct wait_cycle *c)
+{
+    const struct wait_edge *e = r->stuck->edges + c->edge;
+    json_begin(j, '{');
+    json_kstr(j, "class", wait_cycle_class_name((enum wait_cycle_class)c->class));
+    json_kstr(j, "evidence", wait_evidence_name((enum wait_evidence)c->evidence));
+    json_ku64(j, "behind", c->behind);
+    json_key(j, "goroutines");
+    json_begin(j, '[');
+    for (uint32_t i = 0; i < c->nedges; i++)
+        json_u64(j, r->graph->s->goroutine.id[e[i].from]);
+    json_end(j, ']');
+    json_key(j, "edges");
+    json_begin(j, '[');
+    for (uint32_t i = 0; i < c->nedges; i++)
+        edge_json(j, r->graph, &e[i]);
+    json_end(j, ']');
+    json_end(j, '}');
+}
+
+static void left_json(struct json *j, const struct wait_graph *w, uint32_t object,
+                      const char *evidence)
+{
+    json_begin(j, '{');
+    json_kstr(j, "evidence", evidence);
+    json_key(j, "object");
+    object_json(j, w, object);
+    json_key(j, "goroutines");
+    json_begin(j, '[');
+    for (uint32_t g = 0; g < w->s->goroutine.n; g++)
+        if (w->info[g].object == object)
+            json_u64(j, w->s->goroutine.id[g]);
+    json_end(j, ']');
+    json_end(j, '}');
+}
+
+struct err *report_deadlock_json(const struct report_deadlock *r, struct report_sink out)
+{
+    const struct snap *s = r->graph->s;
+    struct json j;
+    json_init(&j, out.write, out.arg);
+    json_begin(&j, '{');
+    json_key(&j, "target");
+    target_json(&j, s);
+    capture_json(&j, s);
+    json_ki64(&j, "wall_ns", r->wall_ns);
+    json_ku64(&j, "stuck", r->stuck->n);
+    json_kbool(&j, "owners_known", r->stuck->looked);
+    json_ku64(&j, "unfollowed", r->stuck->unfollowed);
+    json_key(&j, "cycles");
+    json_begin(&j, '[');
+    for (size_t i = 0; i < r->stuck->ncycles; i++)
+        cycle_json(&j, r, &r->stuck->cycles[i]);
+    json_end(&j, ']');
+    json_key(&j, "left");
+    json_begin(&j, '[');
+    for (size_t i = 0; i < r->stuck->nleft; i++)
+        left_json(&j, r->graph, r->stuck->left[i], "inferred");
+    for (size_t i = 0; i < r->stuck->nsuspects; i++)
+        left_json(&j, r->graph, r->stuck->suspects[i], "suspected");
+    json_end(&j, ']');
+    json_key(&j, "may_release");
+    json_begin(&j, '[');
+    for (size_t i = 0; i < r->stuck->nmaybe; i++)
+        json_u64(&j, s->goroutine.id[r->stuck->maybe[i]]);
+    json_end(&j, ']');
+    json_kbool(&j, "timers_may_release", r->stuck->timers);
+    json_key(&j, "missing");
+    missing_json(&j, s);
+    json_end(&j, '}');
+    json_newline(&j);
+    return json_finish(&j);
+}
