@@ -246,6 +246,7 @@ static void add_counts(struct heap_row *to, const struct heap_row *from)
 {
     to->count += from->count;
     to->bytes += from->bytes;
+    to->old_count += from->old_count;
     to->garbage_count += from->garbage_count;
     to->garbage_bytes += from->garbage_bytes;
     to->guessed_count += from->guessed_count;

@@ -23,6 +23,8 @@ static struct err *open_exe(pid_t pid, struct image **ret)
     char path[64], name[4096];
     snprintf(path, sizeof(path), "/proc/%d/exe", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ESRCH))
+        return denied(pid, errno, "read the program of"); /* it ended meanwhile */
     if (fd < 0)
         return err_sys(errno, "cannot open %s", path);
     ssize_t n = proc_readlink(name, sizeof(name), "/proc/%d/exe", pid);
