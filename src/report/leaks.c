@@ -44,6 +44,9 @@ void leak_why_text(const struct snap *s, const struct wait_leak *l, struct buf *
         buf_str(b, "it holds the lock itself");
     else if (l->why == WAIT_WHY_LEFT)
         buf_str(b, "no code ahead of any goroutine releases it");
+    else if (l->why == WAIT_WHY_CROWD)
+        buf_str(b, "many wait alike, each for its own, and half of them for 10 min or longer; "
+                   "something may still wake them");
     else if (l->why == WAIT_WHY_HELD)
         buf_printf(b, "goroutine %" PRIu64 " would have to release it, and is stuck as well",
                    s->goroutine.id[l->holder]);
@@ -100,7 +103,7 @@ static void title(struct show *sh, const struct wait_leak_cause *c)
     buf_str(&b, words[l->class]);
     buf_str(&b, "  ");
     count_of(&b, c->count, "goroutine", "goroutines");
-    buf_str(&b, " can never run again");
+    buf_str(&b, l->why == WAIT_WHY_CROWD ? " may never run again" : " can never run again");
     buf_str(&b, look(sh->f.style, LOOK_PLAIN));
     if (c->retained) {
         buf_str(&b, c->count > 1 ? ", keep " : ", keeps ");

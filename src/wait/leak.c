@@ -237,6 +237,7 @@ void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w
         l->n++;
     }
     free(told);
+    leak_suspects(w, l);
     leak_faults(w, stuck, l);
     free(l->cause);
     l->cause = NULL;

@@ -27,7 +27,7 @@ enum wait_leak_class {
     WAIT_LEAK_PROVED,    /* by the runtime's own definition */
     WAIT_LEAK_BEYOND,    /* proved, but the runtime's definition misses it */
     WAIT_LEAK_INFERRED,  /* by what the code ahead of goroutines will release */
-    WAIT_LEAK_SUSPECTED, /* it looks like one: some evidence is missing */
+    WAIT_LEAK_SUSPECTED, /* it looks like one: evidence is missing */
     WAIT_LEAK_COUNT,
 };
 const char *wait_leak_class_name(enum wait_leak_class c); /* "", proved, proved-beyond, ... */
@@ -40,6 +40,7 @@ enum wait_leak_why {
     WAIT_WHY_ITSELF,      /* it holds the lock that it waits for: stuck.h, as the next two */
     WAIT_WHY_HELD,        /* who holds the lock is stuck, too */
     WAIT_WHY_LEFT,        /* nobody will release the lock */
+    WAIT_WHY_CROWD, /* many wait alike, each for its own, and have for long: leak_suspects.c */
     WAIT_WHY_COUNT,
 };
 
@@ -97,8 +98,8 @@ struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p,
                             struct wait_leaks *ret) MUST_USE;
 void wait_leaks_free(struct wait_leaks *l);
 
-/* Adds those that are stuck though something may lead to what they wait for (INFERRED), and tells
- * what went wrong. */
+/* Adds those that are stuck though something may lead to what they wait for (INFERRED), and crowds
+ * that only look like leaks (SUSPECTED), and tells what went wrong. */
 struct wait_stuck;
 struct wait_graph;
 void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,

@@ -59,4 +59,9 @@ struct wait_graph;
 struct wait_stuck;
 void leak_faults(const struct wait_graph *w, const struct wait_stuck *stuck, struct wait_leaks *l);
 
+/* ---- leak_suspects.c: what only looks like a leak ---- */
+
+/* Appends to l->v, which has room for all goroutines. */
+void leak_suspects(const struct wait_graph *w, struct wait_leaks *l);
+
 #endif

@@ -3,7 +3,9 @@
 #include "check.h"
 #include "heap/make.h"
 #include "snap/make.h"
+#include "base/vec.h"
 #include "wait/leak.h"
+#include "wait/stuck.h"
 
 enum { OBJECTS = 24, GOROUTINES = 10, EDGES = 30, SUDOG_SIZE = 96 };
 
@@ -223,12 +225,76 @@ static void test_what_could_not_be_read_is_not_proved(void **state)
     assert_int_equal(class_of(&w), WAIT_LEAK_NONE);
 }
 
+/* ---- crowds ---- */
+
+/* `count` goroutines that wait for channels which a variable leads to: one for all, or one each. */
+static size_t suspects_of(uint32_t count, bool own, int64_t age_ns)
+{
+    struct world w = {0};
+    struct wait_leaks found;
+    struct wait_graph *waits;
+    struct wait_stuck stuck;
+    VEC(uint32_t) objects = {0};
+    make_heap_init(&w.h);
+    uint32_t var = make_global(&w.h, "main.all");
+    for (uint32_t i = 0; i < (own ? count : 1); i++) {
+        uint32_t object = make_object(&w.h, 64, true, 0);
+        make_root_global(&w.h, var, object);
+        vec_push(&objects, object);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        make_heap_goroutine(&w.h, i + 1);
+    make_heap_done(&w.h);
+    struct snap *s = w.h.s;
+    snap_set_meta_i64(s, SNAP_META_taken_mono_ns, INT64_C(1) << 50);
+    for (uint32_t i = 0; i < objects.n; i++) {
+        uint32_t row = snap_add_object(s);
+        s->object.addr[row] = address_of(&w, objects.v[i]);
+        s->object.kind[row] = SNAP_OBJ_CHAN;
+        s->object.waiters[row] = own ? 1 : count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t wait = snap_add_wait(s);
+        s->goroutine.status[i] = SNAP_G_WAITING;
+        s->goroutine.wait_reason[i] = make_str(s, "chan send");
+        s->goroutine.wait_since[i] = (INT64_C(1) << 50) - age_ns;
+        s->wait.goroutine[wait] = i;
+        s->wait.kind[wait] = SNAP_W_CHAN_SEND;
+        s->wait.object[wait] = own ? i : 0;
+        s->wait.addr[wait] = s->object.addr[own ? i : 0];
+    }
+    check_ok(heap_open(s, &(struct heap_options){.keep_edges = true}, &w.g));
+    check_ok(wait_find_leaks(w.g, NULL, &found));
+    check_ok(wait_open(s, NULL, NULL, &waits));
+    check_ok(wait_find_stuck(waits, &found, &stuck));
+    wait_leaks_add_stuck(w.g, waits, &stuck, &found);
+    size_t n = found.by_class[WAIT_LEAK_SUSPECTED];
+    assert_int_equal(found.n, n);
+    wait_stuck_free(&stuck);
+    wait_close(waits);
+    wait_leaks_free(&found);
+    vec_free(&objects);
+    close_world(&w);
+    return n;
+}
+
+static void test_crowds(void **state)
+{
+    const int64_t minute = INT64_C(60000000000);
+    (void)state;
+    assert_int_equal(suspects_of(150, true, 20 * minute), 150);
+    assert_int_equal(suspects_of(150, true, minute), 0);       /* not long */
+    assert_int_equal(suspects_of(50, true, 20 * minute), 0);   /* not many */
+    assert_int_equal(suspects_of(150, false, 20 * minute), 0); /* workers of a pool */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_heaps),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_what_could_not_be_read_is_not_proved),
+        cmocka_unit_test(test_crowds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
