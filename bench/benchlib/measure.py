@@ -63,8 +63,9 @@ def cost_of(argv, stdin="", timeout=1800, keep_output=True):
 class Pulse:
     """A target that feels its own pulse (bench/targets/hb)."""
 
-    def __init__(self, name, *arguments):
-        program = gobuild.build(RELEASE, "default", BENCH / "targets" / f"target-{name}")
+    def __init__(self, name, *arguments, env=None):
+        """env: of the build."""
+        program = gobuild.build(RELEASE, "default", BENCH / "targets" / f"target-{name}", env=env)
         self.folder = tempfile.TemporaryDirectory()
         self.target = Target([program, *arguments], cwd=self.folder.name)
         self.pid = self.target.pid
@@ -97,8 +98,8 @@ class Pulse:
 
 
 @contextlib.contextmanager
-def pulse(name, *arguments):
-    target = Pulse(name, *arguments)
+def pulse(name, *arguments, env=None):
+    target = Pulse(name, *arguments, env=env)
     try:
         yield target.wait()
         assert_unharmed(target.target)

@@ -120,6 +120,25 @@ def goroutines(count):
     return row
 
 
+def with_pause(bench, allowed, *arguments):
+    """A command whose JSON says how long the target stood still."""
+    def once():
+        done = bench.gospect(*arguments, "--json", allowed=allowed)
+        done.pause_ms = json.loads(done.out)["pause_ns"] / 1e6
+        return done
+    return once
+
+
+def waits(bench):
+    """Who waits for whom, and which of 100,000 goroutines can never run again; the runtime's own profile beside it."""
+    with pulse("goroutines", bench.many, env={"GOEXPERIMENT": "goroutineleakprofile"}) as target:
+        yield floor(target, bench.runs)
+        yield repeated("gospect leaks", bench.runs, target, with_pause(bench, (0, 1), "leaks", target.pid))
+        yield repeated("gospect waits", bench.runs, target, with_pause(bench, (0,), "waits", target.pid))
+        yield repeated("gospect deadlock", bench.runs, target, with_pause(bench, (0, 1), "deadlock", target.pid))
+        yield in_process("pprof goroutineleak (in process)", 3, target, "/profile?name=goroutineleak&debug=1")
+
+
 def counters(bench):
     """Attach, read one set of the runtime's counters, leave."""
     with pulse("goroutines", 1000) as target:
@@ -229,6 +248,7 @@ NEEDS_GIB = {"heap-4g": 10}
 ROWS = [
     ("goroutines-100k", "100,000 goroutines with full stacks, grouped, as text", goroutines(100000)),
     ("goroutines-10k", "10,000 goroutines with full stacks, grouped, as text", goroutines(10000)),
+    ("waits-100k", "100,000 goroutines: wait graph, and proof of leaks", waits),
     ("counters", "attach, read one set of counters, leave (1,000 goroutines)", counters),
     ("core", "core file of a process with a 4.3 GB heap", core),
     ("ps", "list 50 Go processes", processes),
