@@ -94,6 +94,7 @@ struct err *capture_heap(struct capture *c)
     TRY(heap_read_stacks(h));
     capture_profiles(c); /* before specials, which name buckets */
     TRY(heap_read_specials(h));
+    heap_read_threads(h);
     TRY(heap_read_tiny(h));
     TRY(heap_read_code(h));
     types_list(h->types);

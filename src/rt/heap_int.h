@@ -214,6 +214,7 @@ struct err *heap_read_object(struct heap *h, taddr addr) MUST_USE; /* heap_memor
 struct err *heap_read_specials(struct heap *h) MUST_USE; /* heap_specials.c: special, roots */
 struct err *heap_read_roots(struct heap *h) MUST_USE;    /* heap_roots.c: global, root */
 struct err *heap_read_stacks(struct heap *h) MUST_USE;   /* heap_stacks.c: root, stackvar */
+void heap_read_threads(struct heap *h);                  /* heap_threads.c: root */
 /* heap_shapes.c: slot.shape; width: threads, the calling one included. */
 struct err *heap_find_shapes(struct heap *h, unsigned width) MUST_USE;
 /* heap_code.c, heap_code_roots.c: which types the code of closures is allocated with; without

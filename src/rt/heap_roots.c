@@ -6,9 +6,9 @@
  * no pointers.
  *
  * What the garbage collector scans besides is in heap_stacks.c and heap_specials.c; that is all of
- * it.  Its own structures outside the heap (spans, caches, work buffers, tables of methods) are not
- * scanned; goroutines, Ms and Ps are heap objects that the variables allgs, allm and allp lead to,
- * timers hang on those. */
+ * it, but for what threads are doing (heap_threads.c).  Its own structures outside the heap (spans,
+ * caches, work buffers, tables of methods) are not scanned; goroutines, Ms and Ps are heap objects
+ * that the variables allgs, allm and allp lead to, timers hang on those. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,8 +13,8 @@
  * A goroutine that runs is not where the runtime would scan it: it would be stopped at the next
  * safe point first.  Its innermost frame is therefore looked through like one that a signal
  * stopped, its registers, too, and callers of assembler and of write barriers, for whose calls the
- * compiler makes no maps.  What the runtime does on the thread's own stack (g0) for it is not
- * looked at, nor does the runtime.
+ * compiler makes no maps.  What the runtime does on the thread's own stack (g0) for it is in
+ * heap_threads.c.
  *
  * Vector registers: a signal that stops a goroutine puts them into the frame of the call it makes
  * up, which is looked through, or off the stack (runtime/preempt_xreg.go, 1.26), where the runtime

@@ -67,6 +67,16 @@ static bool may_wait(const struct snap *s, uint32_t g)
            !(s->goroutine.flags[g] & SNAP_GF_PARKING);
 }
 
+/* Somebody took one of its waits out of the queue, and is about to make it run: who does may have
+ * no pointer to the channel or lock any more. */
+static bool is_woken(const struct snap *s, uint32_t first, uint32_t end)
+{
+    for (uint32_t w = first; w < end; w++)
+        if (s->wait.flags[w] & SNAP_WF_GRANTED)
+            return true;
+    return false;
+}
+
 void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
 {
     uint32_t w = 0;
@@ -80,6 +90,8 @@ void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
             continue;
         struct leak_candidate c = {.goroutine = g, .wait = first, .nwaits = w - first};
         c.why = (uint8_t)r->why;
+        if (is_woken(s, first, w))
+            continue;
         if (r->need == NEEDS_NOTHING)
             c.nwaits = 0;
         else if (!c.nwaits) {

@@ -74,7 +74,9 @@ def test_stress(go_build, run_go, gospect, tmp_path, release, procs):
     soak = leaksoak.Soak(gospect, target.pid, tmp_path)
     for _ in range(STRESS_LOOKS):
         seen = soak.look()
-        odd = seen.proved ^ planted
-        assert not odd, [seen.goroutines[g] for g in odd]
+        wrong = seen.proved - planted
+        assert not wrong, [seen.goroutines[g] for g in wrong]
+    print(f"\n{release}, {procs}: {soak}")
     assert not soak.violations, "\n".join(soak.violations)
+    assert soak.told.keys() == planted
     everybody_went_on(target, rounds(target))
