@@ -252,7 +252,7 @@ enum snap_rootkind {
                            stopped one */
     SNAP_ROOT_SPECIAL,  /* finalizer or cleanup: its function, or what only that function keeps */
     SNAP_ROOT_QUEUE,    /* finalizers and cleanups that wait to be run */
-    SNAP_ROOT_OTHER,    /* the runtime's own memory outside the heap */
+    SNAP_ROOT_OTHER,    /* the runtime's own memory outside the heap; what threads have in hand */
     SNAP_ROOT_COUNT,
 };
 

@@ -12,6 +12,9 @@
  * from none of the goroutines that may still run: nobody can ever send, receive, close, unlock or
  * signal.
  *
+ * Whoever was taken out of the queue of what it waited for is no candidate: it runs next, and who
+ * woke it may have no pointer there any more.
+ *
  * What makes it proved is that the snapshot has all pointers of one instant; where some could not
  * be read (counter heap.unread) the same finding is only suspected.
  *

@@ -104,12 +104,13 @@ def test_same_verdict_however_it_was_built(gospect, tmp_path, release, mode):
 
 
 @pytest.mark.releases(*leakprof.JUDGES)
-def test_same_verdict_of_a_core(gospect, tmp_path, release):
+def test_same_verdict_of_files(gospect, tmp_path, release):
+    """Of a core of ours, of one of gdb, and of a snapshot."""
     with judged(release, "goker", "Moby30408") as target:
         snapshot, seen = look(gospect, target, tmp_path)
         gospect("core", target.pid, "-o", tmp_path / "core", check=0)
-        of_gdb = cores.gcore(target.pid, tmp_path / "gdb")
-        for path in (tmp_path / "core", of_gdb):
+        gospect("snapshot", target.pid, "--heap", "-o", tmp_path / "gsnap", check=0)
+        for path in (tmp_path / "core", cores.gcore(target.pid, tmp_path / "gdb"), tmp_path / "gsnap"):
             assert proved(leaks_of(gospect, path)) == proved(seen) == theirs_of(snapshot)[0] != set()
 
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from lib import godump, leaksoak, real
-from lib.process import assert_unharmed, wait_until
+from lib.process import PATIENCE, assert_unharmed, wait_until
 
 SECONDS = int(os.environ.get("GOSPECT_SOAK_SECONDS", "600"))
 PAUSE = 10  # seconds between two looks of the slow tests
@@ -44,7 +44,7 @@ def test_real_program_for_a_while(gospect, tmp_path):
         for _ in range(QUICK_LOOKS):
             served = load.served
             soak.look()
-            assert load.served > served or load.failures
+            wait_until(lambda before=served: load.served > before or load.failures, "it serves no more")
         verdict(real.Nats, load, soak)
 
 
@@ -72,11 +72,14 @@ def test_stress(go_build, run_go, gospect, tmp_path, release, procs):
     target = run_go(go_build(release, "default", "leakstress"), env={"GOMAXPROCS": str(procs)})
     planted = set(map(int, target.ready["leaks"].split(",")))
     soak = leaksoak.Soak(gospect, target.pid, tmp_path)
-    for _ in range(STRESS_LOOKS):
+
+    def look():
         seen = soak.look()
         wrong = seen.proved - planted
         assert not wrong, [seen.goroutines[g] for g in wrong]
+        return soak.looks >= STRESS_LOOKS and soak.told.keys() == planted
+
+    wait_until(look, "a leak is never told", PATIENCE * STRESS_LOOKS)
     print(f"\n{release}, {procs}: {soak}")
     assert not soak.violations, "\n".join(soak.violations)
-    assert soak.told.keys() == planted
     everybody_went_on(target, rounds(target))

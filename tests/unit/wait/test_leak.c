@@ -221,6 +221,9 @@ static void test_what_could_not_be_read_is_not_proved(void **state)
     w.h.s->goroutine.flags[0] |= SNAP_GF_PARKING;
     assert_int_equal(class_of(&w), WAIT_LEAK_NONE);
     make_lonely(&w, "chan receive");
+    w.h.s->wait.flags[0] |= SNAP_WF_GRANTED; /* somebody is about to make it run */
+    assert_int_equal(class_of(&w), WAIT_LEAK_NONE);
+    make_lonely(&w, "chan receive");
     w.h.s->wait.n = 0; /* what it waits for is not known */
     assert_int_equal(class_of(&w), WAIT_LEAK_NONE);
 }
