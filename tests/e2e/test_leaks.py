@@ -41,9 +41,9 @@ def look(gospect, target, folder):
 
 
 @contextlib.contextmanager
-def judged(release, suite, name, mode="default"):
+def judged(release, suite, name, mode="default", again=""):
     """A program that has judged itself, if it can, and stopped."""
-    target = process.Target([leakprof.build(release, suite, mode), name], env=leakprof.ENV)
+    target = process.Target([leakprof.build(release, suite, mode), name], env={**leakprof.ENV, "AGAIN": again})
     try:
         target.wait_ready()
         wait_until(lambda: procfs.state(target.pid) == "T", f"{name} never stopped")
@@ -128,7 +128,7 @@ def second_verdict(target):
 def test_same_verdict_on_flaky_programs(gospect, tmp_path, release):
     """Some get stuck as they are judged: what we add to the runtime's verdict is in its next one (docs/leaks.md)."""
     for suite, name in FLAKY:
-        with judged(release, suite, name) as target:
+        with judged(release, suite, name, again="yes") as target:
             snapshot, seen = look(gospect, target, tmp_path)
             missed = theirs_of(snapshot)[0] - proved(seen)
             second_verdict(target)
