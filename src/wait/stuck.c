@@ -96,6 +96,13 @@ static bool is_taken(const struct search *q, uint32_t g)
     return s->lock.flags[lock] & (SNAP_LOCK_HELD | SNAP_LOCK_WRITER) || s->lock.leaving[lock] > 0;
 }
 
+/* A writer that waits for readers has kept other writers out already: what it will unlock is what
+ * it waits for. */
+static bool is_own_later(const struct search *q, uint32_t g, const struct wait_holder *h)
+{
+    return h->goroutine == g && q->w->info[g].kind == WAIT_WLOCK && h->act == SNAP_ACT_UNLOCK;
+}
+
 /* Why g cannot go on as things stand; sets the edge to whom it waits for. */
 static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait_edge *ret)
 {
@@ -104,7 +111,7 @@ static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait
     *ret = (struct wait_edge){.from = g, .to = SNAP_NONE, .object = i->object, .holder = SNAP_NONE};
     for (size_t k = first; k < first + n; k++) {
         const struct wait_holder *h = &q->w->holders[k];
-        if (!ends(i->kind, h->act))
+        if (!ends(i->kind, h->act) || is_own_later(q, g, h))
             continue;
         bool sure = h->evidence >= WAIT_EV_STRONG;
         known++;
