@@ -317,6 +317,8 @@ struct ahead {
     taddr next_new;
     taddr end;
     bool cut_all;
+    bool endless; /* no path leaves the frame: one that goes round is as long as they get */
+    bool dropped; /* a path that went round had events */
     struct ahead_result r;
     VEC(struct ahead_tally) tallies;
     uint64_t total_steps;

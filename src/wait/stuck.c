@@ -42,13 +42,17 @@ static bool waits_alone(const struct search *q, uint32_t g)
            i->kind == WAIT_ONCE || i->kind == WAIT_GROUP;
 }
 
-/* Whether an act ends a wait of that kind. */
-static bool ends(uint8_t kind, uint8_t act)
+/* Whether an act ends the wait of a goroutine.  The writer whom an RWMutex lets wait for readers has
+ * shut out everybody else already: it needs these readers, and will unlock what it will have. */
+static bool ends(const struct search *q, uint32_t g, uint8_t act)
 {
+    const struct wait_info *i = &q->w->info[g];
+    uint8_t kind = i->kind;
     switch (act) {
     case SNAP_ACT_UNLOCK:
     case SNAP_ACT_LOCK_AGAIN:
-        return kind != WAIT_GROUP;
+        return kind != WAIT_GROUP &&
+               !(kind == WAIT_WLOCK && q->s->wait.role[i->first] == SNAP_ROLE_WRITER);
     case SNAP_ACT_RUNLOCK:
         return kind == WAIT_WLOCK;
     case SNAP_ACT_DONE:
@@ -104,7 +108,7 @@ static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait
     *ret = (struct wait_edge){.from = g, .to = SNAP_NONE, .object = i->object, .holder = SNAP_NONE};
     for (size_t k = first; k < first + n; k++) {
         const struct wait_holder *h = &q->w->holders[k];
-        if (!ends(i->kind, h->act))
+        if (!ends(q, g, h->act))
             continue;
         bool sure = h->evidence >= WAIT_EV_STRONG;
         known++;
@@ -304,7 +308,7 @@ static bool is_known(const struct search *q, uint32_t g)
     const struct wait_info *i = &q->w->info[g];
     size_t first, n = wait_holders_of(q->w, i->object, &first);
     for (size_t k = first; k < first + n; k++)
-        if (ends(i->kind, q->w->holders[k].act))
+        if (ends(q, g, q->w->holders[k].act))
             return true;
     for (uint32_t k = q->wait_first[i->object]; k < q->wait_first[i->object + 1]; k++)
         if (i->kind == WAIT_RLOCK && q->w->info[q->waiters[k]].kind == WAIT_WLOCK)
