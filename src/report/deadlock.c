@@ -251,7 +251,8 @@ struct err *report_deadlock_text(const struct report_deadlock *r, const struct r
                                  struct report_sink out)
 {
     const struct wait_stuck *k = r->stuck;
-    struct deadlock_show sh = {.r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
+    struct deadlock_show sh = {
+        .r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
     size_t cycles = at_most(r, k->ncycles), left = at_most(r, k->nleft);
     size_t suspects = at_most(r, k->nsuspects);
     snap_codes_init(&sh.codes, sh.s);

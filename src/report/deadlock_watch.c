@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "report/deadlock_int.h"
 
+enum { NAMED = 8 }; /* goroutines that are named one by one */
+
 struct view {
     const struct report_deadlock_look *l;
     struct deadlock_show sh;
@@ -32,8 +34,10 @@ static void lock_words(const struct view *v, taddr addr, struct buf *b)
 static void ids(const struct wait_finding *f, struct buf *b)
 {
     buf_str(b, f->ng == 1 ? "goroutine " : "goroutines ");
-    for (size_t i = 0; i < f->ng; i++)
+    for (size_t i = 0; i < f->ng && i < NAMED; i++)
         buf_printf(b, "%s%" PRIu64, i ? ", " : "", f->g[i]);
+    if (f->ng > NAMED)
+        buf_printf(b, " and %zu more", f->ng - NAMED);
 }
 
 static void bold(struct view *v, struct buf *b, const char *words)
@@ -53,7 +57,7 @@ static void put_starved(struct view *v, const struct wait_finding *f)
     struct buf b = {0};
     bold(v, &b, writer ? "SUSPECTED  a writer starves: " : "SUSPECTED  starvation: ");
     ids(f, &b);
-    buf_str(&b, " waits for ");
+    buf_str(&b, f->ng == 1 ? " waits for " : " wait for ");
     wait_object_text(w, i->object, &b);
     deadlock_frame(&v->sh, i->place, &b);
     deadlock_wrapped(&v->sh, &b, 0);
@@ -91,8 +95,10 @@ static void put_livelock(struct view *v, const struct wait_finding *f)
                 deadlock_frame(&v->sh, v->sh.w->info[v->l->states->v.v[k].row].place, &b);
         deadlock_wrapped(&v->sh, &b, 2);
     }
-    buf_str(&b, "they ran between all looks, came to no new function, never waited for these locks, and "
-                "none was seen holding both; whether they do anything useful beside is not known");
+    buf_str(
+        &b,
+        "they ran between all looks, came to no new function, never waited for these locks, and "
+        "none was seen holding both; whether they do anything useful beside is not known");
     deadlock_wrapped(&v->sh, &b, 2);
     buf_char(&v->sh.f.b, '\n');
     buf_free(&b);
@@ -118,15 +124,16 @@ static void put_new(struct view *v, const struct wait_finding *f)
 static void put_gone(struct view *v, const struct wait_finding *f)
 {
     static const char *const words[WAIT_FOUND_COUNT] = {
-        "the deadlock of ", "the lock nobody released has been, for ", "no longer starving: ",
-        "no longer starving: ", "no longer a livelock: "};
+        "the deadlock of ", "the lock nobody released has been, for ",
+        "no longer starving: ", "no longer starving: ", "no longer a livelock: "};
     struct buf b = {0};
     bold(v, &b, "OVER  ");
     buf_str(&b, words[f->kind]);
     ids(f, &b);
-    buf_str(&b, f->kind == WAIT_FOUND_CYCLE ? " is gone, which should not be (something released it "
-                                              "that was not seen); it stood for "
-                                            : "; it was so in ");
+    buf_str(&b, f->kind == WAIT_FOUND_CYCLE
+                    ? " is gone, which should not be (something released it "
+                      "that was not seen); it stood for "
+                    : "; it was so in ");
     count_of(&b, f->n, "look", "looks");
     deadlock_wrapped(&v->sh, &b, 0);
     buf_free(&b);

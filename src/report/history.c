@@ -4,10 +4,9 @@
  *     target      name, pid, Go release
  *     situations  [state, way to wait, index of object or -1, place]; 0 is Idle
  *     objects     names of what is waited for
- *     looks       t: ms since 1970; by: goroutines in each state; set: [situation, goids ...], of those
- *                 whose situation changed; gone: goids; holds: [object, goids ...]; found: [kind,
- *                 1 when it begins, goids ...]
- * Numbers of looks before it hold on until they are set anew. */
+ *     looks       t: ms since 1970; by: goroutines in each state; set: [situation, goids ...], of
+ * those whose situation changed; gone: goids; holds: [object, goids ...]; found: [kind, 1 when it
+ * begins, goids ...] Numbers of looks before it hold on until they are set anew. */
 #include "report/history.h"
 
 #include <inttypes.h>

@@ -925,8 +925,8 @@ static void follow_paths(struct ahead *a, const struct ahead_start *s)
 }
 
 /* What goes round in a loop is not followed further: what it does behind the loop, another path
- * shows.  A frame that is never left (a worker's) has no such path, so what it does while it goes round
- * is all there is. */
+ * shows.  A frame that is never left (a worker's) has no such path, so what it does while it goes
+ * round is all there is. */
 struct ahead_result ahead_follow(struct ahead *a, const struct ahead_start *s)
 {
     a->endless = a->dropped = false;

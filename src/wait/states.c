@@ -46,8 +46,7 @@ static void hash_stacks(struct look *k)
     k->stack = mem_alloc((s->stack.n + 1) * sizeof(*k->stack));
     for (size_t i = 0; i < s->stack.n; i++) {
         uint32_t parent = s->stack.parent[i];
-        k->stack[i] =
-            mix(parent == SNAP_NONE ? 1 : k->stack[parent], s->pc.addr[s->stack.pc[i]]);
+        k->stack[i] = mix(parent == SNAP_NONE ? 1 : k->stack[parent], s->pc.addr[s->stack.pc[i]]);
     }
 }
 
@@ -78,9 +77,9 @@ static void find_holders(struct look *k)
 static bool is_waiting(const struct wait_info *i)
 {
     static const bool by_others[WAIT_COUNT] = {
-        [WAIT_RECV] = true,  [WAIT_SEND] = true,      [WAIT_SELECT] = true, [WAIT_NIL] = true,
-        [WAIT_MUTEX] = true, [WAIT_WLOCK] = true,     [WAIT_RLOCK] = true,  [WAIT_GROUP] = true,
-        [WAIT_COND] = true,  [WAIT_ONCE] = true,      [WAIT_SEMA] = true,   [WAIT_COROUTINE] = true,
+        [WAIT_RECV] = true,  [WAIT_SEND] = true,  [WAIT_SELECT] = true, [WAIT_NIL] = true,
+        [WAIT_MUTEX] = true, [WAIT_WLOCK] = true, [WAIT_RLOCK] = true,  [WAIT_GROUP] = true,
+        [WAIT_COND] = true,  [WAIT_ONCE] = true,  [WAIT_SEMA] = true,   [WAIT_COROUTINE] = true,
     };
     return by_others[i->kind] && i->trap != WAIT_TRAP_TIMER && i->trap != WAIT_TRAP_DEADLINE &&
            i->trap != WAIT_TRAP_OUTSIDE;
@@ -130,8 +129,8 @@ static struct wait_life live(const struct look *k, uint32_t g, const struct wait
     const struct wait_info *i = &k->w->info[g];
     bool waits = is_waiting(i);
     uint32_t node = s->goroutine.stack[g];
-    struct wait_life l = before ? *before
-                                : (struct wait_life){.id = s->goroutine.id[g], .first = k->st->look};
+    struct wait_life l =
+        before ? *before : (struct wait_life){.id = s->goroutine.id[g], .first = k->st->look};
     l.row = g;
     l.kind = i->kind;
     l.ran = s->goroutine.ran[g];
@@ -141,10 +140,10 @@ static struct wait_life live(const struct look *k, uint32_t g, const struct wait
     bool same = before && waits && !l.moved && l.what == before->what && l.place == before->place;
     l.same = !waits ? 0 : same ? before->same + 1 : 1;
     l.overtaken = !same ? 0 : before->overtaken + is_overtaken(k, i);
-    l.state = (uint8_t)(waits ? l.same > WAIT_STARVING_AFTER ? WAIT_STATE_STARVING
-                                                             : WAIT_STATE_WAITING
-                        : k->holds[g] ? WAIT_STATE_HOLDING
-                                      : WAIT_STATE_IDLE);
+    l.state =
+        (uint8_t)(waits ? l.same > WAIT_STARVING_AFTER ? WAIT_STATE_STARVING : WAIT_STATE_WAITING
+                  : k->holds[g] ? WAIT_STATE_HOLDING
+                                : WAIT_STATE_IDLE);
     note_place(k, &l, i->place);
     return l;
 }

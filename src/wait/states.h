@@ -6,26 +6,27 @@
  *   - Waiting: blocked until another goroutine does something: a channel, a lock, a WaitGroup, a
  *     Cond, a Once, a semaphore, a coroutine.  Not: sleep, timer, deadline, network, system call, C
  *     code, the collector, which end without another goroutine;
- *   - Starving: Waiting, and the same wait was seen in more than 3 looks in a row, this one counted.
- *     The *same wait*: in the same way, for the same objects, with the same program counters from the
- *     innermost frame to the outermost, and it did not run in between (goroutine.ran);
+ *   - Starving: Waiting, and the same wait was seen in more than 3 looks in a row, this one
+ * counted. The *same wait*: in the same way, for the same objects, with the same program counters
+ * from the innermost frame to the outermost, and it did not run in between (goroutine.ran);
  *   - Holding: not Waiting, and it will release a lock (proved or strong, see wait.h);
  *   - Idle: none of these.
- * A state is what was seen.  A worker that has nothing to do is Starving by this definition; whether
- * something is wrong is told by findings:
+ * A state is what was seen.  A worker that has nothing to do is Starving by this definition;
+ * whether something is wrong is told by findings:
  *   - a circle, or a lock that was left, of a look (stuck.h); it ends when a look does not have it;
- *   - starvation, always suspected: a goroutine is Starving for a Mutex, an RWMutex or a Once, is not
- *     stuck, and in at least 2 of those looks somebody held the lock who had not held it in the look
- *     before.  Between looks more may happen than is seen, but never less;
- *   - a starving writer, always suspected: Starving as the writer that an RWMutex lets wait until the
- *     readers have left, while others wait behind it already.  New readers cannot overtake it (Go lets
- *     them wait), so this is readers that stay;
- *   - livelock, always suspected: a circle of goroutines each of which, in more than 3 looks, held a
- *     lock and was about to take (or try to take) one that the next of them held so.  All the while
+ *   - starvation of a lock, always suspected: a goroutine is Starving for a Mutex, an RWMutex or a
+ *     Once, is not stuck, and in at least 2 of those looks somebody held the lock who had not held
+ * it in the look before.  Between looks more may happen than is seen, but never less;
+ *   - a starving writer, always suspected: Starving as the writer that an RWMutex lets wait until
+ * the readers have left, while others wait behind it already.  New readers cannot overtake it (Go
+ * lets them wait), so this is readers that stay;
+ *   - livelock, always suspected: a circle of goroutines each of which, in more than 3 looks, held
+ * a lock and was about to take (or try to take) one that the next of them held so.  All the while
  *     each ran between looks, was seen in no function of the program that it had not been seen in
- *     before (in the last 3 looks), never waited for the lock it was about to take, and was never seen
- *     holding both.  One that gets its two locks is not in it: that is the progress that is missing.
- * What is not seen: livelocks without locks (a loop over an atomic, over a channel with default).
+ *     before (in the last 3 looks), never waited for the lock it was about to take, and was never
+ * seen holding both.  One that gets its two locks is not in it: that is the progress that is
+ * missing. What is not seen: livelocks without locks (a loop over an atomic, over a channel with
+ * default).
  *
  * Memory: some 100 bytes for each goroutine of the last look; findings and edges have a ceiling.
  * Owner: wait_states_free().  Thread: one. */
@@ -74,17 +75,18 @@ enum wait_finding_kind {
 const char *wait_finding_name(enum wait_finding_kind k); /* deadlock, left-lock, starvation ... */
 
 struct wait_finding {
-    uint8_t kind;        /* enum wait_finding_kind */
-    bool on;             /* in the last look */
-    uint64_t key;        /* what makes it the same in another look */
-    uint32_t first;      /* look that had it first */
-    uint32_t last, n;    /* the last one, and how many */
-    uint32_t at;         /* in the last look: index of the cycle, row of object, row of goroutine */
-    uint32_t looks;      /* starvation: in how many looks it waits; livelock: seen in how many */
-    uint32_t overtaken;  /* starvation */
-    uint64_t *g;         /* goids: of the circle in order, or who waits; owned */
-    taddr *lock;         /* livelock: of each g the lock that it holds; owned */
-    size_t ng;           /* at most WAIT_FINDING_GS */
+    uint8_t kind;       /* enum wait_finding_kind */
+    bool on;            /* in the last look */
+    uint64_t key;       /* what makes it the same in another look */
+    uint32_t first;     /* look that had it first */
+    uint32_t last, n;   /* the last one, and how many */
+    uint32_t at;        /* in the last look: index of the cycle, row of object, row of goroutine */
+    uint32_t told;      /* starvation: the look of which g are */
+    uint32_t looks;     /* starvation: in how many looks it waits; livelock: seen in how many */
+    uint32_t overtaken; /* starvation */
+    uint64_t *g;        /* goids: of the circle in order, or who waits; owned */
+    taddr *lock;        /* livelock: of each g the lock that it holds; owned */
+    size_t ng;          /* at most WAIT_FINDING_GS */
 };
 enum { WAIT_FINDING_GS = 64, WAIT_FINDINGS_MAX = 4096 };
 
@@ -95,7 +97,7 @@ struct wait_order { /* a goroutine held one lock and was about to take another *
 };
 
 struct wait_states {
-    uint32_t look; /* how many there were */
+    uint32_t look;           /* how many there were */
     VEC(struct wait_life) v; /* of the last look, in the order of its table of goroutines */
     uint32_t by_state[WAIT_STATE_COUNT];
     VEC(struct wait_finding) found; /* all there ever were, up to WAIT_FINDINGS_MAX */

@@ -10,7 +10,7 @@ static struct wait_finding *find(struct wait_states *st, enum wait_finding_kind 
 {
     for (size_t i = 0; i < st->found.n; i++) {
         struct wait_finding *f = &st->found.v[i];
-        if (f->kind == kind && f->key == key && (f->on || f->last == st->look - 1)) {
+        if (f->kind == kind && f->key == key && f->last + 1 >= st->look) {
             f->n += f->last != st->look;
             f->last = st->look;
             return f;
@@ -20,11 +20,9 @@ static struct wait_finding *find(struct wait_states *st, enum wait_finding_kind 
         st->full = true;
         return NULL;
     }
-    vec_push(&st->found, ((struct wait_finding){.kind = (uint8_t)kind,
-                                                .key = key,
-                                                .first = st->look,
-                                                .last = st->look,
-                                                .n = 1}));
+    vec_push(&st->found,
+             ((struct wait_finding){
+                 .kind = (uint8_t)kind, .key = key, .first = st->look, .last = st->look, .n = 1}));
     return vec_last(&st->found);
 }
 
@@ -56,8 +54,7 @@ static void take_cycles(struct wait_states *st, const struct wait_graph *w,
         f->at = (uint32_t)i;
         f->ng = 0;
         for (uint32_t k = c->edge; k < c->edge + c->nedges; k++)
-            add_g(f, s->goroutine.id[stuck->edges[k].from],
-                  s->object.addr[stuck->edges[k].object]);
+            add_g(f, s->goroutine.id[stuck->edges[k].from], s->object.addr[stuck->edges[k].object]);
     }
 }
 
@@ -83,6 +80,21 @@ static bool is_writer(const struct snap *s, const struct wait_info *i)
     return i->kind == WAIT_WLOCK && i->n && s->wait.role[i->first] == SNAP_ROLE_WRITER;
 }
 
+/* All who starve for a lock are one finding, told by the one that waits longest. */
+static void add_starved(struct wait_finding *f, const struct wait_life *l, taddr lock,
+                        uint32_t look)
+{
+    bool first = f->told != look;
+    f->told = look;
+    f->ng = first ? 0 : f->ng;
+    add_g(f, l->id, lock);
+    if (!first && l->same <= f->looks)
+        return;
+    f->at = l->row;
+    f->looks = l->same;
+    f->overtaken = l->overtaken;
+}
+
 static void take_starved(struct wait_states *st, const struct wait_graph *w,
                          const struct wait_stuck *stuck)
 {
@@ -98,15 +110,11 @@ static void take_starved(struct wait_states *st, const struct wait_graph *w,
         bool writer = is_writer(s, i) && s->object.waiters[i->object] > 1;
         if (!writer && l->overtaken < OVERTAKEN_LEAST)
             continue;
-        struct wait_finding *f = find(st, writer ? WAIT_FOUND_WRITER : WAIT_FOUND_STARVED,
-                                      hash_u64(l->id) ^ s->object.addr[i->object]);
+        struct wait_finding *f =
+            find(st, writer ? WAIT_FOUND_WRITER : WAIT_FOUND_STARVED, s->object.addr[i->object]);
         if (!f)
             return;
-        f->at = l->row;
-        f->looks = l->same;
-        f->overtaken = l->overtaken;
-        f->ng = 0;
-        add_g(f, l->id, s->object.addr[i->object]);
+        add_starved(f, l, s->object.addr[i->object], st->look);
     }
 }
 
@@ -129,8 +137,7 @@ static void take_livelocks(struct wait_states *st)
     }
 }
 
-void states_find(struct wait_states *st, const struct wait_graph *w,
-                 const struct wait_stuck *stuck)
+void states_find(struct wait_states *st, const struct wait_graph *w, const struct wait_stuck *stuck)
 {
     take_cycles(st, w, stuck);
     take_left(st, w, stuck);

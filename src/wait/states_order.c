@@ -64,9 +64,10 @@ static void add_pairs(struct wait_states *st, const struct snap *s, size_t first
             uint32_t row = map_get_or_put(at, key_of(id, s->owner.addr[h], taken),
                                           (uint32_t)st->order.n, &added);
             if (added)
-                vec_push(&st->order,
-                         ((struct wait_order){
-                             .g = id, .held = s->owner.addr[h], .taken = taken, .first = st->look}));
+                vec_push(
+                    &st->order,
+                    ((struct wait_order){
+                        .g = id, .held = s->owner.addr[h], .taken = taken, .first = st->look}));
             st->order.v[row].last = st->look;
             st->order.v[row].looks++;
         }

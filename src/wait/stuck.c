@@ -42,8 +42,9 @@ static bool waits_alone(const struct search *q, uint32_t g)
            i->kind == WAIT_ONCE || i->kind == WAIT_GROUP;
 }
 
-/* Whether an act ends the wait of a goroutine.  The writer whom an RWMutex lets wait for readers has
- * shut out everybody else already: it needs these readers, and will unlock what it will have. */
+/* Whether an act ends the wait of a goroutine.  The writer whom an RWMutex lets wait for readers
+ * has shut out everybody else already: it needs these readers, and will unlock what it will have.
+ */
 static bool ends(const struct search *q, uint32_t g, uint8_t act)
 {
     const struct wait_info *i = &q->w->info[g];

@@ -22,8 +22,8 @@ struct watch {
     struct cli_storm storm;
     struct cli_pace pace;
     int64_t every_ns;
-    int64_t shown_ns;                                  /* when something was last drawn */
-    int64_t status_cost_ns;                            /* how long the last count of states took */
+    int64_t shown_ns;       /* when something was last drawn */
+    int64_t status_cost_ns; /* how long the last count of states took */
     unsigned errors, storms;
     bool ended;
 };

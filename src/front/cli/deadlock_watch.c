@@ -12,8 +12,9 @@
 #include "report/history.h"
 
 enum {
-    ERRORS_MAX = 5,    /* looks in a row that fail before we give up */
-    ALL_LOCKS = 20000, /* up to so many goroutines, locks nobody waits for are told, too: livelock */
+    ERRORS_MAX = 5, /* looks in a row that fail before we give up */
+    ALL_LOCKS =
+        20000, /* up to so many goroutines, locks nobody waits for are told, too: livelock */
 };
 
 struct session {
