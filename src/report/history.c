@@ -4,9 +4,11 @@
  *     target      name, pid, Go release
  *     situations  [state, way to wait, index of object or -1, place]; 0 is Idle
  *     objects     names of what is waited for
- *     looks       t: ms since 1970; by: goroutines in each state; set: [situation, goids ...], of
- * those whose situation changed; gone: goids; holds: [object, goids ...]; found: [kind, 1 when it
- * begins, goids ...] Numbers of looks before it hold on until they are set anew. */
+ *     looks       t: ms since 1970; by: goroutines in each state; set: [situation, goids ...];
+ *                 gone: goids; holds: [object, goid]; tries: the same, of a livelock; found: [kind,
+ *                 1 when it begins, goids ...]
+ *
+ * A goroutine that set and gone do not name is in the situation of the look before. */
 #include "report/history.h"
 
 #include <inttypes.h>
@@ -83,19 +85,26 @@ static uint32_t number_of(struct intern *ids, struct buf *list, const char *key,
     return id - 1;
 }
 
-static uint32_t object_number(struct report_history *h, const struct wait_graph *w, uint32_t row)
+static uint32_t object_called(struct report_history *h, taddr addr, const char *name)
 {
-    struct buf name = {0}, quoted = {0}, key = {0};
+    struct buf quoted = {0}, key = {0};
     struct json j;
-    wait_object_text(w, row, &name);
     begin(&j, &quoted);
-    json_str(&j, buf_text(&name));
+    json_str(&j, name);
     end(&j);
-    buf_printf(&key, "%" PRIx64, w->s->object.addr[row]);
+    buf_printf(&key, "%" PRIx64, addr);
     uint32_t n = number_of(&h->object_ids, &h->objects, buf_text(&key), buf_text(&quoted));
-    buf_free(&name);
     buf_free(&quoted);
     buf_free(&key);
+    return n;
+}
+
+static uint32_t object_number(struct report_history *h, const struct wait_graph *w, uint32_t row)
+{
+    struct buf name = {0};
+    wait_object_text(w, row, &name);
+    uint32_t n = object_called(h, w->s->object.addr[row], buf_text(&name));
+    buf_free(&name);
     return n;
 }
 
@@ -209,7 +218,33 @@ static void put_goroutines(struct report_history *h, struct json *j, const struc
     snap_codes_free(&codes);
 }
 
-static void put_holds(struct report_history *h, struct json *j, const struct wait_graph *w)
+static void put_pair(struct json *j, uint32_t object, uint64_t goroutine)
+{
+    json_begin(j, '[');
+    json_u64(j, object);
+    json_u64(j, goroutine);
+    json_end(j, ']');
+}
+
+/* What each of a livelock holds, or (next) is about to take: nobody waits for it, so it has no
+ * name. */
+static void put_livelocks(struct report_history *h, struct json *j, const struct wait_states *st,
+                          size_t next)
+{
+    for (size_t i = 0; i < st->found.n; i++) {
+        const struct wait_finding *f = &st->found.v[i];
+        for (size_t k = 0; f->on && f->kind == WAIT_FOUND_LIVELOCK && k < f->ng; k++) {
+            struct buf name = {0};
+            taddr lock = f->lock[(k + next) % f->ng];
+            buf_printf(&name, "lock at 0x%" PRIx64, lock);
+            put_pair(j, object_called(h, lock, buf_text(&name)), f->g[k]);
+            buf_free(&name);
+        }
+    }
+}
+
+static void put_holds(struct report_history *h, struct json *j, const struct wait_graph *w,
+                      const struct wait_states *st)
 {
     json_key(j, "holds");
     json_begin(j, '[');
@@ -219,11 +254,13 @@ static void put_holds(struct report_history *h, struct json *j, const struct wai
             (o->act != SNAP_ACT_UNLOCK && o->act != SNAP_ACT_RUNLOCK &&
              o->act != SNAP_ACT_LOCK_AGAIN && o->act != SNAP_ACT_DONE))
             continue;
-        json_begin(j, '[');
-        json_u64(j, object_number(h, w, o->object));
-        json_u64(j, w->s->goroutine.id[o->goroutine]);
-        json_end(j, ']');
+        put_pair(j, object_number(h, w, o->object), w->s->goroutine.id[o->goroutine]);
     }
+    put_livelocks(h, j, st, 0);
+    json_end(j, ']');
+    json_key(j, "tries");
+    json_begin(j, '[');
+    put_livelocks(h, j, st, 1);
     json_end(j, ']');
 }
 
@@ -279,7 +316,7 @@ void report_history_add(struct report_history *h, const struct report_deadlock_l
         json_u64(&j, st->by_state[i]);
     json_end(&j, ']');
     put_goroutines(h, &j, look->now.graph, st);
-    put_holds(h, &j, look->now.graph);
+    put_holds(h, &j, look->now.graph, st);
     put_found(&j, st);
     json_end(&j, '}');
     end(&j);

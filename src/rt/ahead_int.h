@@ -273,6 +273,7 @@ struct ahead_tally {
     bool here;           /* on some path it is not a new goroutine that does it */
     uint32_t all, sober; /* paths on which a release comes first: ended ones, those not astray */
     taddr pc;
+    bool apart; /* of a deferred call that the body does not show: it comes from a record */
 };
 
 struct ahead_result {

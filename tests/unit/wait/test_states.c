@@ -187,6 +187,7 @@ static void test_starvation_while_others_get_it(void **state)
     assert_int_equal(f->g[0], 1);
     assert_int_equal(f->looks, 4);
     assert_int_equal(f->overtaken, 3);
+    assert_int_equal(w.st.found.n, 1);
     look_at_queue(&w, 1); /* it has it now */
     assert_null(found(&w, WAIT_FOUND_STARVED));
     wait_states_free(&w.st);
