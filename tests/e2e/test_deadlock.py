@@ -64,7 +64,7 @@ def test_circles_are_what_the_program_says(gospect, go_build, run_go, release, m
     assert (again["cycles"], again["left"], again["stuck"]) == (found["cycles"], found["left"], found["stuck"])
 
 
-@pytest.mark.modes(*MODES)
+@pytest.mark.modes("default", "stripped")
 def test_locks_that_were_left(gospect, go_build, run_go, release, mode):
     target = run_go(go_build(release, mode, "deadlocks"), "left", "quiet")
     if mode == "default":  # main has written READY, and goes on to a system call
@@ -81,6 +81,7 @@ def test_locks_that_were_left(gospect, go_build, run_go, release, mode):
         assert doubt == "inferred", found["may_release"]
 
 
+@pytest.mark.releases("1.18", "1.27")
 def test_who_may_release_a_lock_is_named(gospect, go_build, run_go, release):
     """main calls through a map of functions, so nobody can say what it will do."""
     target = run_go(go_build(release, "default", "deadlocks"), "left")
@@ -180,6 +181,7 @@ def test_livelock_is_suspected(watch, standstill):
     assert view.end() == 0  # suspected: no finding that a script should stop for
 
 
+@pytest.mark.releases("1.18", "1.27")
 def test_a_writer_starves_behind_a_reader_that_stays(watch, gospect, standstill):
     reader, writer = (int(word) for word in standstill.ask("writer").split())
     assert not look(gospect, standstill.pid)["cycles"]
@@ -191,6 +193,7 @@ def test_a_writer_starves_behind_a_reader_that_stays(watch, gospect, standstill)
     assert view.end() == 0
 
 
+@pytest.mark.releases("1.18", "1.27")
 def test_starvation_counts_who_came_first(watch, standstill):
     waiter = int(standstill.ask("starve"))
     view = watch(standstill.pid)
