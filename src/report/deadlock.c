@@ -5,17 +5,9 @@
 #include <inttypes.h>
 
 #include "base/text.h"
-#include "report/report_int.h"
+#include "report/deadlock_int.h"
 
-struct show {
-    const struct report_deadlock *r;
-    const struct wait_graph *w;
-    const struct snap *s;
-    struct snap_codes codes;
-    struct flow f;
-};
-
-static void wrapped(struct show *sh, struct buf *text, size_t indent)
+void deadlock_wrapped(struct deadlock_show *sh, struct buf *text, size_t indent)
 {
     size_t width = sh->f.style->width ? sh->f.style->width : SIZE_MAX;
     buf_repeat(&sh->f.b, ' ', indent);
@@ -25,7 +17,7 @@ static void wrapped(struct show *sh, struct buf *text, size_t indent)
     flow(&sh->f);
 }
 
-static void frame_words(struct show *sh, uint32_t frame, struct buf *b)
+void deadlock_frame(struct deadlock_show *sh, uint32_t frame, struct buf *b)
 {
     struct buf name = {0};
     if (frame == SNAP_NONE)
@@ -43,7 +35,7 @@ static void frame_words(struct show *sh, uint32_t frame, struct buf *b)
     buf_free(&name);
 }
 
-static void place_of_pc(struct show *sh, uint32_t pc, struct buf *b)
+static void place_of_pc(struct deadlock_show *sh, uint32_t pc, struct buf *b)
 {
     if (pc == SNAP_NONE || !sh->s->pc.frames[pc])
         return;
@@ -63,7 +55,7 @@ static const char *class_words(enum wait_cycle_class c)
     return words[c];
 }
 
-static void title(struct show *sh, const struct wait_cycle *c)
+static void title(struct deadlock_show *sh, const struct wait_cycle *c)
 {
     static const char *const sure[] = {"SUSPECTED", "INFERRED", "INFERRED"};
     struct buf b = {0};
@@ -77,7 +69,7 @@ static void title(struct show *sh, const struct wait_cycle *c)
         count_of(&b, c->behind, "more goroutine is", "more goroutines are");
         buf_str(&b, " stuck behind");
     }
-    wrapped(sh, &b, 0);
+    deadlock_wrapped(sh, &b, 0);
     buf_free(&b);
 }
 
@@ -89,18 +81,18 @@ static bool came_first(const struct wait_graph *w, const struct wait_edge *e)
             w->info[e->to].object == e->object && w->info[e->from].kind == WAIT_RLOCK);
 }
 
-static void put_edge(struct show *sh, const struct wait_edge *e)
+static void put_edge(struct deadlock_show *sh, const struct wait_edge *e)
 {
     const struct snap *s = sh->s;
     struct buf b = {0};
     buf_printf(&b, "goroutine %" PRIu64 " waits for ", s->goroutine.id[e->from]);
     wait_object_text(sh->w, e->object, &b);
-    frame_words(sh, sh->w->info[e->from].place, &b);
+    deadlock_frame(sh, sh->w->info[e->from].place, &b);
     if (snap_wait_ns(s, e->from) >= 0) {
         buf_str(&b, ", for at least ");
         text_ns(&b, snap_wait_ns(s, e->from));
     }
-    wrapped(sh, &b, 2);
+    deadlock_wrapped(sh, &b, 2);
     if (came_first(sh->w, e)) {
         buf_printf(&b, "a writer came first: goroutine %" PRIu64, s->goroutine.id[e->to]);
     } else {
@@ -116,11 +108,11 @@ static void put_edge(struct show *sh, const struct wait_edge *e)
                    h->how < SNAP_HOW_COUNT ? snap_how_name((enum snap_how)h->how)
                                            : "it was handed over");
     }
-    wrapped(sh, &b, 4);
+    deadlock_wrapped(sh, &b, 4);
     buf_free(&b);
 }
 
-static void put_cycle(struct show *sh, const struct wait_cycle *c)
+void deadlock_put_cycle(struct deadlock_show *sh, const struct wait_cycle *c)
 {
     title(sh, c);
     for (uint32_t i = 0; i < c->nedges; i++)
@@ -130,7 +122,7 @@ static void put_cycle(struct show *sh, const struct wait_cycle *c)
 
 /* ---- locks that were left ---- */
 
-static void put_left(struct show *sh, uint32_t object)
+void deadlock_put_left(struct deadlock_show *sh, uint32_t object)
 {
     struct buf b = {0};
     buf_str(&b, look(sh->f.style, LOOK_BOLD));
@@ -140,19 +132,19 @@ static void put_left(struct show *sh, uint32_t object)
     buf_str(&b, look(sh->f.style, LOOK_PLAIN));
     buf_str(&b, ": ");
     count_of(&b, sh->s->object.waiters[object], "goroutine waits", "goroutines wait");
-    wrapped(sh, &b, 0);
+    deadlock_wrapped(sh, &b, 0);
     wait_state_text(sh->w, object, &b);
     if (b.n)
         buf_str(&b, "; ");
     buf_str(&b, "the code ahead of every goroutine was followed, and none does it: who should have "
                 "has ended");
-    wrapped(sh, &b, 2);
+    deadlock_wrapped(sh, &b, 2);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);
 }
 
 /* "goroutines 1, 7, 9 and 12 more" */
-static void goroutine_list(struct show *sh, const uint32_t *rows, size_t n, struct buf *b)
+static void goroutine_list(struct deadlock_show *sh, const uint32_t *rows, size_t n, struct buf *b)
 {
     enum { NAMED = 6 };
     size_t named = n > NAMED ? NAMED - 1 : n;
@@ -167,7 +159,7 @@ static void goroutine_list(struct show *sh, const uint32_t *rows, size_t n, stru
         buf_printf(b, " and %zu more", n - named);
 }
 
-static void put_suspect(struct show *sh, uint32_t object)
+static void put_suspect(struct deadlock_show *sh, uint32_t object)
 {
     const struct wait_stuck *k = sh->r->stuck;
     struct buf b = {0};
@@ -179,7 +171,7 @@ static void put_suspect(struct show *sh, uint32_t object)
     buf_str(&b, look(sh->f.style, LOOK_PLAIN));
     buf_str(&b, ": ");
     count_of(&b, sh->s->object.waiters[object], "goroutine waits", "goroutines wait");
-    wrapped(sh, &b, 0);
+    deadlock_wrapped(sh, &b, 0);
     wait_state_text(sh->w, object, &b);
     buf_str(&b, b.n ? "; n" : "n");
     buf_str(&b, "o code that could be followed releases it");
@@ -190,14 +182,14 @@ static void put_suspect(struct show *sh, uint32_t object)
     }
     if (k->timers)
         buf_str(&b, k->nmaybe ? ", or what a timer calls" : "; a timer may call what does");
-    wrapped(sh, &b, 2);
+    deadlock_wrapped(sh, &b, 2);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);
 }
 
 /* ---- the whole ---- */
 
-static void headline(struct show *sh)
+static void headline(struct deadlock_show *sh)
 {
     const struct wait_stuck *k = sh->r->stuck;
     struct buf left = {0}, right = {0};
@@ -221,24 +213,24 @@ static void headline(struct show *sh)
     buf_free(&right);
 }
 
-static void put_end(struct show *sh)
+static void put_end(struct deadlock_show *sh)
 {
     struct buf line = {0};
     if (!sh->r->stuck->looked) {
         buf_str(&line,
                 "this evidence does not say who holds what, without which no deadlock is seen: a "
                 "snapshot has it with --waits");
-        wrapped(sh, &line, 0);
+        deadlock_wrapped(sh, &line, 0);
     } else if (sh->r->stuck->unfollowed) {
         count_of(&line, sh->r->stuck->unfollowed, "goroutine", "goroutines");
         buf_str(&line,
                 " may do more than could be told from the code ahead: what they would release "
                 "is not counted as left");
-        wrapped(sh, &line, 0);
+        deadlock_wrapped(sh, &line, 0);
     }
     missing_text(&sh->f.b, sh->s, sh->f.style);
     cost_line(&line, sh->s, sh->r->wall_ns);
-    wrapped(sh, &line, 0);
+    deadlock_wrapped(sh, &line, 0);
     buf_free(&line);
 }
 
@@ -247,7 +239,7 @@ static size_t at_most(const struct report_deadlock *r, size_t n)
     return r->limit && r->limit < n ? r->limit : n;
 }
 
-static void put_more(struct show *sh, size_t left_out, const char *one, const char *many)
+static void put_more(struct deadlock_show *sh, size_t left_out, const char *one, const char *many)
 {
     if (!left_out)
         return;
@@ -259,16 +251,17 @@ struct err *report_deadlock_text(const struct report_deadlock *r, const struct r
                                  struct report_sink out)
 {
     const struct wait_stuck *k = r->stuck;
-    struct show sh = {.r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
+    struct deadlock_show sh = {
+        .r = r, .w = r->graph, .s = r->graph->s, .f = {.style = style, .sink = out}};
     size_t cycles = at_most(r, k->ncycles), left = at_most(r, k->nleft);
     size_t suspects = at_most(r, k->nsuspects);
     snap_codes_init(&sh.codes, sh.s);
     headline(&sh);
     for (size_t i = 0; i < cycles && !sh.f.err; i++)
-        put_cycle(&sh, &k->cycles[i]);
+        deadlock_put_cycle(&sh, &k->cycles[i]);
     put_more(&sh, k->ncycles - cycles, "more deadlock", "more deadlocks");
     for (size_t i = 0; i < left && !sh.f.err; i++)
-        put_left(&sh, k->left[i]);
+        deadlock_put_left(&sh, k->left[i]);
     put_more(&sh, k->nleft - left, "more lock", "more locks");
     for (size_t i = 0; i < suspects && !sh.f.err; i++)
         put_suspect(&sh, k->suspects[i]);
@@ -280,7 +273,7 @@ struct err *report_deadlock_text(const struct report_deadlock *r, const struct r
 
 /* ---- JSON ---- */
 
-static void object_json(struct json *j, const struct wait_graph *w, uint32_t object)
+void deadlock_object(struct json *j, const struct wait_graph *w, uint32_t object)
 {
     const struct snap *s = w->s;
     const char *type = snap_str(s, s->object.type[object]);
@@ -299,7 +292,7 @@ static void edge_json(struct json *j, const struct wait_graph *w, const struct w
     json_ku64(j, "from", w->s->goroutine.id[e->from]);
     json_ku64(j, "to", w->s->goroutine.id[e->to]);
     json_key(j, "object");
-    object_json(j, w, e->object);
+    deadlock_object(j, w, e->object);
     json_kstr(j, "evidence",
               wait_evidence_name(h ? (enum wait_evidence)h->evidence : WAIT_EV_PROVED));
     json_kstr(j, "act", h ? snap_act_name((enum snap_act)h->act) : "came first");
@@ -332,7 +325,7 @@ static void left_json(struct json *j, const struct wait_graph *w, uint32_t objec
     json_begin(j, '{');
     json_kstr(j, "evidence", evidence);
     json_key(j, "object");
-    object_json(j, w, object);
+    deadlock_object(j, w, object);
     json_key(j, "goroutines");
     json_begin(j, '[');
     for (uint32_t g = 0; g < w->s->goroutine.n; g++)
@@ -340,6 +333,31 @@ static void left_json(struct json *j, const struct wait_graph *w, uint32_t objec
             json_u64(j, w->s->goroutine.id[g]);
     json_end(j, ']');
     json_end(j, '}');
+}
+
+void deadlock_members(struct json *j, const struct report_deadlock *r)
+{
+    json_ku64(j, "stuck", r->stuck->n);
+    json_kbool(j, "owners_known", r->stuck->looked);
+    json_ku64(j, "unfollowed", r->stuck->unfollowed);
+    json_key(j, "cycles");
+    json_begin(j, '[');
+    for (size_t i = 0; i < r->stuck->ncycles; i++)
+        cycle_json(j, r, &r->stuck->cycles[i]);
+    json_end(j, ']');
+    json_key(j, "left");
+    json_begin(j, '[');
+    for (size_t i = 0; i < r->stuck->nleft; i++)
+        left_json(j, r->graph, r->stuck->left[i], "inferred");
+    for (size_t i = 0; i < r->stuck->nsuspects; i++)
+        left_json(j, r->graph, r->stuck->suspects[i], "suspected");
+    json_end(j, ']');
+    json_key(j, "may_release");
+    json_begin(j, '[');
+    for (size_t i = 0; i < r->stuck->nmaybe; i++)
+        json_u64(j, r->graph->s->goroutine.id[r->stuck->maybe[i]]);
+    json_end(j, ']');
+    json_kbool(j, "timers_may_release", r->stuck->timers);
 }
 
 struct err *report_deadlock_json(const struct report_deadlock *r, struct report_sink out)
@@ -352,27 +370,7 @@ struct err *report_deadlock_json(const struct report_deadlock *r, struct report_
     target_json(&j, s);
     capture_json(&j, s);
     json_ki64(&j, "wall_ns", r->wall_ns);
-    json_ku64(&j, "stuck", r->stuck->n);
-    json_kbool(&j, "owners_known", r->stuck->looked);
-    json_ku64(&j, "unfollowed", r->stuck->unfollowed);
-    json_key(&j, "cycles");
-    json_begin(&j, '[');
-    for (size_t i = 0; i < r->stuck->ncycles; i++)
-        cycle_json(&j, r, &r->stuck->cycles[i]);
-    json_end(&j, ']');
-    json_key(&j, "left");
-    json_begin(&j, '[');
-    for (size_t i = 0; i < r->stuck->nleft; i++)
-        left_json(&j, r->graph, r->stuck->left[i], "inferred");
-    for (size_t i = 0; i < r->stuck->nsuspects; i++)
-        left_json(&j, r->graph, r->stuck->suspects[i], "suspected");
-    json_end(&j, ']');
-    json_key(&j, "may_release");
-    json_begin(&j, '[');
-    for (size_t i = 0; i < r->stuck->nmaybe; i++)
-        json_u64(&j, s->goroutine.id[r->stuck->maybe[i]]);
-    json_end(&j, ']');
-    json_kbool(&j, "timers_may_release", r->stuck->timers);
+    deadlock_members(&j, r);
     json_key(&j, "missing");
     missing_json(&j, s);
     json_end(&j, '}');

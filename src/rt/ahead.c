@@ -279,9 +279,12 @@ static void follow_defers(struct ahead *a, const struct goroutine *g, struct ahe
                       : 0;
     for (size_t i = 0; i < n; i++)
         follow_defer(a, g, open[i], &f->defers);
+    size_t open_end = a->tallies.n;
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i].sp == f->sp)
             follow_defer(a, g, p->v[i].fn, &f->defers);
+    for (size_t i = open_end; i < a->tallies.n; i++)
+        a->tallies.v[i].apart = true;
 }
 
 /* A panic passes through frames until one of which a deferred call recovers: that one returns, and

@@ -894,15 +894,18 @@ static void prepare(struct ahead *a, const struct ahead_start *s)
     a->r = (struct ahead_result){.first = a->tallies.n};
 }
 
-struct ahead_result ahead_follow(struct ahead *a, const struct ahead_start *s)
+static void follow_paths(struct ahead *a, const struct ahead_start *s)
 {
     prepare(a, s);
     if (a->p.fn == SNAP_NONE || (s->interrupted && a->p.calls[0].fn == SNAP_NONE)) {
         a->r.cut = 1;
-        return a->r;
+        return;
     }
     for (;;) {
         enum step end = follow_path(a);
+        a->dropped |= end == STEP_DROPPED && a->p.nevents;
+        if (end == STEP_DROPPED && a->endless && a->p.nevents)
+            end = STEP_ENDED;
         if (end == STEP_ENDED || end == STEP_CUT)
             end_path(a, end == STEP_ENDED);
         if (a->cut_all || a->steps >= AHEAD_STEPS || !a->left) {
@@ -919,5 +922,19 @@ struct ahead_result ahead_follow(struct ahead *a, const struct ahead_start *s)
     ahead_rollback(&a->mem, 0);
     a->total_steps += a->steps;
     a->r.n = a->tallies.n - a->r.first;
+}
+
+/* What goes round in a loop is not followed further: what it does behind the loop, another path
+ * shows.  A frame that is never left (a worker's) has no such path, so what it does while it goes
+ * round is all there is. */
+struct ahead_result ahead_follow(struct ahead *a, const struct ahead_start *s)
+{
+    a->endless = a->dropped = false;
+    follow_paths(a, s);
+    if (a->dropped && !a->r.ended && !a->r.cut) {
+        a->tallies.n = a->r.first;
+        a->endless = true;
+        follow_paths(a, s);
+    }
     return a->r;
 }

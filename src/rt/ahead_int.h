@@ -273,6 +273,7 @@ struct ahead_tally {
     bool here;           /* on some path it is not a new goroutine that does it */
     uint32_t all, sober; /* paths on which a release comes first: ended ones, those not astray */
     taddr pc;
+    bool apart; /* of a deferred call that the body does not show: it comes from a record */
 };
 
 struct ahead_result {
@@ -317,6 +318,8 @@ struct ahead {
     taddr next_new;
     taddr end;
     bool cut_all;
+    bool endless; /* no path leaves the frame: one that goes round is as long as they get */
+    bool dropped; /* a path that went round had events */
     struct ahead_result r;
     VEC(struct ahead_tally) tallies;
     uint64_t total_steps;

@@ -74,7 +74,7 @@ static bool judge_lock(const struct ahead *a, const struct ahead_goroutine *g, t
         bool pending = d && d->first & BIT(AHEAD_UNLOCK), mixed = b && b->first & TAKES;
         if (!(b ? b->first & BIT(AHEAD_UNLOCK) : pending))
             return false;
-        have += 1 + (b && b->twice);
+        have += 1 + (b && (b->twice || (pending && d->apart)));
         if (have < need)
             continue;
         c->frame = f->number;

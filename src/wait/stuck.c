@@ -42,13 +42,18 @@ static bool waits_alone(const struct search *q, uint32_t g)
            i->kind == WAIT_ONCE || i->kind == WAIT_GROUP;
 }
 
-/* Whether an act ends a wait of that kind. */
-static bool ends(uint8_t kind, uint8_t act)
+/* Whether an act ends the wait of a goroutine.  The writer whom an RWMutex lets wait for readers
+ * has shut out everybody else already: it needs these readers, and will unlock what it will have.
+ */
+static bool ends(const struct search *q, uint32_t g, uint8_t act)
 {
+    const struct wait_info *i = &q->w->info[g];
+    uint8_t kind = i->kind;
     switch (act) {
     case SNAP_ACT_UNLOCK:
     case SNAP_ACT_LOCK_AGAIN:
-        return kind != WAIT_GROUP;
+        return kind != WAIT_GROUP &&
+               !(kind == WAIT_WLOCK && q->s->wait.role[i->first] == SNAP_ROLE_WRITER);
     case SNAP_ACT_RUNLOCK:
         return kind == WAIT_WLOCK;
     case SNAP_ACT_DONE:
@@ -96,13 +101,6 @@ static bool is_taken(const struct search *q, uint32_t g)
     return s->lock.flags[lock] & (SNAP_LOCK_HELD | SNAP_LOCK_WRITER) || s->lock.leaving[lock] > 0;
 }
 
-/* A writer that waits for readers has kept other writers out already: what it will unlock is what
- * it waits for. */
-static bool is_own_later(const struct search *q, uint32_t g, const struct wait_holder *h)
-{
-    return h->goroutine == g && q->w->info[g].kind == WAIT_WLOCK && h->act == SNAP_ACT_UNLOCK;
-}
-
 /* Why g cannot go on as things stand; sets the edge to whom it waits for. */
 static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait_edge *ret)
 {
@@ -111,7 +109,7 @@ static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait
     *ret = (struct wait_edge){.from = g, .to = SNAP_NONE, .object = i->object, .holder = SNAP_NONE};
     for (size_t k = first; k < first + n; k++) {
         const struct wait_holder *h = &q->w->holders[k];
-        if (!ends(i->kind, h->act) || is_own_later(q, g, h))
+        if (!ends(q, g, h->act))
             continue;
         bool sure = h->evidence >= WAIT_EV_STRONG;
         known++;
@@ -311,7 +309,7 @@ static bool is_known(const struct search *q, uint32_t g)
     const struct wait_info *i = &q->w->info[g];
     size_t first, n = wait_holders_of(q->w, i->object, &first);
     for (size_t k = first; k < first + n; k++)
-        if (ends(i->kind, q->w->holders[k].act))
+        if (ends(q, g, q->w->holders[k].act))
             return true;
     for (uint32_t k = q->wait_first[i->object]; k < q->wait_first[i->object + 1]; k++)
         if (i->kind == WAIT_RLOCK && q->w->info[q->waiters[k]].kind == WAIT_WLOCK)

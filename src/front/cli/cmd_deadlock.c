@@ -1,10 +1,8 @@
 /* cmd_deadlock.c - gospect deadlock: who waits for each other, and locks that nobody releases. Exit
  * code 1 when there is one. */
 #include "base/clock.h"
-#include "front/cli/subject.h"
+#include "front/cli/deadlock_watch.h"
 #include "report/deadlock.h"
-
-enum { LIMIT_DEFAULT = 10 };
 
 struct visit {
     struct snap *snap;
@@ -40,7 +38,7 @@ static struct err *say(struct cli *c, const struct report_deadlock *r)
     return c->json ? report_deadlock_json(r, out) : report_deadlock_text(r, &style, out);
 }
 
-struct err *run_deadlock(struct cli *c, int *ret_code)
+static struct err *look_once(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
     struct visit v = {0};
@@ -53,10 +51,8 @@ struct err *run_deadlock(struct cli *c, int *ret_code)
         struct report_deadlock r = {.graph = v.graph,
                                     .stuck = &v.stuck,
                                     .target = buf_text(&v.word),
-                                    .limit = LIMIT_DEFAULT,
+                                    .limit = cli_deadlock_limit(c),
                                     .wall_ns = clock_mono_ns() - began};
-        if (c->args.opt[OPT_leaks_limit].given)
-            r.limit = (size_t)cli_num(&c->args, OPT_leaks_limit);
         e = say(c, &r);
         if (v.stuck.ncycles || v.stuck.nleft)
             *ret_code = CLI_FINDINGS;
@@ -66,4 +62,22 @@ struct err *run_deadlock(struct cli *c, int *ret_code)
     snap_free(v.snap);
     buf_free(&v.word);
     return e;
+}
+
+/* What has a meaning with --watch only. */
+static struct err *check(const struct cli *c)
+{
+    static const enum cli_opt_id needs_watch[] = {OPT_deadlock_interval, OPT_deadlock_for,
+                                                  OPT_history};
+    for (size_t i = 0; i < ARRAY_LEN(needs_watch); i++)
+        if (c->args.opt[needs_watch[i]].given && !cli_flag(&c->args, OPT_deadlock_watch))
+            return err_new(ERR_USAGE, "--%s needs --watch", cli_opts[needs_watch[i]].name);
+    return NULL;
+}
+
+struct err *run_deadlock(struct cli *c, int *ret_code)
+{
+    TRY(check(c));
+    return cli_flag(&c->args, OPT_deadlock_watch) ? cli_deadlock_watch(c, ret_code)
+                                                  : look_once(c, ret_code);
 }

@@ -4,13 +4,12 @@
  * picture (terminal), a line, or a line of JSON is written; events are written when they happen. On
  * a terminal the picture stays below the events: it is erased before something is said and drawn
  * again after. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "front/cli/outfile.h"
+#include "front/cli/pace.h"
 #include "front/cli/subject.h"
 #include "front/cli/watch.h"
 
@@ -21,25 +20,19 @@ struct watch {
     struct cli_subject *subject;
     struct cli_watch_view view;
     struct cli_storm storm;
-    int64_t interval_ns, every_ns, began_ns, until_ns; /* until 0: no end */
-    int64_t shown_ns;                                  /* when something was last drawn */
-    int64_t status_cost_ns;                            /* how long the last count of states took */
+    struct cli_pace pace;
+    int64_t every_ns;
+    int64_t shown_ns;       /* when something was last drawn */
+    int64_t status_cost_ns; /* how long the last count of states took */
     unsigned errors, storms;
     bool ended;
 };
-
-static void sleep_until(int64_t mono_ns)
-{
-    struct timespec ts = {mono_ns / NSEC_PER_SEC, mono_ns % NSEC_PER_SEC};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR && !cli_signal())
-        ;
-}
 
 /* States need a look at every goroutine: only for what is shown, and not so often that we become a
  * load on a process with a million of them. */
 static bool want_states(const struct watch *w, int64_t now)
 {
-    return now - w->shown_ns + w->interval_ns / 2 >= w->every_ns &&
+    return now - w->shown_ns + w->pace.interval_ns / 2 >= w->every_ns &&
            w->status_cost_ns * 4 < w->every_ns;
 }
 
@@ -129,7 +122,7 @@ static struct err *step(struct watch *w)
         TRY(on_event(w, kind, &p));
     cli_watch_sample(&w->view, &p, &w->storm);
     int64_t now = clock_mono_ns();
-    if (w->shown_ns && now - w->shown_ns + w->interval_ns / 2 < w->every_ns)
+    if (w->shown_ns && now - w->shown_ns + w->pace.interval_ns / 2 < w->every_ns)
         return NULL;
     w->shown_ns = now;
     return cli_watch_show(&w->view, &p, &w->storm);
@@ -138,21 +131,15 @@ static struct err *step(struct watch *w)
 static bool go_on(const struct watch *w)
 {
     bool once = cli_flag(&w->cli->args, OPT_once) && w->storms;
-    return !w->ended && !once && !cli_signal() && !(w->until_ns && clock_mono_ns() >= w->until_ns);
+    return !w->ended && !once && !cli_pace_over(&w->pace);
 }
 
 static struct err *loop(struct watch *w)
 {
-    for (int64_t next = clock_mono_ns(); go_on(w);) {
+    while (go_on(w)) {
         TRY(step(w));
-        next += w->interval_ns;
-        int64_t now = clock_mono_ns();
-        if (next < now) /* a look took longer than the interval: no hurry afterwards */
-            next = now;
-        if (w->until_ns && next > w->until_ns)
-            next = w->until_ns;
         if (go_on(w))
-            sleep_until(next);
+            cli_pace_wait(&w->pace);
     }
     return NULL;
 }
@@ -160,11 +147,9 @@ static struct err *loop(struct watch *w)
 static void set_up(struct watch *w, struct cli *c)
 {
     const struct cli_args *a = &c->args;
-    w->interval_ns = cli_num(a, OPT_interval);
     w->every_ns = cli_num(a, OPT_every);
-    w->began_ns = clock_mono_ns();
-    if (a->opt[OPT_watch_for].given)
-        w->until_ns = w->began_ns + cli_num(a, OPT_watch_for);
+    cli_pace_begin(&w->pace, cli_num(a, OPT_interval),
+                   a->opt[OPT_watch_for].given ? cli_num(a, OPT_watch_for) : 0);
     w->storm.threshold = (uint32_t)cli_num(a, OPT_threshold);
     w->storm.growth_limit = (double)cli_num(a, OPT_growth);
     c->out.page = false;

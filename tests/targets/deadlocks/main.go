@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"targets/lib"
@@ -119,6 +120,19 @@ func healthy() {
 	start(func() { piped.Lock(); defer piped.Unlock(); r.Read(make([]byte, 1)) })
 	start(func() { piped.Lock(); sink++; piped.Unlock() })
 	runtime.KeepAlive(w)
+	var read sync.RWMutex
+	start(func() { read.RLock(); time.Sleep(time.Hour); read.RUnlock() })
+	start(func() { read.Lock(); sink++; read.Unlock() })
+	start(func() { read.RLock(); sink++; read.RUnlock() })
+	var round sync.Mutex
+	start(func() {
+		for {
+			round.Lock()
+			time.Sleep(time.Hour)
+			round.Unlock()
+		}
+	})
+	start(func() { round.Lock(); sink++; round.Unlock() })
 }
 
 // Locked by a goroutine that ended, and a WaitGroup one of whose goroutines forgot.
@@ -143,5 +157,9 @@ func main() {
 		left()
 	}
 	lib.Ready()
+	if len(os.Args) > 2 && os.Args[2] == "quiet" { // code that can be followed to its end
+		syscall.Read(0, make([]byte, 1))
+		os.Exit(0)
+	}
 	lib.Commands(nil)
 }

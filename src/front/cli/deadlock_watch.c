@@ -1,0 +1,193 @@
+/* deadlock_watch.c - gospect deadlock --watch: look after look at one process.
+ *
+ * Each look is a snapshot of a forked copy.  Only what the state machine keeps (wait/states.h), and
+ * with --history what changed, is there after a look.  The page of --history is written at the end,
+ * however that comes. */
+#include "front/cli/deadlock_watch.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "front/cli/pace.h"
+#include "report/history.h"
+
+enum {
+    ERRORS_MAX = 5, /* looks in a row that fail before we give up */
+    ALL_LOCKS =
+        20000, /* up to so many goroutines, locks nobody waits for are told, too: livelock */
+};
+
+struct session {
+    struct cli *cli;
+    struct cli_subject subject;
+    struct cli_pace pace;
+    struct wait_states states;
+    struct report_history *history; /* NULL: not asked for */
+    unsigned errors;
+    size_t goroutines; /* in the look before */
+    bool found, ended;
+};
+
+size_t cli_deadlock_limit(const struct cli *c)
+{
+    return c->args.opt[OPT_leaks_limit].given ? (size_t)cli_num(&c->args, OPT_leaks_limit)
+                                              : DEADLOCK_LIMIT;
+}
+
+static struct err *say(struct session *x, const struct report_deadlock_look *r)
+{
+    struct cli *c = x->cli;
+    struct report_sink out = {cli_out_write, &c->out};
+    struct report_style style = {.width = c->term.width,
+                                 .color = c->term.color,
+                                 .full_names = cli_flag(&c->args, OPT_leaks_full)};
+    cli_progress_clear(c);
+    TRY(c->json ? report_deadlock_look_json(r, out) : report_deadlock_look_text(r, &style, out));
+    return cli_out_flush(&c->out);
+}
+
+static struct err *judge(struct session *x, const struct snap *s, int64_t began)
+{
+    struct wait_graph *graph = NULL;
+    struct wait_stuck stuck = {0};
+    struct err *e = wait_open(s, NULL, NULL, &graph);
+    if (!e)
+        e = wait_find_stuck(graph, NULL, &stuck);
+    if (!e)
+        e = wait_states_feed(&x->states, graph, &stuck);
+    if (!e) {
+        struct report_deadlock_look r = {.now = {.graph = graph,
+                                                 .stuck = &stuck,
+                                                 .target = x->subject.text,
+                                                 .limit = cli_deadlock_limit(x->cli),
+                                                 .wall_ns = clock_mono_ns() - began},
+                                         .states = &x->states,
+                                         .unix_ns = clock_wall_ns()};
+        x->found |= stuck.ncycles || stuck.nleft;
+        x->goroutines = s->goroutine.n;
+        if (x->history)
+            report_history_add(x->history, &r);
+        e = say(x, &r);
+    }
+    wait_stuck_free(&stuck);
+    wait_close(graph);
+    return e;
+}
+
+static struct err *say_ended(struct session *x)
+{
+    struct cli *c = x->cli;
+    struct json j;
+    x->ended = true;
+    cli_progress_clear(c);
+    if (!c->json) {
+        cli_note(c, "the process has ended");
+        return NULL;
+    }
+    json_init(&j, cli_out_write, &c->out);
+    json_begin(&j, '{');
+    json_kstr(&j, "event", "ended");
+    json_ki64(&j, "unix_ns", clock_wall_ns());
+    json_ki64(&j, "pid", x->subject.pid);
+    json_end(&j, '}');
+    json_newline(&j);
+    TRY(json_finish(&j));
+    return cli_out_flush(&c->out);
+}
+
+static struct err *step(struct session *x)
+{
+    int64_t began = clock_mono_ns();
+    struct rt_capture_options o = cli_capture_options(x->cli);
+    struct snap *s = NULL;
+    o.names = true;
+    o.owners = x->goroutines <= ALL_LOCKS ? RT_OWNERS_ALL : RT_OWNERS_WAITED;
+    struct err *e = rt_capture(x->subject.rt, &o, &s);
+    if (e && cli_signal()) { /* Ctrl-C in the middle of a look: that look does not count */
+        err_free(e);
+        return NULL;
+    }
+    if (e && (err_code(e) == ERR_GONE || !cli_process_state(x->subject.pid))) {
+        err_free(e);
+        return say_ended(x);
+    }
+    if (e && ++x->errors < ERRORS_MAX) {
+        cli_warn(x->cli, e);
+        return NULL;
+    }
+    TRY(e);
+    x->errors = 0;
+    e = judge(x, s, began);
+    snap_free(s);
+    return e;
+}
+
+/* ---- the page ---- */
+
+static struct err *to_file(void *arg, const char *bytes, size_t n)
+{
+    return file_out_write(arg, bytes, n);
+}
+
+static struct err *write_page(struct session *x)
+{
+    const char *path = cli_text(&x->cli->args, OPT_history);
+    struct file_out out;
+    TRY(file_out_open(path, 0644, &out));
+    struct err *e = report_history_write(x->history, (struct report_sink){to_file, &out});
+    if (e) {
+        file_out_abort(&out);
+        return e;
+    }
+    TRY(file_out_commit(&out));
+    cli_note(x->cli, "%s walks back through the states, in any browser", path);
+    return NULL;
+}
+
+/* ---- the whole ---- */
+
+static struct err *loop(struct session *x)
+{
+    while (!x->ended && !cli_pace_over(&x->pace)) {
+        TRY(step(x));
+        if (!x->ended)
+            cli_pace_wait(&x->pace);
+    }
+    return NULL;
+}
+
+static struct err *say_sum(struct session *x)
+{
+    struct cli *c = x->cli;
+    struct report_style style = {.width = c->term.width, .color = c->term.color};
+    if (c->json)
+        return NULL;
+    return report_deadlock_sum_text(&x->states, &style,
+                                    (struct report_sink){cli_out_write, &c->out});
+}
+
+struct err *cli_deadlock_watch(struct cli *c, int *ret_code)
+{
+    const struct cli_args *a = &c->args;
+    struct session x = {.cli = c};
+    struct err *e = cli_subject_find_live(c, a->pos[0], &x.subject);
+    c->out.page = false;
+    if (a->opt[OPT_history].given)
+        x.history = report_history_new();
+    if (!e)
+        e = cli_subject_open(&x.subject);
+    cli_pace_begin(&x.pace, cli_num(a, OPT_deadlock_interval),
+                   a->opt[OPT_deadlock_for].given ? cli_num(a, OPT_deadlock_for) : 0);
+    if (!e)
+        e = loop(&x);
+    if (!e)
+        e = say_sum(&x);
+    if (!e && x.history)
+        e = write_page(&x);
+    if (x.found)
+        *ret_code = CLI_FINDINGS;
+    report_history_free(x.history);
+    wait_states_free(&x.states);
+    cli_subject_close(&x.subject);
+    return e;
+}

@@ -1,0 +1,313 @@
+"""gospect deadlock on programs that say who waits for whom (tests/targets/deadlocks), and --watch on one that goes wrong
+over time (tests/targets/standstill)."""
+import html.parser
+import json
+import re
+import signal
+
+import pytest
+
+from lib import schema
+from lib.process import wait_until
+
+MODES = ("default", "stripped", "pie", "race")
+
+
+def look(gospect, subject):
+    seen = gospect("deadlock", subject, "--json", check=(0, 1))
+    found = schema.check("deadlock", seen.json)
+    assert seen.code == int(bool(found["cycles"] or any(o["evidence"] == "inferred" for o in found["left"])))
+    return found
+
+
+def turned(ids):
+    """A circle from its smallest member on."""
+    first = ids.index(min(ids))
+    return tuple(ids[first:] + ids[:first])
+
+
+def circles(found):
+    return sorted((c["class"], turned(c["goroutines"])) for c in found["cycles"])
+
+
+def truth(target):
+    return sorted((m[1], turned([int(i) for i in m[2].split(",")]))
+                  for m in re.finditer(r"^CIRCLE (\S+) (\S+)$", target.stdout, re.M))
+
+
+def check_edges(found):
+    for circle in found["cycles"]:
+        chain = [(e["from"], e["to"]) for e in circle["edges"]]
+        assert [a for a, _ in chain] == circle["goroutines"]
+        assert [b for _, b in chain] == circle["goroutines"][1:] + circle["goroutines"][:1]
+
+
+def said(target):
+    """What the program says nobody will release: name and who waits."""
+    return {name: [int(i) for i in ids.split(",")]
+            for name, ids in re.findall(r"^LEFT (\S+) (\S+)$", target.stdout, re.M)}
+
+
+@pytest.mark.modes(*MODES)
+@pytest.mark.sanitized
+def test_circles_are_what_the_program_says(gospect, go_build, run_go, release, mode, tmp_path):
+    target = run_go(go_build(release, mode, "deadlocks"))
+    found = look(gospect, target.pid)
+    assert circles(found) == truth(target)
+    assert not found["left"]  # healthy() has long chains that end at a sleep, a pipe, a reader that stays
+    check_edges(found)
+    behind = {c["class"]: c["behind"] for c in found["cycles"] if c["behind"]}
+    assert behind == {"AB-BA": 3}
+    assert found["stuck"] == sum(len(c["goroutines"]) for c in found["cycles"]) + 3
+    gospect("snapshot", target.pid, "--waits", "-o", tmp_path / "a.gsnap")
+    again = look(gospect, tmp_path / "a.gsnap")
+    assert (again["cycles"], again["left"], again["stuck"]) == (found["cycles"], found["left"], found["stuck"])
+
+
+@pytest.mark.modes("default", "stripped")
+def test_locks_that_were_left(gospect, go_build, run_go, release, mode):
+    target = run_go(go_build(release, mode, "deadlocks"), "left", "quiet")
+    if mode == "default":  # main has written READY, and goes on to a system call
+        wait_until(lambda: not look(gospect, target.pid)["may_release"], "code that can be followed")
+    found = look(gospect, target.pid)
+    assert circles(found) == truth(target)
+    left = found["left"]
+    assert sorted(o["goroutines"] for o in left) == sorted(said(target).values())
+    doubt = "suspected" if found["may_release"] or found["timers_may_release"] else "inferred"
+    assert {o["evidence"] for o in left} == {doubt}
+    if "stripped" not in mode:
+        assert {o["object"]["name"] for o in left} == set(said(target))
+    if mode == "default":
+        assert doubt == "inferred", found["may_release"]
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_who_may_release_a_lock_is_named(gospect, go_build, run_go, release):
+    """main calls through a map of functions, so nobody can say what it will do."""
+    target = run_go(go_build(release, "default", "deadlocks"), "left")
+    found = look(gospect, target.pid)
+    assert [o["evidence"] for o in found["left"]] == ["suspected"] * 2
+    assert found["may_release"] == [1]
+    shown = gospect("deadlock", target.pid, check=1).out
+    assert re.search(r"SUSPECTED main.abandoned sync.Mutex at \S+ may be left locked", shown)
+    assert "it is goroutine 1" in re.sub(r"\s+", " ", shown)
+
+
+@pytest.mark.releases("1.27")
+def test_a_snapshot_without_owners_says_so(gospect, go_build, run_go, release, tmp_path):
+    target = run_go(go_build(release, "default", "deadlocks"))
+    gospect("snapshot", target.pid, "-o", tmp_path / "a.gsnap")
+    found = look(gospect, tmp_path / "a.gsnap")
+    assert not found["owners_known"] and not found["cycles"]
+    assert "--waits" in gospect("deadlock", tmp_path / "a.gsnap", check=0).out
+    failed = gospect("snapshot", target.pid, "--waits", "--consistency", "goroutine", "-o", tmp_path / "b.gsnap", check=2)
+    assert "--waits" in failed.err and not (tmp_path / "b.gsnap").exists()
+
+
+# ---- over time ----
+
+class Watch:
+    """A running `gospect deadlock --watch --json`."""
+
+    def __init__(self, start, *args):
+        self.run = start("deadlock", *args, "--watch", "--json", "--interval", "100ms")
+        self.seen = []
+
+    def next(self):
+        line = self.run.stdout.readline()
+        assert line, f"it ended: {self.run.stderr.read()} {self.seen[-1:]}"
+        self.seen.append(schema.check("deadlock-watch", json.loads(line)))
+        return self.seen[-1]
+
+    def until(self, condition, looks=600):
+        for _ in range(looks):
+            if condition(self.next()):
+                return self.seen[-1]
+        raise AssertionError(f"not in {looks} looks: {self.seen[-1]}")
+
+    def until_found(self, kind, event="begins"):
+        seen = self.until(lambda e: any(f["kind"] == kind and f["event"] == event for f in e["findings"]))
+        return next(f for f in seen["findings"] if f["kind"] == kind and f["event"] == event)
+
+    def end(self):
+        self.run.send_signal(signal.SIGINT)
+        out, err = self.run.communicate(timeout=60)
+        self.seen += [schema.check("deadlock-watch", json.loads(line)) for line in out.splitlines()]
+        assert not [line for line in err.splitlines() if b'"note"' not in line], err
+        return self.run.returncode
+
+
+@pytest.fixture
+def watch(gospect_start):
+    return lambda *args: Watch(gospect_start, *args)
+
+
+@pytest.fixture
+def standstill(go_build, run_go, release):
+    return run_go(go_build(release, "default", "standstill"))
+
+
+def ids_of(answer):
+    return sorted(int(word) for word in answer.split())
+
+
+def states(event):
+    return {s["goroutine"]: s for s in event["states"]}
+
+
+def test_a_deadlock_that_comes_later(watch, standstill):
+    view = watch(standstill.pid)
+    assert not view.next()["findings"]
+    both = ids_of(standstill.ask("deadlock"))
+    begun = view.until_found("deadlock")
+    assert sorted(begun["goroutines"]) == both and len(set(begun["locks"])) == 2
+    first = view.seen[-1]["look"]
+    view.until(lambda e: states(e)[both[0]]["state"] == "starving")
+    for event in view.seen[first - 1:]:
+        for g in both:
+            state = states(event)[g]
+            assert state["state"] == ("starving" if state["looks"] > 3 else "waiting")
+    assert view.seen[-1]["look"] - first <= 4  # one look may have seen them wait for each other first
+    assert view.end() == 1
+
+
+def test_livelock_is_suspected(watch, standstill):
+    both = ids_of(standstill.ask("livelock"))
+    view = watch(standstill.pid)
+    found = view.until_found("livelock")
+    assert sorted(found["goroutines"]) == both and found["evidence"] == "suspected"
+    assert found["seen_in_looks"] > 3 and len(set(found["locks"])) == 2
+    assert standstill.ask("got") == "0"
+    assert view.end() == 0  # suspected: no finding that a script should stop for
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_a_writer_starves_behind_a_reader_that_stays(watch, gospect, standstill):
+    reader, writer = (int(word) for word in standstill.ask("writer").split())
+    assert not look(gospect, standstill.pid)["cycles"]
+    view = watch(standstill.pid)
+    found = view.until_found("writer-starvation")
+    assert found["goroutines"] == [writer] and found["seen_in_looks"] == 4
+    assert states(view.seen[-1])[reader]["state"] == "holding"
+    assert all(not e["cycles"] for e in view.seen)
+    assert view.end() == 0
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_starvation_counts_who_came_first(watch, standstill):
+    waiter = int(standstill.ask("starve"))
+    view = watch(standstill.pid)
+    view.until(lambda e: any(f["kind"] == "starvation" and waiter in f["goroutines"] for f in e["findings"]))
+    found = next(f for f in view.seen[-1]["findings"] if f["kind"] == "starvation")
+    assert found["overtaken"] >= 2 and len(set(found["locks"])) == 1
+    assert states(view.seen[-1])[waiter]["state"] == "starving"
+    assert view.end() == 0
+
+
+def test_healthy_programs_are_not_accused(watch, standstill):
+    """Locks that are fought for, workers that wait for work, and giving way that succeeds now and then."""
+    for command in ("busy", "idle", "progress"):
+        standstill.ask(command)
+    view = watch(standstill.pid)
+    view.until(lambda e: e["look"] == 12)
+    assert view.end() == 0
+    for event in view.seen:
+        assert not event["cycles"] and not event["findings"], event["findings"]
+        assert not [o for o in event["left"] if o["evidence"] == "inferred"]
+    assert sum(s["state"] == "starving" for s in view.seen[-1]["states"]) >= 20  # the workers
+
+
+@pytest.mark.releases("1.27")
+def test_it_ends_with_the_process(watch, go_build, run_go, release):
+    target = run_go(go_build(release, "default", "standstill"), unharmed=False)
+    view = watch(target.pid)
+    view.next()
+    target.signal(signal.SIGKILL)
+    view.until(lambda e: e["event"] == "ended")
+    view.run.communicate(timeout=60)
+    assert view.run.returncode == 0
+
+
+# ---- the page ----
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.data, self.inside, self.open, self.fetched = "", False, [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.fetched += [value for name, value in attrs.items() if name in ("src", "href")]
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+        self.inside = tag == "script" and attrs.get("id") == "data"
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.inside = False
+
+    def handle_data(self, data):
+        self.data += data if self.inside else ""
+
+
+def replay(page):
+    """The state of each goroutine in each look, as the page itself would walk."""
+    now = {}
+    for step in page["looks"]:
+        for g in step["gone"]:
+            del now[g]
+        for situation, *ids in step["set"]:
+            for g in ids:
+                now.pop(g, None)
+                if situation:
+                    now[g] = page["situations"][situation]
+        yield step, dict(now)
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_history_is_what_was_seen(watch, standstill, tmp_path):
+    path = tmp_path / "h.html"
+    view = watch(standstill.pid, "--history", path)
+    view.next()
+    standstill.ask("idle")
+    view.next()
+    both = ids_of(standstill.ask("deadlock"))
+    view.until_found("deadlock")
+    view.until(lambda e: states(e)[both[0]]["state"] == "starving")
+    assert view.end() == 1
+    text = path.read_text()
+    parsed = Page(text)
+    assert not parsed.open and not parsed.fetched and "http" not in re.sub(r"http://www.w3.org/2000/svg", "", text)
+    page = json.loads(parsed.data)
+    assert len(page["looks"]) == len(view.seen) and not page["full"]
+    names = ["idle", "holding", "waiting", "starving"]
+    for event, (step, now) in zip(view.seen, replay(page)):
+        assert {g: names[s[0]] for g, s in now.items()} == {g: s["state"] for g, s in states(event).items()}
+        assert dict(zip(names, step["by"])) == event["by_state"]
+        for g, (_, way, obj, _) in now.items():
+            assert (way or None) == states(event)[g]["wait"]
+            addr = states(event)[g]["object"]
+            assert (obj >= 0) == (addr is not None) and (obj < 0 or addr in page["objects"][obj])
+        assert [[f[0], sorted(f[2:])] for f in step["found"]] == \
+            [[f["kind"], sorted(f["goroutines"])] for f in event["findings"] if f["event"] != "ends"]
+
+
+@pytest.mark.releases("1.27")
+def test_options_that_need_watch(gospect, standstill, tmp_path):
+    for option, value in (("--interval", "1s"), ("--for", "1s"), ("--history", tmp_path / "h.html")):
+        assert "--watch" in gospect("deadlock", standstill.pid, option, value, check=2).err
+    (tmp_path / "a.gsnap").write_bytes(b"")
+    gospect("snapshot", standstill.pid, "--force", "-o", tmp_path / "a.gsnap")
+    assert "running process" in gospect("deadlock", tmp_path / "a.gsnap", "--watch", check=2).err
+
+
+@pytest.mark.releases("1.27")
+def test_watch_for_people(gospect, standstill):
+    standstill.ask("deadlock")
+    wait_until(lambda: gospect("deadlock", standstill.pid, check=(0, 1)).code, "deadlock")
+    seen = gospect("deadlock", standstill.pid, "--watch", "--interval", "100ms", "--for", "1s", check=1).out
+    assert seen.count("INFERRED deadlock") == 1  # it is told when it begins
+    assert re.search(r"look 2: \d+ goroutines \(1 idle, 2 waiting\); 2 are stuck; stood still for", seen)
+    assert re.search(r"^\d+ looks: 1 deadlock$", seen, re.M)
