@@ -177,12 +177,15 @@ static void take_select(struct near_walk *k, uint32_t gi, unsigned frame)
     vec_push(&w->selects, s);
 }
 
-/* A semaphore that the table does not have it queued for: it was taken out and did not run yet. */
+/* A semaphore that the table does not have it queued for: it was taken out and did not run yet.
+ * Without optimisation older compilers keep something else there: it must be memory at least. */
 static void take_sema(struct near_walk *k, uint32_t gi, unsigned frame)
 {
     struct waits *w = k->n->w;
     struct wait_record r = {.gi = gi, .elem = arg(k, frame, 0)};
-    if (r.elem && r.elem % 4 == 0 && map_get(&w->has, gi) == MAP_NONE)
+    uint32_t value;
+    if (r.elem >= LOWEST && r.elem % 4 == 0 && map_get(&w->has, gi) == MAP_NONE &&
+        peek(&w->peek, r.elem, &value, sizeof(value)))
         waits_add(w, &r);
 }
 

@@ -54,5 +54,5 @@ def test_stopped_at_random_moments(gospect, go_build, run_go, release, tmp_path)
         ends.append(ours.returncode)
         before.assert_same()
         whole(gospect, tmp_path, number)
-    assert ends.count(0) < STOPS
+    assert len(ends) - ends.count(0) > 3  # that many in the middle of something
     target.ask("stop heap")

@@ -194,7 +194,7 @@ def test_busy_goroutines_are_where_they_can_be(go_build, run_go, release, mode):
         snapshot = evidence.capture(target.pid, consistency)
         found = check(snapshot, target.jobs)
         assert not found, f"{consistency}: {len(found)}\n" + "\n".join(found[:5])
-        assert not snapshot.gaps
+        assert not snapshot.gaps, consistency
     assert int(target.ask("rounds"))
 
 

@@ -110,7 +110,8 @@ def test_every_wait_is_what_the_program_says(gospect, waits, release, mode):
             assert wait["ends"] == waker, func
     assert not seen["missing"]
     check_objects(waits, seen)
-    old = mode == "noopt" and not found["main.selectMany"][0]["cases"][0]["number"]
+    # what selectgo was called with is not always where it should be: without optimisation, and (rarely) in 1.18 with -race
+    old = (mode == "noopt" or (mode, release) == ("race", "1.18")) and not found["main.selectMany"][0]["cases"][0]["number"]
     check_select(waits, found["main.selectMany"][0], not old)
     assert not old or float(release) < 1.22
     server, client, listen = check_files(waits, found, True)
