@@ -15,12 +15,7 @@ static struct err *save(const char *dir, const char *name, const struct buf *b)
     struct file_out out;
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     TRY(file_out_open(path, 0644, &out));
-    struct err *e = file_out_write(&out, buf_text(b), b->n);
-    if (e) {
-        file_out_abort(&out);
-        return e;
-    }
-    return file_out_commit(&out);
+    return file_out_end(&out, file_out_write(&out, buf_text(b), b->n));
 }
 
 static struct err *pages(const char *dir)

@@ -153,6 +153,14 @@ void file_out_abort(struct file_out *o)
     *o = (struct file_out){.fd = -1};
 }
 
+struct err *file_out_end(struct file_out *o, struct err *e)
+{
+    if (!e)
+        return file_out_commit(o);
+    file_out_abort(o);
+    return e;
+}
+
 struct err *file_out_commit(struct file_out *o)
 {
     struct err *e = NULL;

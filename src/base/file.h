@@ -35,6 +35,8 @@ struct err *file_out_write(struct file_out *o, const void *bytes, size_t n) MUST
 struct err *file_out_pwrite(struct file_out *o, const void *bytes, size_t n, uint64_t at) MUST_USE;
 struct err *file_out_commit(struct file_out *o) MUST_USE; /* closes, whatever it returns */
 void file_out_abort(struct file_out *o);
+/* Commits, or aborts when there was an error, which is returned. */
+struct err *file_out_end(struct file_out *o, struct err *e) MUST_USE;
 
 struct err *write_all(int fd, const char *name, const void *bytes, size_t n) MUST_USE;
 

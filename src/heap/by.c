@@ -131,7 +131,7 @@ static void sort_leaves(struct grouping *k)
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
             uint32_t slot = s->span.slot[r] + i, leaf = slot - g->nscan, o = g->owner[leaf];
-            if (!o || !heap_bit(s->slots64.allocated, slot))
+            if (!o || !bit_at(s->slots64.allocated, slot))
                 continue;
             if (k->mixed[k->key_of[s->slot.shape[slot]]] != 3) {
                 take_leaf(k, slot, s->span.elem_size[r]);
@@ -149,7 +149,7 @@ static void walk(struct grouping *k)
         uint32_t slot = g->index[v], soon = v + AHEAD < g->nvert ? g->index[v + AHEAD] : 0;
         if (soon < g->nscan)
             __builtin_prefetch(&g->s->slot.shape[soon]);
-        if (v && slot < g->nscan && heap_bit(g->s->slots64.allocated, slot)) {
+        if (v && slot < g->nscan && bit_at(g->s->slots64.allocated, slot)) {
             uint32_t key = k->key_of[g->s->slot.shape[slot]];
             if (v >= k->until[key]) {
                 k->until[key] = g->end[v];
@@ -231,13 +231,13 @@ static struct err *count_job(void *arg, size_t i, unsigned worker)
     uint32_t end_span = (uint32_t)min_u64((i + 1) * SPANS_AT_ONCE, s->span.n);
     for (uint32_t r = (uint32_t)(i * SPANS_AT_ONCE); r < end_span; r++)
         for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++) {
-            if (!heap_bit(s->slots64.allocated, slot))
+            if (!bit_at(s->slots64.allocated, slot))
                 continue;
             uint16_t shape = s->slot.shape[slot];
             bool guessed = shape < s->shape.n && s->shape.evidence[shape] == SNAP_EV_GUESS;
             bool live = heap_slot_live(g, slot);
             add_object(&v[key_of[shape]], live, guessed, s->span.elem_size[r]);
-            v[key_of[shape]].old_count += live && heap_bit(s->slots64.survived, slot);
+            v[key_of[shape]].old_count += live && bit_at(s->slots64.survived, slot);
         }
     return NULL;
 }
@@ -366,10 +366,10 @@ static struct err *count_dominated(const struct heap_graph *g, uint32_t **ret)
     uint32_t *n;
     TRY(heap_array(g->nvert, sizeof(*n), "the groups of the heap", &n));
     for (uint32_t i = 0; i < g->nleaves; i++)
-        if (g->owner[i] && heap_bit(g->s->slots64.allocated, (uint64_t)g->nscan + i))
+        if (g->owner[i] && bit_at(g->s->slots64.allocated, (uint64_t)g->nscan + i))
             n[g->owner[i] - 1]++;
     for (uint32_t v = g->nvert - 1; v > 0; v--) {
-        n[v] += g->index[v] < g->nscan && heap_bit(g->s->slots64.allocated, g->index[v]);
+        n[v] += g->index[v] < g->nscan && bit_at(g->s->slots64.allocated, g->index[v]);
         n[g->idom[v]] += n[v];
     }
     *ret = n;
@@ -380,7 +380,7 @@ static void add_immediate(const struct heap_graph *g, uint32_t v, struct heap_ro
 {
     for (uint32_t c = v + 1; c < g->end[v]; c = g->end[c]) {
         uint32_t slot = g->index[c];
-        if (slot < g->nscan && heap_bit(g->s->slots64.allocated, slot))
+        if (slot < g->nscan && bit_at(g->s->slots64.allocated, slot))
             add_object(row, true, false, heap_size(g, slot));
     }
 }
@@ -393,7 +393,7 @@ static void add_immediate_leaves(const struct heap_graph *g, const uint32_t *row
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
             uint32_t slot = s->span.slot[r] + i, o = g->owner[slot - g->nscan];
-            if (!o || !heap_bit(s->slots64.allocated, slot))
+            if (!o || !bit_at(s->slots64.allocated, slot))
                 continue;
             uint32_t index = o == 1 ? g->nscan + g->nholders : g->index[o - 1];
             if (index >= g->nscan && row_of[index - g->nscan] != SNAP_NONE)
@@ -471,7 +471,7 @@ static void add_span(const struct heap_graph *g, uint32_t r, struct heap_row *ro
     row->slots += s->span.elems[r];
     row->span_bytes += (uint64_t)s->span.pages[r] * 8192;
     for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++)
-        if (heap_bit(s->slots64.allocated, slot))
+        if (bit_at(s->slots64.allocated, slot))
             add_object(row, heap_slot_live(g, slot), false, s->span.elem_size[r]);
 }
 

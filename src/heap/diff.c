@@ -327,7 +327,7 @@ struct err *heap_diff_largest(const struct heap_diff *d, bool freed, size_t limi
              slot++)
             if (!bits[slot / 64])
                 slot |= 63; /* none of these */
-            else if (heap_bit(bits, slot))
+            else if (bit_at(bits, slot))
                 heap_offer(&l, slot,
                            slot < g->nscan && !g->mark_only ? g->retained[g->vertex[slot] - 1]
                                                             : g->s->span.elem_size[r]);

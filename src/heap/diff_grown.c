@@ -27,7 +27,7 @@ static bool is_store(uint8_t form)
 /* b is new, a is gone, both are stores of one type and of different sizes. */
 static bool replaced(const struct heap_differ *f, uint32_t a, uint32_t b)
 {
-    return heap_bit(f->d->fresh_bits, b) && heap_bit(f->d->freed_bits, a) &&
+    return bit_at(f->d->fresh_bits, b) && bit_at(f->d->freed_bits, a) &&
            is_store(heap_form(f->b, b)) &&
            f->key_a[f->a->s->slot.shape[a]] == f->key_b[f->b->s->slot.shape[b]] &&
            heap_size(f->a, a) != heap_size(f->b, b);
@@ -59,7 +59,7 @@ static void look_at_object(struct grown *w, uint32_t slot)
     struct snap_edges it;
     snap_edges_init(&it, f->b->s, slot);
     while (snap_edges_next(&it)) {
-        if (!heap_bit(f->d->fresh_bits, it.target) || !is_store(heap_form(f->b, it.target)))
+        if (!bit_at(f->d->fresh_bits, it.target) || !is_store(heap_form(f->b, it.target)))
             continue;
         uint32_t holder = heap_diff_slot_a(f, slot);
         uint32_t before = target_at(f->a, holder, it.word);
@@ -134,12 +134,12 @@ static uint64_t sum_parts(struct grown *w, const struct heap_graph *g, uint32_t 
     while (w->todo.n) {
         snap_edges_init(&it, g->s, w->todo.v[--w->todo.n]);
         while (snap_edges_next(&it)) {
-            if (!heap_is_map_part(g, it.target) || heap_bit(seen, it.target))
+            if (!heap_is_map_part(g, it.target) || bit_at(seen, it.target))
                 continue;
-            heap_set_bit(seen, it.target);
+            bit_set(seen, it.target);
             bytes += heap_size(g, it.target);
             vec_push(&w->todo, it.target);
-            if (heap_bit(change, it.target)) {
+            if (bit_at(change, it.target)) {
                 *changed += heap_size(g, it.target);
                 vec_push(&w->changed, it.target);
             }
@@ -204,7 +204,7 @@ static struct err *look_at_all(struct grown *w)
     TRY(heap_array(b->s->slots64.n + 1, 8, what, &w->seen_b));
     TRY(look_at_globals(w));
     for (uint32_t slot = 0; slot < b->nscan; slot++) {
-        if (!heap_bit(w->f->d->kept_bits, slot))
+        if (!bit_at(w->f->d->kept_bits, slot))
             continue;
         if (heap_form(b, slot) == SNAP_FORM_MAP)
             look_at_map(w, slot);

@@ -31,7 +31,7 @@ struct hang {
 static bool is_fresh(const struct hang *w, uint32_t v)
 {
     uint32_t slot = w->g->index[v];
-    return v && slot < w->g->nscan && heap_bit(w->d->fresh_bits, slot);
+    return v && slot < w->g->nscan && bit_at(w->d->fresh_bits, slot);
 }
 
 /* Of a list or a tree, what is not its first object: below one of its own type. */

@@ -38,16 +38,16 @@ static void sum_b(struct sums *w)
         uint32_t ra = w->f->span_a[r];
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
             uint32_t slot = s->span.slot[r] + i;
-            bool survived = heap_bit(s->slots64.survived, slot);
-            if (heap_bit(d->kept_bits, slot)) {
+            bool survived = bit_at(s->slots64.survived, slot);
+            if (bit_at(d->kept_bits, slot)) {
                 add(&type_of(w, false, slot)->kept, size);
                 add(&d->kept, size);
-                bool old = heap_bit(w->f->a->s->slots64.survived, w->f->a->s->span.slot[ra] + i);
+                bool old = bit_at(w->f->a->s->slots64.survived, w->f->a->s->span.slot[ra] + i);
                 add(&d->ages[old ? 3 : 2].amount, size);
-            } else if (heap_bit(w->f->live_b, slot)) {
+            } else if (bit_at(w->f->live_b, slot)) {
                 add(&d->ages[survived].amount, size);
             }
-            if (heap_bit(d->fresh_bits, slot)) {
+            if (bit_at(d->fresh_bits, slot)) {
                 add(&type_of(w, false, slot)->fresh, size);
                 add(&d->fresh, size);
             }
@@ -62,7 +62,7 @@ static void sum_a(struct sums *w)
     for (uint32_t r = 0; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
             uint32_t slot = s->span.slot[r] + i;
-            if (!heap_bit(d->freed_bits, slot))
+            if (!bit_at(d->freed_bits, slot))
                 continue;
             add(&type_of(w, true, slot)->freed, s->span.elem_size[r]);
             add(&d->freed, s->span.elem_size[r]);

@@ -363,7 +363,7 @@ static void add_sizes(struct heap_graph *g, uint32_t r)
     for (uint32_t i = 0; i < n; i++) {
         if (i + AHEAD < n && v[i + AHEAD])
             __builtin_prefetch(&g->retained[v[i + AHEAD] - 1], 1);
-        if (v[i] && heap_bit(s->slots64.allocated, slot + i))
+        if (v[i] && bit_at(s->slots64.allocated, slot + i))
             __atomic_fetch_add(&g->retained[v[i] - 1], size, __ATOMIC_RELAXED);
     }
 }

@@ -125,14 +125,14 @@ static void sum_span(const struct sum *m, uint32_t r, struct heap_totals *t)
     t->slots += s->span.elems[r];
     t->slot_bytes += size * s->span.elems[r];
     for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++) {
-        if (!heap_bit(s->slots64.allocated, slot))
+        if (!bit_at(s->slots64.allocated, slot))
             continue;
         t->objects++;
         t->bytes += size;
         if (!heap_reached(g, slot))
             continue;
         if (m->held)
-            t->held_objects += heap_bit(m->held, heap_keeper(g, slot) - 1);
+            t->held_objects += bit_at(m->held, heap_keeper(g, slot) - 1);
         t->live_objects++;
         t->live_bytes += size;
         uint16_t shape = s->slot.shape[slot];
@@ -345,12 +345,12 @@ uint64_t heap_size(const struct heap_graph *g, uint32_t slot)
 
 bool heap_allocated(const struct heap_graph *g, uint32_t slot)
 {
-    return heap_bit(g->s->slots64.allocated, slot);
+    return bit_at(g->s->slots64.allocated, slot);
 }
 
 bool heap_survived(const struct heap_graph *g, uint32_t slot)
 {
-    return heap_bit(g->s->slots64.survived, slot);
+    return bit_at(g->s->slots64.survived, slot);
 }
 
 uint32_t heap_shape(const struct heap_graph *g, uint32_t slot)

@@ -11,6 +11,7 @@
 #ifndef GOSPECT_HEAP_HEAP_INT_H
 #define GOSPECT_HEAP_HEAP_INT_H
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "heap/heap.h"
@@ -72,15 +73,6 @@ static inline bool heap_pairs_full(const struct heap_pairs *l)
 
 /* ---- small things everybody needs ---- */
 
-static inline bool heap_bit(const uint64_t *bits, uint64_t i)
-{
-    return bits[i / 64] >> i % 64 & 1;
-}
-static inline void heap_set_bit(uint64_t *bits, uint64_t i)
-{
-    bits[i / 64] |= UINT64_C(1) << i % 64;
-}
-
 /* SNAP_FORM_*; slot must be one. */
 static inline uint8_t heap_form(const struct heap_graph *g, uint32_t slot)
 {
@@ -120,13 +112,13 @@ static inline uint32_t heap_keeper(const struct heap_graph *g, uint32_t slot)
 static inline bool heap_reached(const struct heap_graph *g, uint32_t slot)
 {
     if (g->reached)
-        return heap_bit(g->reached, slot);
+        return bit_at(g->reached, slot);
     return heap_keeper(g, slot) != 0;
 }
 /* Whether an object is live; slot must be one. */
 static inline bool heap_slot_live(const struct heap_graph *g, uint32_t slot)
 {
-    return heap_reached(g, slot) && heap_bit(g->s->slots64.allocated, slot);
+    return heap_reached(g, slot) && bit_at(g->s->slots64.allocated, slot);
 }
 
 struct err *heap_no_memory(size_t n, const char *what) MUST_USE;

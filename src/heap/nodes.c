@@ -105,7 +105,7 @@ static uint32_t vertex_of(const struct heap_graph *g, uint32_t node, bool *leaf)
     if (node == HEAP_ALL)
         return 0;
     uint32_t v = *leaf ? g->owner[node - g->nscan] : g->vertex[heap_index_of(g, node)];
-    if (node < g->nslots && !heap_bit(g->s->slots64.allocated, node))
+    if (node < g->nslots && !bit_at(g->s->slots64.allocated, node))
         v = 0;
     return v - 1; /* 0 becomes SNAP_NONE */
 }
@@ -221,7 +221,7 @@ static void offer_leaves_of(const struct heap_graph *g, uint32_t v, struct heap_
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t k = 0; k < s->span.elems[r]; k++) {
             uint32_t slot = s->span.slot[r] + k;
-            if (g->owner[slot - g->nscan] == v + 1 && heap_bit(s->slots64.allocated, slot))
+            if (g->owner[slot - g->nscan] == v + 1 && bit_at(s->slots64.allocated, slot))
                 heap_offer(l, slot, s->span.elem_size[r]);
         }
 }
@@ -244,7 +244,7 @@ static void offer_leaves(const struct heap_graph *g, const struct heap_top_optio
         for (uint32_t k = 0; k < s->span.elems[r]; k++) {
             uint32_t slot = s->span.slot[r] + k, owner = g->owner[slot - g->nscan];
             if (owner && (!o->outermost || is_outside(g, owner - 1, !o->holders)) &&
-                heap_bit(s->slots64.allocated, slot))
+                bit_at(s->slots64.allocated, slot))
                 heap_offer(l, slot, s->span.elem_size[r]);
         }
     }

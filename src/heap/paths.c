@@ -302,7 +302,7 @@ static void hit(struct forward *w, uint32_t target, uint32_t from, uint64_t word
 
 static void reach(struct forward *w, uint32_t slot, uint32_t from, uint64_t word, uint32_t root)
 {
-    if (!heap_bit(w->g->s->slots64.allocated, slot))
+    if (!bit_at(w->g->s->slots64.allocated, slot))
         return;
     if (is_target(w, slot)) {
         hit(w, slot, from, word, root);
@@ -385,10 +385,10 @@ static bool come_to(struct down *w, struct place p, uint32_t v, uint32_t goal)
     bool there = p.slot == goal;
     if (!heap_slot_live(g, p.slot) || (!there && p.slot >= g->nscan))
         return false;
-    if (!there && (heap_bit(w->seen, p.slot) || !heap_inside(g, v, g->vertex[p.slot] - 1)))
+    if (!there && (bit_at(w->seen, p.slot) || !heap_inside(g, v, g->vertex[p.slot] - 1)))
         return false;
     if (p.slot < g->nscan)
-        heap_set_bit(w->seen, p.slot);
+        bit_set(w->seen, p.slot);
     vec_push(&w->places, p);
     return there;
 }

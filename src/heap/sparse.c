@@ -41,7 +41,7 @@ static void add_span(struct adding *a, uint32_t r)
     a->h->bytes += bytes;
     a->h->free += held;
     for (uint64_t slot = s->span.slot[r], end = slot + elems; slot < end; slot++) {
-        if (!heap_bit(s->slots64.allocated, (uint32_t)slot))
+        if (!bit_at(s->slots64.allocated, (uint32_t)slot))
             continue;
         struct heap_sparse_row *row = row_of(a, s->slot.shape[slot]);
         row->objects++;

@@ -37,7 +37,7 @@ static void count_a(struct counting *c)
         if (!heap_slot_live(g, slot))
             continue;
         struct heap_survival_row *row = &c->v[c->row_a[s->slot.shape[slot]]];
-        bool old = heap_bit(s->slots64.survived, slot);
+        bool old = bit_at(s->slots64.survived, slot);
         row->objects++;
         row->old_a += old;
         row->fresh += !old;
@@ -56,12 +56,12 @@ static void count_span_b(struct counting *c, uint32_t r)
             continue;
         struct heap_survival_row *row = &c->v[c->row_b[s->slot.shape[slot]]];
         row->all_b++;
-        row->old_b += heap_bit(s->slots64.survived, slot);
-        if (!there || !heap_bit(c->d->kept_bits, slot))
+        row->old_b += bit_at(s->slots64.survived, slot);
+        if (!there || !bit_at(c->d->kept_bits, slot))
             continue;
         row = &c->v[c->row_a[before->slot.shape[at + i]]];
         row->kept++;
-        row->kept_fresh += !heap_bit(before->slots64.survived, at + i);
+        row->kept_fresh += !bit_at(before->slots64.survived, at + i);
     }
 }
 

@@ -101,7 +101,7 @@ static void take_leaves(struct hunt *h, struct heap_suspect *f)
     for (uint32_t r = g->scan_spans; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++) {
             uint32_t slot = s->span.slot[r] + i, owner = g->owner[slot - g->nscan];
-            if (!owner || !covered(h->in_node, owner - 1) || !heap_bit(s->slots64.allocated, slot))
+            if (!owner || !covered(h->in_node, owner - 1) || !bit_at(s->slots64.allocated, slot))
                 continue;
             if (heap_is_map_part(g, slot)) {
                 f->store += s->span.elem_size[r];

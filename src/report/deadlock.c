@@ -9,12 +9,8 @@
 
 void deadlock_wrapped(struct deadlock_show *sh, struct buf *text, size_t indent)
 {
-    size_t width = sh->f.style->width ? sh->f.style->width : SIZE_MAX;
-    buf_repeat(&sh->f.b, ' ', indent);
-    text_wrap(&sh->f.b, buf_text(text), width, indent, indent + 2);
-    buf_char(&sh->f.b, '\n');
+    flow_wrapped(&sh->f, text, indent);
     buf_clear(text);
-    flow(&sh->f);
 }
 
 void deadlock_frame(struct deadlock_show *sh, uint32_t frame, struct buf *b)

@@ -5,15 +5,6 @@
 #include "report/heap_int.h"
 #include "report/heap_values.h"
 
-static void wrapped(struct flow *f, const struct buf *text, size_t indent)
-{
-    buf_repeat(&f->b, ' ', indent);
-    text_wrap(&f->b, buf_text(text), f->style->width ? f->style->width : SIZE_MAX, indent,
-              indent + 2);
-    buf_char(&f->b, '\n');
-    flow(f);
-}
-
 static void headline(struct flow *f, const struct report_heap *r, const char *left)
 {
     struct buf right = {0};
@@ -97,20 +88,20 @@ static void suspect_text(struct flow *f, const struct report_heap *r, const stru
     struct buf b = {0};
     buf_printf(&b, "%s%zu%s  ", look(f->style, LOOK_YELLOW), number, look(f->style, LOOK_PLAIN));
     suspect_title(r, v, &b);
-    wrapped(f, &b, 1);
+    flow_wrapped(f, &b, 1);
     buf_clear(&b);
     suspect_content(r, v, &b);
     if (b.n)
-        wrapped(f, &b, 4);
+        flow_wrapped(f, &b, 4);
     buf_clear(&b);
     if (v->kind == HEAP_GROUP && v->node != HEAP_ALL) {
         buf_str(&b, "they come together at ");
         heap_node_text(g, v->node, &b);
-        wrapped(f, &b, 4);
+        flow_wrapped(f, &b, 4);
         buf_clear(&b);
     }
     suspect_way(g, v, &b);
-    wrapped(f, &b, 4);
+    flow_wrapped(f, &b, 4);
     buf_free(&b);
 }
 
@@ -136,7 +127,7 @@ struct err *report_heap_suspects_text(const struct report_heap *r, const struct 
     buf_str(&b, "how sure: that they keep this memory is exact; whether it should be kept only the "
                 "program's purpose tells: compare two snapshots (gospect mem diff)");
     if (v->n)
-        wrapped(&f, &b, 0);
+        flow_wrapped(&f, &b, 0);
     buf_clear(&b);
     if (v->n && heap_is_object(r->graph, v->v[0].node)) {
         buf_printf(&b, "gospect heap %s --object 0x%" PRItaddr, r->target,
@@ -157,7 +148,7 @@ static void path_text(struct flow *f, const struct report_heap *r, const struct 
     struct buf b = {0};
     buf_printf(&b, "%zu  ", number);
     heap_path_text(g, p, &b);
-    wrapped(f, &b, 1);
+    flow_wrapped(f, &b, 1);
     buf_clear(&b);
     count_of(&b, p->n, "object", "objects");
     buf_str(&b, " long; ends at ");
@@ -165,7 +156,7 @@ static void path_text(struct flow *f, const struct report_heap *r, const struct 
     buf_printf(&b, " at 0x%" PRItaddr ", which retains ",
                (unsigned long long)heap_address(g, last));
     text_bytes(&b, heap_retained(g, last));
-    wrapped(f, &b, 4);
+    flow_wrapped(f, &b, 4);
     buf_free(&b);
 }
 
@@ -216,7 +207,7 @@ static void object_head(struct flow *f, const struct report_heap *r, uint32_t sl
             heap_node_text(g, heap_kept_by(g, slot), &b);
     }
     buf_str(&b, heap_survived(g, slot) ? "; it has survived a garbage collection" : "");
-    wrapped(f, &b, 2);
+    flow_wrapped(f, &b, 2);
     buf_free(&b);
 }
 
@@ -234,7 +225,7 @@ static void pointer_text(struct flow *f, const struct heap_graph *g, uint32_t sl
     buf_printf(&b, " at 0x%" PRItaddr ", retains ",
                (unsigned long long)heap_address(g, it->target));
     text_bytes(&b, heap_retained(g, it->target));
-    wrapped(f, &b, 4);
+    flow_wrapped(f, &b, 4);
     buf_free(&b);
 }
 
@@ -254,7 +245,7 @@ static void value_text(void *arg, const struct heap_value *v)
         buf_printf(&b, "%s ", v->field);
     look_text(&b, c->f->style, LOOK_DIM, v->type);
     buf_printf(&b, " = %s", v->value);
-    wrapped(c->f, &b, 4);
+    flow_wrapped(c->f, &b, 4);
     buf_free(&b);
 }
 
@@ -299,7 +290,7 @@ static struct err *referrers(struct flow *f, const struct report_heap *r, uint32
         heap_node_text(r->graph, v[i], &b);
         buf_printf(&b, " at 0x%" PRItaddr, (unsigned long long)heap_address(r->graph, v[i]));
         buf_str(&b, heap_live(r->graph, v[i]) ? "" : " (garbage)");
-        wrapped(f, &b, 4);
+        flow_wrapped(f, &b, 4);
     }
     bool begun = n > 0;
     if (total > n)
@@ -311,7 +302,7 @@ static struct err *referrers(struct flow *f, const struct report_heap *r, uint32
         buf_clear(&b);
         buf_str(&b, "root: ");
         heap_root_text(r->graph, v[i], &b);
-        wrapped(f, &b, 4);
+        flow_wrapped(f, &b, 4);
     }
     if (total > n)
         buf_printf(&f->b, "    %" PRIu64 " more roots\n", total - n);

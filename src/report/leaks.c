@@ -59,10 +59,7 @@ void leak_why_text(const struct snap *s, const struct wait_leak *l, struct buf *
 
 static void wrapped(struct show *sh, struct buf *text, size_t indent)
 {
-    size_t width = sh->f.style->width ? sh->f.style->width : SIZE_MAX;
-    buf_repeat(&sh->f.b, ' ', indent);
-    text_wrap(&sh->f.b, buf_text(text), width, indent, indent + 2);
-    buf_char(&sh->f.b, '\n');
+    flow_wrapped(&sh->f, text, indent);
     buf_clear(text);
 }
 

@@ -70,6 +70,15 @@ struct err *flow_end(struct flow *f)
     return f->err;
 }
 
+void flow_wrapped(struct flow *f, const struct buf *text, size_t indent)
+{
+    buf_repeat(&f->b, ' ', indent);
+    text_wrap(&f->b, buf_text(text), f->style->width ? f->style->width : SIZE_MAX, indent,
+              indent + 2);
+    buf_char(&f->b, '\n');
+    flow(f);
+}
+
 void line_begin(struct line *l, struct buf *b, const struct report_style *style, size_t indent)
 {
     *l = (struct line){.b = b, .width = style->width, .indent = indent, .column = indent};

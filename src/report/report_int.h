@@ -29,6 +29,8 @@ struct flow {
 };
 void flow(struct flow *f); /* hands over what there is, when it is enough */
 struct err *flow_end(struct flow *f) MUST_USE;
+/* A paragraph, wrapped to the width, with its newline; further lines two columns in. */
+void flow_wrapped(struct flow *f, const struct buf *text, size_t indent);
 
 /* A line of pieces with gaps between them, continued on the next line where the next would be too
  * wide. */

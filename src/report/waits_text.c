@@ -54,10 +54,7 @@ static void say(struct printer *p, const struct buf *text)
     if (!text->n)
         return;
     text_clean(&clean, buf_text(text));
-    buf_repeat(&p->f.b, ' ', INDENT);
-    text_wrap(&p->f.b, buf_text(&clean), p->f.style->width ? p->f.style->width : SIZE_MAX, INDENT,
-              INDENT + 2);
-    buf_char(&p->f.b, '\n');
+    flow_wrapped(&p->f, &clean, INDENT);
     buf_free(&clean);
 }
 

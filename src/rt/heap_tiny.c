@@ -7,6 +7,7 @@
  * (length and capacity, should it be a string or a slice), into the table word. */
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/pool.h"
 #include "rt/heap_int.h"
 #include "snap/edges.h"
@@ -34,7 +35,7 @@ static struct err *search_chunk(void *arg, size_t i, unsigned worker)
         struct snap_edges it;
         snap_edges_init(&it, h->c->s, slot);
         while (snap_edges_next(&it))
-            if (it.flags & SNAP_EDGE_LEAF && q->watched[it.target / 64] >> it.target % 64 & 1)
+            if (it.flags & SNAP_EDGE_LEAF && bit_at(q->watched, it.target))
                 vec_push(&q->chunk[i].v, heap_data_of(h, slot) + 8 * it.word);
     }
     return NULL;
@@ -50,7 +51,7 @@ static bool watch(struct search *q)
         uint32_t slot = heap_slot_at(q->h, s->wait.addr[i], &offset);
         if (slot == SNAP_NONE || !(heap_span_of(q->h, slot)->flags & SNAP_SPF_TINY))
             continue;
-        q->watched[slot / 64] |= UINT64_C(1) << slot % 64;
+        bit_set(q->watched, slot);
         any = true;
     }
     return any;
@@ -62,7 +63,7 @@ static void search_roots(struct search *q)
     const struct snap *s = q->h->c->s;
     for (size_t i = 0; i < s->root.n; i++) {
         uint32_t slot = s->root.slot[i];
-        if (s->root.addr[i] && q->watched[slot / 64] >> slot % 64 & 1)
+        if (s->root.addr[i] && bit_at(q->watched, slot))
             vec_push(&q->chunk[q->nchunks - 1].v, s->root.addr[i]);
     }
 }

@@ -19,41 +19,12 @@
 #include "base/cursor.h"
 #include "base/file.h"
 #include "base/vec.h"
+#include "snap/profile_proto.h"
 
 enum {
     PLAIN_MAX = 64 << 20, /* real ones have a few; the lists of messages take 20 times as much */
     DEFLATE_RATIO = 1032, /* deflate cannot do more */
     FRAMES_MAX = 255,     /* pc.frames is a byte */
-};
-
-/* Fields of the messages. */
-enum {
-    PROFILE_SAMPLE_TYPE = 1,
-    PROFILE_SAMPLE = 2,
-    PROFILE_MAPPING = 3,
-    PROFILE_LOCATION = 4,
-    PROFILE_FUNCTION = 5,
-    PROFILE_STRING_TABLE = 6,
-    PROFILE_TIME_NANOS = 9,
-    PROFILE_DURATION_NANOS = 10,
-    PROFILE_PERIOD = 12,
-    VALUE_TYPE = 1,
-    SAMPLE_LOCATION = 1,
-    SAMPLE_VALUE = 2,
-    SAMPLE_LABEL = 3,
-    LABEL_KEY = 1,
-    LABEL_NUM = 3,
-    MAPPING_FILENAME = 5,
-    MAPPING_BUILD_ID = 6,
-    LOCATION_ID = 1,
-    LOCATION_ADDRESS = 3,
-    LOCATION_LINE = 4,
-    LINE_FUNCTION = 1,
-    LINE_LINE = 2,
-    FUNCTION_ID = 1,
-    FUNCTION_NAME = 2,
-    FUNCTION_FILENAME = 4,
-    FUNCTION_START_LINE = 5,
 };
 
 enum { ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE, NVALUES, VALUES_MAX = 64 };

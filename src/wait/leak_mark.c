@@ -13,6 +13,7 @@
  * value sent lies in the channel itself, which no Go code can bring about. */
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "snap/edges.h"
 #include "wait/wait_int.h"
 
@@ -43,26 +44,16 @@ struct marking {
     uint64_t bytes, done;
 };
 
-static bool bit(const uint64_t *v, uint32_t i)
-{
-    return v[i / 64] >> i % 64 & 1;
-}
-
-static void set(uint64_t *v, uint32_t i)
-{
-    v[i / 64] |= UINT64_C(1) << i % 64;
-}
-
 static void wake(struct marking *m, uint32_t candidate);
 
 static void mark(struct marking *m, uint32_t slot)
 {
-    if (bit(m->marked, slot))
+    if (bit_at(m->marked, slot))
         return;
-    set(m->marked, slot);
+    bit_set(m->marked, slot);
     if (slot < m->s->scanslot.n)
         vec_push(&m->todo, slot);
-    if (!bit(m->special, slot))
+    if (!bit_at(m->special, slot))
         return;
     uint32_t w = map_get(&m->watched, slot);
     for (w = w == MAP_NONE ? 0 : w; w; w = m->watches.v[w - 1].next)
@@ -79,7 +70,7 @@ static void touch(struct marking *m, uint32_t slot, const struct leak_pointer *p
 
 static bool is_watched_tiny(const struct marking *m, uint32_t slot)
 {
-    return m->bytewise && bit(m->tiny, slot);
+    return m->bytewise && bit_at(m->tiny, slot);
 }
 
 /* What lies on a stack is taken to lead everywhere: variables share places there. */
@@ -133,7 +124,7 @@ static struct err *drain(struct marking *m, struct progress *p)
             mark_stack(m, m->c->v.v[slot - m->s->slot.n].goroutine);
             continue;
         }
-        uint32_t hidden = bit(m->special, slot) ? map_get(&m->sudogs, slot) : MAP_NONE;
+        uint32_t hidden = bit_at(m->special, slot) ? map_get(&m->sudogs, slot) : MAP_NONE;
         struct snap_edges it;
         snap_edges_init(&it, m->s, slot);
         while (snap_edges_next(&it))
@@ -162,9 +153,9 @@ static void watch(struct marking *m)
             uint32_t first = map_get_or_put(&m->watched, slot, 0, &added);
             vec_push(&m->watches, ((struct watch){m->s->wait.addr[w], i, first}));
             map_put(&m->watched, slot, (uint32_t)m->watches.n);
-            set(m->special, slot);
+            bit_set(m->special, slot);
             if (m->s->span.flags[heap_span(m->g, slot)] & SNAP_SPF_TINY) {
-                set(m->tiny, slot);
+                bit_set(m->tiny, slot);
                 m->out->has_tiny = true;
             }
             uint32_t sudog =
@@ -172,7 +163,7 @@ static void watch(struct marking *m)
             if (sudog == SNAP_NONE)
                 continue;
             map_put(&m->sudogs, sudog, slot);
-            set(m->special, sudog);
+            bit_set(m->special, sudog);
         }
     }
 }
@@ -214,7 +205,7 @@ static uint64_t marked_bytes(const struct marking *m)
     uint64_t bytes = 0;
     for (size_t r = 0; r < s->span.n; r++)
         for (uint32_t i = 0; i < s->span.elems[r]; i++)
-            bytes += bit(m->marked, s->span.slot[r] + i) ? s->span.elem_size[r] : 0;
+            bytes += bit_at(m->marked, s->span.slot[r] + i) ? s->span.elem_size[r] : 0;
     return bytes;
 }
 

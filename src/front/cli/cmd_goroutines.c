@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "front/cli/outfile.h"
 #include "front/cli/subject.h"
 #include "report/goroutines.h"
 
@@ -72,11 +72,6 @@ static struct err *choose(struct cli *c, const struct snap *s, struct request *q
     return NULL;
 }
 
-static struct err *write_file(void *arg, const char *bytes, size_t n)
-{
-    return file_out_write(arg, bytes, n);
-}
-
 static struct err *write_pprof(struct cli *c, const struct snap *s, const struct request *q)
 {
     const char *path = cli_text(&c->args, OPT_pprof);
@@ -84,12 +79,7 @@ static struct err *write_pprof(struct cli *c, const struct snap *s, const struct
     if (strcmp(path, "-") == 0)
         return report_goroutines_pprof(s, &q->rows, (struct report_sink){cli_out_write, &c->out});
     TRY(file_out_open(path, 0644, &out));
-    struct err *e = report_goroutines_pprof(s, &q->rows, (struct report_sink){write_file, &out});
-    if (e) {
-        file_out_abort(&out);
-        return e;
-    }
-    TRY(file_out_commit(&out));
+    TRY(file_out_end(&out, report_goroutines_pprof(s, &q->rows, cli_file_sink(&out))));
     cli_note(c, "%s holds a profile of %zu goroutines: go tool pprof %s", path, q->rows.n, path);
     return NULL;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "front/cli/heap_look.h"
+#include "front/cli/outfile.h"
 #include "report/heap.h"
 
 enum { LIMIT_DEFAULT = 15, PATHS_DEFAULT = 3 };
@@ -140,11 +140,6 @@ static struct err *show_suspects(struct cli *c, struct request *q)
     return e;
 }
 
-static struct err *to_file(void *arg, const char *bytes, size_t n)
-{
-    return file_out_write(arg, bytes, n);
-}
-
 static struct err *write_pprof(struct cli *c, struct request *q, const char *path)
 {
     struct file_out out;
@@ -153,12 +148,7 @@ static struct err *write_pprof(struct cli *c, struct request *q, const char *pat
         return report_heap_pprof(&q->report, q->out);
     }
     TRY(file_out_open(path, 0644, &out));
-    struct err *e = report_heap_pprof(&q->report, (struct report_sink){to_file, &out});
-    if (e) {
-        file_out_abort(&out);
-        return e;
-    }
-    TRY(file_out_commit(&out));
+    TRY(file_out_end(&out, report_heap_pprof(&q->report, cli_file_sink(&out))));
     cli_note(c, "%s says who keeps what: go tool pprof -http=localhost:0 %s", path, path);
     return NULL;
 }

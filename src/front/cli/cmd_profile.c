@@ -66,11 +66,6 @@ static struct err *write_profile(const struct snap *s, unsigned which, struct re
     return e;
 }
 
-static struct err *to_file(void *arg, const char *bytes, size_t n)
-{
-    return file_out_write(arg, bytes, n);
-}
-
 static struct err *say(struct cli *c, const struct snap *s, const char *path,
                        const struct written *w)
 {
@@ -114,11 +109,8 @@ static struct err *save(struct cli *c, const struct snap *s, unsigned which, str
     if (!e)
         e = file_out_open(buf_text(&path), 0644, &out);
     if (!e) {
-        e = write_profile(s, which, (struct report_sink){to_file, &out}, &w->samples);
-        if (!e)
-            e = file_out_commit(&out);
-        else
-            file_out_abort(&out);
+        e = write_profile(s, which, cli_file_sink(&out), &w->samples);
+        e = file_out_end(&out, e);
     }
     if (!e)
         e = say(c, s, buf_text(&path), w);

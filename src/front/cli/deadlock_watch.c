@@ -6,8 +6,8 @@
 #include "front/cli/deadlock_watch.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
+#include "front/cli/outfile.h"
 #include "front/cli/pace.h"
 #include "report/history.h"
 
@@ -124,22 +124,12 @@ static struct err *step(struct session *x)
 
 /* ---- the page ---- */
 
-static struct err *to_file(void *arg, const char *bytes, size_t n)
-{
-    return file_out_write(arg, bytes, n);
-}
-
 static struct err *write_page(struct session *x)
 {
     const char *path = cli_text(&x->cli->args, OPT_history);
     struct file_out out;
     TRY(file_out_open(path, 0644, &out));
-    struct err *e = report_history_write(x->history, (struct report_sink){to_file, &out});
-    if (e) {
-        file_out_abort(&out);
-        return e;
-    }
-    TRY(file_out_commit(&out));
+    TRY(file_out_end(&out, report_history_write(x->history, cli_file_sink(&out))));
     cli_note(x->cli, "%s walks back through the states, in any browser", path);
     return NULL;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "front/cli/outfile.h"
 #include "front/cli/subject.h"
 #include "report/semantic.h"
 
@@ -40,21 +40,11 @@ static struct err *side_open(struct cli *c, const char *target, struct side *ret
     return e;
 }
 
-static struct err *to_file(void *arg, const char *bytes, size_t n)
-{
-    return file_out_write(arg, bytes, n);
-}
-
 static struct err *write_svg(struct cli *c, const struct report_semantic *r, const char *path)
 {
     struct file_out out;
     TRY(file_out_open(path, 0644, &out));
-    struct err *e = report_semantic_svg(r, (struct report_sink){to_file, &out});
-    if (e) {
-        file_out_abort(&out);
-        return e;
-    }
-    TRY(file_out_commit(&out));
+    TRY(file_out_end(&out, report_semantic_svg(r, cli_file_sink(&out))));
     cli_note(c, "%s shows it as a picture, for any browser", path);
     return NULL;
 }

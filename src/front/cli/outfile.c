@@ -116,3 +116,13 @@ struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf
     }
     return err_new(ERR_LIMIT, "%s: %d files of that name exist already", pattern, NUMBERS_MAX);
 }
+
+static struct err *to_file(void *arg, const char *bytes, size_t n)
+{
+    return file_out_write(arg, bytes, n);
+}
+
+struct report_sink cli_file_sink(struct file_out *out)
+{
+    return (struct report_sink){to_file, out};
+}

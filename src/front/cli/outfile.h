@@ -6,7 +6,9 @@
 #define GOSPECT_FRONT_CLI_OUTFILE_H
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "front/cli/cli_int.h"
+#include "report/report.h"
 
 /* The file --output names, or "NAME-PID-20260102T030405.SUFFIX".  ERR_USAGE when it exists and
  * --force was not given. */
@@ -23,5 +25,8 @@ struct err *cli_say_written(struct cli *c, const struct buf *lines) MUST_USE;
 /* %t becomes the time, %n the first number that makes a new name, %% a %.  Without %n a name that
  * is taken gets "-2", "-3" ... before its ending. */
 struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret) MUST_USE;
+
+/* Where a report writes to that goes into a file. */
+struct report_sink cli_file_sink(struct file_out *out);
 
 #endif
