@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib import godump, real, retained
+from lib import godump, real, retained, schema
 from lib.process import assert_unharmed
 
 CONSISTENCIES = ("process", "goroutine")
@@ -124,6 +124,18 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_program(program, load, gospec
     report = gospect("doctor", program.target.pid, "--json", check=0).json
     assert not [f for f in report["findings"] if f["severity"] == "problem"], report
     assert_unharmed(program.target)
+
+
+def test_nobody_waits_forever_in_a_healthy_program(program, load, gospect):
+    """It serves its requests, so no circle and no leak may be told of it."""
+    pid = program.target.pid
+    for _ in range(LOOKS):
+        circles = schema.check("deadlock", gospect("deadlock", pid, "--json", check=0).json)
+        assert not circles["cycles"] and not circles["stuck"]
+        leaks = schema.check("leaks", gospect("leaks", pid, "--json", check=0).json)
+        assert not leaks["leaks"] and leaks["candidates"] and not leaks["unread"]
+        waits = schema.check("waits", gospect("waits", pid, "--json", check=0).json)
+        assert waits["waits"] and all(wait["kind"] for wait in waits["waits"])
 
 
 def test_heap_agrees_with_its_own_profile(program, load, gospect, tmp_path):
