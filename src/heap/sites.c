@@ -9,6 +9,7 @@
 #include "heap/heap_int.h"
 #include "heap/sites.h"
 #include "heap/sites_int.h"
+#include "snap/code.h"
 
 enum { LIKE = 4 };
 
@@ -42,11 +43,6 @@ static uint64_t bucket_hash(const struct snap *s, uint32_t bucket)
 
 /* ---- stacks by what they say ---- */
 
-static bool is_runtime(const char *func)
-{
-    return strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0;
-}
-
 struct said {
     uint64_t all,
         own;  /* hashes of every frame, and of those from the first that is not the runtime's */
@@ -62,7 +58,7 @@ static void say_frame(struct said *h, const struct snap *s, uint32_t f)
     if (wrapper || strcmp(func, "runtime.goexit") == 0)
         return;
     uint64_t one = hash_u64(hash_bytes(func, strlen(func)) ^ s->frame.line[f]);
-    h->any |= !is_runtime(func);
+    h->any |= !snap_is_runtime_func(func);
     h->all = hash_u64(h->all ^ one);
     if (h->any)
         h->own = hash_u64(h->own ^ one);

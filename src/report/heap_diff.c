@@ -214,7 +214,7 @@ static void frames_text(const struct snap *s, uint32_t pc, unsigned *left, struc
     for (uint32_t i = 0; *left && i < s->pc.frames[pc]; i++) {
         uint32_t f = s->pc.frame[pc] + i;
         const char *func = snap_str(s, s->frame.func[f]);
-        if (is_runtime_func(func))
+        if (snap_is_runtime_func(func))
             continue;
         buf_str(b, b->n ? " ← " : "");
         text_clean(b, func);

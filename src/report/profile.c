@@ -57,7 +57,7 @@ static void hide_runtime(const struct snap *s, struct pprof_sample *sample)
     for (uint32_t node = sample->node; node != SNAP_NONE; node = s->stack.parent[node]) {
         uint32_t pc = s->stack.pc[node];
         for (uint32_t i = 0; i < s->pc.frames[pc]; i++)
-            if (!is_runtime_func(snap_str(s, s->frame.func[s->pc.frame[pc] + i]))) {
+            if (!snap_is_runtime_func(snap_str(s, s->frame.func[s->pc.frame[pc] + i]))) {
                 sample->node = node;
                 sample->first_frame = i;
                 return;

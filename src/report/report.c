@@ -124,11 +124,6 @@ void count_of(struct buf *b, uint64_t n, const char *one, const char *many)
     buf_printf(b, " %s", n == 1 ? one : many);
 }
 
-bool is_runtime_func(const char *func)
-{
-    return strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0;
-}
-
 /* ---- facts ---- */
 
 static const char *base_name(const char *path)

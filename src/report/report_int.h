@@ -49,9 +49,6 @@ void two_sides(struct buf *b, const struct report_style *style, const char *left
 /* "1 goroutine", "12,408 goroutines" */
 void count_of(struct buf *b, uint64_t n, const char *one, const char *many);
 
-/* Whether the linker's name of a function is one of the runtime's own. */
-bool is_runtime_func(const char *func);
-
 /* ---- facts about the snapshot that several reports begin or end with ---- */
 
 /* "orders-api pid 4242 go1.24.3" */

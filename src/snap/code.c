@@ -162,3 +162,8 @@ void snap_tops_free(struct snap_tops *t)
     free(t->bottom);
     *t = (struct snap_tops){0};
 }
+
+bool snap_is_runtime_func(const char *func)
+{
+    return strncmp(func, "runtime.", 8) == 0 || strncmp(func, "internal/runtime/", 17) == 0;
+}

@@ -22,6 +22,9 @@ struct snap_codes {
 void snap_codes_init(struct snap_codes *c, const struct snap *s);
 void snap_codes_free(struct snap_codes *c);
 
+/* Whether the linker's name of a function is one of the runtime's own. */
+bool snap_is_runtime_func(const char *func);
+
 /* The package of a function as the linker names it: how many bytes of the name. */
 size_t snap_package_len(const char *func);
 
