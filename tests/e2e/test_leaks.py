@@ -24,6 +24,10 @@ def proved(seen):
     return {leak["goroutine"] for leak in seen["leaks"] if leak["class"].startswith("proved")}
 
 
+def proved_beyond(seen):
+    return {leak["goroutine"] for leak in seen["leaks"] if leak["class"] == "proved-beyond"}
+
+
 def leaks_of(gospect, subject):
     return schema.check("leaks", gospect("leaks", subject, "--json", check=(0, 1)).json)
 
@@ -84,11 +88,24 @@ def theirs_of(snapshot):
     return {g.id for g in snapshot.goroutines if g.state == "leaked"} - parked, parked
 
 
+def confirmed_beyond(suite, name, snapshot, seen, theirs):
+    """Those only we prove, whom Go's test names as leaking in this program.
+
+    A Mutex without pointers shares a block of the tiny allocator with what happens to be allocated next to it: the length of
+    an environment variable decides whether the runtime sees that leak (Moby7559: one start in ten).
+    """
+    rows = [leak for leak in seen["leaks"] if leak["goroutine"] in proved_beyond(seen) - theirs]
+    words = zip(rows, leaked_words(snapshot, rows))
+    patterns = leakprof.cases()[suite][name][1]
+    return {leak["goroutine"] for leak, word in words if any(re.search(p, word) for p in patterns)}
+
+
 def disagreement(gospect, folder, release, suite, name, mode="default"):
     with judged(release, suite, name, mode) as target:
         snapshot, seen = look(gospect, target, folder)
         ours, (theirs, parked) = proved(seen), theirs_of(snapshot)
         assert len(theirs | parked) == int(target.ready["leaked"]), name
+        ours -= confirmed_beyond(suite, name, snapshot, seen, theirs)
         if theirs != ours:
             return f"{name}: missed {sorted(theirs - ours)}, too many {sorted(ours - theirs)}"
         return misnamed(name, seen)
@@ -145,9 +162,9 @@ def any_lock(pattern):
     return re.sub(r" \\\[sync.*", " ", pattern)
 
 
-def leaked_words(snapshot, seen):
+def leaked_words(snapshot, leaks):
     """As the test suite of Go writes leaks: "Mutex.func1(…) [chan send]", the function being the outermost of main."""
-    for leak in seen["leaks"]:
+    for leak in leaks:
         g = snapshot.by_id[leak["goroutine"]]
         func = [f.func for f in g.frames if f.func.startswith("main.") and f.id != evidence.WRAPPER][-1]
         yield f"{func.removeprefix('main.')}() [{leak['wait']}]"
@@ -157,7 +174,7 @@ def missing_or_odd(gospect, folder, release, suite, name):
     patterns = list(map(any_lock, leakprof.cases()[suite][name][1]))
     with judged(release, suite, name) as target:
         snapshot, seen = look(gospect, target, folder)
-    words = set(leaked_words(snapshot, seen))
+    words = set(leaked_words(snapshot, seen["leaks"]))
     missing = [p for p in patterns if not any(re.search(p, word) for word in words)]
     odd = [word for word in words if not any(re.search(p, word) for p in patterns)]
     if missing or odd:

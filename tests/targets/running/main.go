@@ -80,13 +80,14 @@ func work(name string, pinned bool, started chan<- string) {
 		runtime.LockOSThread()
 	}
 	pprof.SetGoroutineLabels(labelled(name))
-	started <- fmt.Sprintf("%s=%d,%d", name, syscall.Gettid(), goid())
-	outer(jobs[name])
+	outer(jobs[name], started, fmt.Sprintf("%s=%d,%d", name, syscall.Gettid(), goid()))
 	panic("a job has ended")
 }
 
+// outer says that it has begun, not work(): from then on the chain is whole.
 //go:noinline
-func outer(job func()) {
+func outer(job func(), started chan<- string, line string) {
+	started <- line
 	for atomic.LoadInt32(&stop) == 0 {
 		middle(job)
 	}
