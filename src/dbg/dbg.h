@@ -22,9 +22,10 @@
 #include "rt/rt.h"
 #include "target/debug.h"
 
+struct code;
 struct dbg;
-struct values;    /* rt/value.h */
-struct value_ref; /* dbg/value.h */
+struct rt_stand;  /* rt/frames.h */
+struct dbg_value; /* dbg/value.h */
 
 struct dbg_options {
     const char *const *source_map; /* pairs "from", "to", NULL-terminated; NULL: none.  Location
@@ -48,8 +49,9 @@ pid_t dbg_pid(const struct dbg *d);
 /* While it stands; other ones after DBG_EV_EXEC and dbg_restart(). */
 struct rt *dbg_rt(struct dbg *d);
 struct target *dbg_target(struct dbg *d);
-/* NOT_FOUND: the program has no DWARF.  Made at the first question. */
-struct err *dbg_values(struct dbg *d, struct values **ret) MUST_USE;
+/* Goroutines, frames, variables, values (rt/frames.h, dbg/value.h); moved along with every stop. */
+struct rt_stand *dbg_stand(struct dbg *d);
+struct code *dbg_code(struct dbg *d); /* dbg/place.h; in every state but DBG_OVER */
 /* What a user should know from the start: sources that are newer than the program, no DWARF, ...
  * one line each; how many. */
 size_t dbg_notes(struct dbg *d, struct arena *a, const char *const **ret);
@@ -161,7 +163,7 @@ struct dbg_event {
     bool step_waits;  /* something came before the end of a step: it goes on with DBG_CONTINUE */
     int exit_code, exit_signal; /* EXITED; exit_signal 0: none */
     /* After STEP_OUT, and NEXT over a return: the results, by name. */
-    const struct value_ref *results;
+    const struct dbg_value *results;
     size_t nresults;
     int64_t at_mono_ns;
     int64_t stood_ns, ran_ns; /* in all, since the session began */
@@ -189,9 +191,9 @@ struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
 
 /* ---- looking; while it stands ---- */
 
-/* Goroutines, frames, variables: rt/frames.h on dbg_rt(), dbg_target(). */
+/* Goroutines, frames, variables: rt/frames.h on dbg_stand(). */
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
-                     struct arena *a, struct value_ref *ret) MUST_USE;
+                     struct arena *a, struct dbg_value *ret) MUST_USE;
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
                        const char *text) MUST_USE;
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */

@@ -18,12 +18,21 @@
 
 enum { NEAR_MAX = 5, LISTED_MAX = 8, NAME_MAX_BYTES = 512 };
 
-/* The name without type arguments; where `star` is false, without the star of the receiver, too. */
+/* Bytes of the version that an import path ends in ("/v3" before a dot); 0: it has none. */
+static size_t version_n(const char *s)
+{
+    size_t n = s[0] == '/' && s[1] == 'v' ? strspn(s + 2, "0123456789") : 0;
+    return n && s[2 + n] == '.' ? n + 2 : 0;
+}
+
+/* The name without type arguments and versions of packages; where `star` is false, without the
+ * star of the receiver, too. */
 static bool simplify(const char *name, bool star, char *ret, size_t max)
 {
     size_t n = 0;
     int brackets = 0;
     for (; *name && n + 1 < max; name++) {
+        name += version_n(name);
         if (*name == '[')
             brackets++;
         if (!brackets && (star || !strchr("(*)", *name)))
@@ -35,8 +44,14 @@ static bool simplify(const char *name, bool star, char *ret, size_t max)
     return !*name;
 }
 
+static const char *base_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot ? dot + 1 : name;
+}
+
 struct name_match {
-    const char *spec;
+    const char *spec, *base; /* base: its last component, as every name that is meant has it */
     size_t n;
     bool star;
 };
@@ -46,8 +61,7 @@ static bool matches(const struct name_match *m, const char *name)
 {
     char plain[NAME_MAX_BYTES];
     size_t n;
-    /* most names are told apart without copying them */
-    if (!strstr(name, m->spec) && !strpbrk(name, "[("))
+    if (!strstr(name, m->base)) /* most names are told apart without copying them */
         return false;
     if (!simplify(name, m->star, plain, sizeof(plain)))
         return false;
@@ -263,12 +277,6 @@ static struct err *choose(struct place_search *s, const struct name_match *m,
 
 /* ---- near misses ---- */
 
-static const char *base_of(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot ? dot + 1 : name;
-}
-
 /* Edits between two short words, case aside; what is above `max` does not matter. */
 static unsigned distance(const char *a, const char *b, unsigned max)
 {
@@ -341,6 +349,7 @@ static struct err *find_names(struct place_search *s, const char *name, struct n
     if (!simplify(name, m.star, spec, sizeof(spec)) || !*spec)
         return err_new(ERR_USAGE, "\"%s\" is not the name of a function", name);
     m.n = strlen(spec);
+    m.base = base_of(spec);
     collect(s->c, fits_name, &m, names);
     find_addresses(s, names);
     if (!names->v.n)

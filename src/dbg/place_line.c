@@ -107,12 +107,26 @@ static const char *mapped(const struct place_search *s, const char *path)
     return path;
 }
 
+static bool is_known_file(struct place_search *s, const char *path)
+{
+    struct code_module *const *modules;
+    size_t n = code_modules(s->c, &modules), k = strlen(path);
+    for (size_t i = 0; i < n; i++) {
+        for (const char *f = NULL; (f = pcln_next_file(&modules[i]->pcln, f));) {
+            size_t len = strlen(f);
+            if (len >= k && strcmp(f + len - k, path) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Looks for the file by fewer and fewer components of an absolute path. */
 static struct err *by_components(struct line_search *k)
 {
     const char *whole = k->path;
     TRY(in_modules(k));
-    if (k->v.n || whole[0] != '/')
+    if (k->v.n || whole[0] != '/' || is_known_file(k->s, whole))
         return NULL;
     for (const char *rest = whole + 1; !k->v.n && rest; rest = strchr(rest, '/')) {
         if (*rest == '/')
@@ -170,20 +184,6 @@ static void note_line(struct line_search *k, unsigned line)
         return;
     const char *moved = arena_printf(k->s->a, "line %u has no code: line %u", k->line, line);
     k->s->note = *k->s->note ? arena_printf(k->s->a, "%s, %s", k->s->note, moved) : moved;
-}
-
-static bool is_known_file(struct place_search *s, const char *path)
-{
-    struct code_module *const *modules;
-    size_t n = code_modules(s->c, &modules), k = strlen(path);
-    for (size_t i = 0; i < n; i++) {
-        for (const char *f = NULL; (f = pcln_next_file(&modules[i]->pcln, f));) {
-            size_t len = strlen(f);
-            if (len >= k && strcmp(f + len - k, path) == 0)
-                return true;
-        }
-    }
-    return false;
 }
 
 struct err *place_of_line(struct place_search *s, const char *path, unsigned line)
