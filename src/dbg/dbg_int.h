@@ -137,35 +137,46 @@ struct step {
     int64_t goroutine;
     taddr g;         /* goroutine 0: this g */
     taddr depth;     /* of the frame that the step is about: high end - CFA */
+    taddr sp_depth;  /* of its stack pointer */
     taddr target;    /* STEP: only into the call there; 0: any */
     bool in_runtime; /* the user looks at the runtime: nothing of it is skipped */
-    bool alone;
     VEC(struct step_site *) sites;
     VEC(pid_t) held;
 };
 
-/* A new step, or the rest of one; it stands. */
-struct err *step_begin(struct dbg *d, const struct dbg_run_spec *how) MUST_USE;
-void step_end(struct dbg *d); /* its sites are taken out; NULL step is fine */
+/* A new step.  *ret_instruction: it is a single instruction, which the caller runs. */
+struct err *step_begin(struct dbg *d, const struct dbg_run_spec *how,
+                       bool *ret_instruction) MUST_USE;
+void step_end(struct dbg *d);     /* its sites are taken out; no step is fine */
+void step_forget(struct dbg *d);  /* the same, when the program is gone with its sites */
+void step_release(struct dbg *d); /* threads that were held for it may run */
+void step_clear(struct step *st); /* takes its sites out */
 struct err *step_add(struct step *st, enum step_role role, taddr addr, enum step_check check,
                      taddr depth) MUST_USE;
-/* Everybody stands because thread tid met a site of the step.  *ret_done: it is at its end. */
-struct err *step_go(struct dbg *d, struct step_site *s, pid_t tid, bool *ret_done,
-                    const char **ret_text) MUST_USE;
 enum debug_verdict step_met(void *arg, const struct debug_hit *hit);
-/* step_plan.c: the sites for a frame */
-struct step_frame {
-    struct code_func f;
-    taddr pc; /* what is executing: exact, or in the call */
-    bool exact;
-    taddr cfa, hi;
+/* Everybody stands because thread tid met a site of the step.  *ret_done: it is at its end; ev gets
+ * what there is to say. */
+struct err *step_go(struct dbg *d, struct step_site *s, pid_t tid, bool *ret_done,
+                    struct dbg_event *ev) MUST_USE;
+
+/* step_plan.c: sites for a step about frame number `first`; any_line: also of the line it is in. */
+struct step_view {
+    const struct rt_frames *frames;
+    size_t first;
+    taddr hi; /* of the stack */
+    struct arena *a;
 };
-struct err *step_plan(struct step *st, const struct rt_frames *frames, size_t first, taddr hi,
-                      bool any_line) MUST_USE;
-struct err *step_into(struct step *st, taddr call, const struct arch_regs *regs,
-                      taddr target) MUST_USE;
-bool step_target(struct dbg *d, const struct code_func *f, taddr pc, const struct arch_regs *regs,
-                 taddr *ret);
+struct err *step_plan(struct step *st, const struct step_view *v, bool any_line) MUST_USE;
+/* The first frame that people care about. */
+size_t step_first(const struct rt_frames *frames);
+/* Goes where a call goes: to the body of the function, or through a wrapper. */
+struct err *step_into(struct step *st, taddr target) MUST_USE;
+/* Where a call or jump at the registers' pc goes; 0: cannot be told. */
+taddr step_target(struct dbg *d, const struct arch_regs *regs);
+/* step_range.c: loops over functions, whose bodies are functions, too */
+bool step_is_family(const char *a, const char *b);
+const char *step_family(struct arena *a, const char *func); /* the function they all belong to */
+bool step_is_range_body(const char *func);
 
 /* ---- stops ---- */
 
@@ -173,6 +184,7 @@ struct hit {
     pid_t tid;
     struct bp_site *bp; /* one of these */
     struct step_site *step;
+    bool entry;
     bool trouble;
 };
 
@@ -191,7 +203,7 @@ struct dbg {
     struct dbg_options o;
     struct dbg_launched launched;
     pid_t pid;
-    enum dbg_state state;
+    _Atomic enum dbg_state state; /* dbg_interrupt() asks from anywhere */
 
     VEC(struct bp *) bps; /* ordered by id */
     unsigned next_id;
@@ -202,12 +214,15 @@ struct dbg {
     pthread_mutex_t hits_lock;
     VEC(struct hit) hits;
 
-    struct arena stop_arena; /* of the last event */
-    struct dbg_event stop;   /* the last stop */
-    bool have_event;         /* event came without the mechanism's wait */
+    struct arena stop_arena;    /* of the last stop */
+    struct arena message_arena; /* of the last message */
+    struct dbg_event stop;
+    bool have_told; /* told is to be told when all messages are */
+    struct dbg_event told;
+    bool have_event; /* event came without the mechanism's wait */
     struct debug_event event;
-    bool tell_entry;
-    int entry_exit;    /* reserved */
+    bool tell_entry;          /* main.main is to be told when it is reached */
+    struct debug_site *entry; /* of main.main; NULL: none */
     int64_t goroutine; /* selected */
     unsigned frame;
     int epoll_fd, self_fd; /* self_fd: eventfd, an event of ours is there */
@@ -216,6 +231,7 @@ struct dbg {
 };
 
 /* session.c */
+struct err *dbg_follow_exec(struct dbg *d) MUST_USE;
 struct err *dbg_look(struct dbg *d) MUST_USE; /* the runtime of a program that stands */
 void dbg_unlook(struct dbg *d);
 struct target *dbg_view(struct dbg *d);
@@ -226,6 +242,6 @@ void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* panic.c: what a stop at a panic or fatal error says */
-const char *dbg_panic_text(struct dbg *d, struct bp *bp, pid_t tid, taddr *ret_g);
+const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
 
 #endif

@@ -5,6 +5,7 @@
  * ring has a ceiling; what comes when it is full is dropped, counted, and the count is told with
  * the next message. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
