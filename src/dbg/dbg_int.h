@@ -223,7 +223,7 @@ struct dbg {
     struct debug_event event;
     bool tell_entry;          /* main.main is to be told when it is reached */
     struct debug_site *entry; /* of main.main; NULL: none */
-    int64_t goroutine; /* selected */
+    int64_t goroutine;        /* selected */
     unsigned frame;
     int epoll_fd, self_fd; /* self_fd: eventfd, an event of ours is there */
     struct debug_cost cost;
