@@ -159,14 +159,14 @@ enum debug_verdict step_met(void *arg, const struct debug_hit *hit);
 struct err *step_go(struct dbg *d, struct step_site *s, pid_t tid, bool *ret_done,
                     struct dbg_event *ev) MUST_USE;
 
-/* step_plan.c: sites for a step about frame number `first`; any_line: also of the line it is in. */
+/* step_plan.c: sites for a step about frame number `first`. */
 struct step_view {
     const struct rt_frames *frames;
     size_t first;
     taddr hi; /* of the stack */
     struct arena *a;
 };
-struct err *step_plan(struct step *st, const struct step_view *v, bool any_line) MUST_USE;
+struct err *step_plan(struct step *st, const struct step_view *v) MUST_USE;
 /* The first frame that people care about. */
 size_t step_first(const struct rt_frames *frames);
 /* Goes where a call goes: to the body of the function, or through a wrapper. */

@@ -129,9 +129,11 @@ static struct err *is_our_body(struct at *at, bool *ret)
     return NULL;
 }
 
-/* After a recovered panic: the frame goes on, and the step with it. */
+/* After a recovered panic the frame only returns: the step goes on to its caller, or to the next
+ * deferred call. */
 static struct err *from_here(struct at *at)
 {
+    enum dbg_run how = at->st->how;
     TRY(frames_of(at));
     if (!at->frames.n)
         return NULL;
@@ -140,7 +142,10 @@ static struct err *from_here(struct at *at)
                           .hi = at->here.stack_hi,
                           .a = &at->a};
     step_clear(at->st);
-    return step_plan(at->st, &v, true);
+    at->st->how = DBG_STEP_OUT;
+    struct err *e = step_plan(at->st, &v);
+    at->st->how = how;
+    return e;
 }
 
 static struct err *go(struct at *at, enum step_role role, bool *ret_done, struct dbg_event *ev)

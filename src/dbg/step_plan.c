@@ -309,9 +309,9 @@ static struct err *add_calls(struct here *h)
 
 /* ---- all of it ---- */
 
-struct err *step_plan(struct step *st, const struct step_view *v, bool any_line)
+struct err *step_plan(struct step *st, const struct step_view *v)
 {
-    struct here h = {.st = st, .v = v, .any_line = any_line};
+    struct here h = {.st = st, .v = v};
     TRY(find_here(&h));
     const char *family = step_family(v->a, h.func);
     bool steps = st->how == DBG_NEXT || st->how == DBG_STEP;

@@ -268,7 +268,10 @@ func run(what string) {
 	case "amid":
 		stop := make(chan bool)
 		noise(stop)
-		amid(1 << 40)
+		for n := 0; n < 300; n++ {
+			amid(n)
+			runtime.Gosched()
+		}
 		close(stop)
 	case "panic":
 		boom(nil)
