@@ -27,7 +27,7 @@ TABLES = {
         ("next*", "@main.withDefer"), ("next*", "@main.run")]),
     "recover": ("recover:boom", [
         ("next", "@main.recovers.func1"), ("next", "recover:recover"), ("next", "recover:after"),
-        ("next*", "callrecovers:call"), ("next", "callrecovers:after")]),
+        ("next*", "callrecovers:after")]),
     "recovered below": ("main.overPanic", [("next", "over:call"), ("next", "over:after")], "over"),
     "recovered call": ("main.callRecovers", [
         ("next", "callrecovers:call"), ("next", "callrecovers:after")], "recover"),

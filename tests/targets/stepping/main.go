@@ -71,8 +71,8 @@ func boom(s []int) {
 //go:noinline
 func recovers() {
 	defer func() {
-		r := recover() // recover:recover
-		_ = r          // recover:after
+		r := recover()  // recover:recover
+		print(r == nil) // recover:after
 	}()
 	boom(make([]int, 1)) // recover:boom
 	sink = 7             // recover:never
