@@ -140,6 +140,8 @@ struct step {
     taddr sp_depth;  /* of its stack pointer */
     taddr target;    /* STEP: only into the call there; 0: any */
     bool in_runtime; /* the user looks at the runtime: nothing of it is skipped */
+    bool returns;    /* f is called by the frame that is shown when it returns */
+    struct code_func f;
     VEC(struct step_site *) sites;
     VEC(pid_t) held;
 };
@@ -242,6 +244,8 @@ void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* panic.c: what a stop at a panic or fatal error says */
+/* results.c: what a function has returned; the thread is right behind the call */
+void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
 
 #endif

@@ -159,6 +159,11 @@ static struct err *go(struct at *at, enum step_role role, bool *ret_done, struct
         return from_here(at);
     case STEP_AT_RANGE:
         return is_our_body(at, ret_done);
+    case STEP_AT_RETURN:
+        *ret_done = true;
+        if (at->st->returns)
+            dbg_read_results(at->d, at->tid, &at->st->f, ev);
+        return NULL;
     case STEP_AT_END:
         ev->text = arena_printf(&at->d->stop_arena, "goroutine %lld has ended",
                                 (long long)at->here.goroutine);

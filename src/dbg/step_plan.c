@@ -199,6 +199,8 @@ static struct err *add_return(struct here *h)
     size_t i = caller_of(h);
     if (i == SIZE_MAX)
         return NULL;
+    h->st->returns = i == h->physical + 1;
+    h->st->f = h->f;
     return step_add(h->st, STEP_AT_RETURN, fs->v[i].pc, DEPTH_AT_MOST, h->v->hi - fs->v[i].cfa);
 }
 

@@ -187,3 +187,25 @@ def test_a_breakpoint_elsewhere_comes_first(launch, release, mode):
         told = session("continue")
     assert told["why"] == "step" and told["goroutine"] == first["goroutine"]
     assert is_at(told, "blocks:2")
+
+
+RESULTS = {"i": "5", "s": '"text"', "f": "2.5", "p": 'main.pair {a: 7, b: "in"}', "l": "[]int len: 2, cap: 2, [4,2]",
+           "big": "[2]int64 [8,9]", "ok": "true"}
+
+
+@pytest.mark.modes("noopt", "default")
+def test_results(launch, release, mode):
+    """What a function returned: in registers of both kinds, split over several, and on the stack."""
+    for command in ("stepout", "next"):
+        session = launch(release, mode, "results")
+        session.breakpoint("main.results")
+        session("continue")
+        told = session(command)
+        for _ in range(20):
+            if where(told)[0] == "main.run":
+                break
+            told = session(command)
+        results = dict(told["results"])
+        assert "wrong 4" in results.pop("e")
+        assert results == RESULTS
+        session.close()

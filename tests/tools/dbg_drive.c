@@ -175,6 +175,18 @@ static void show_event(const struct dbg_event *ev)
     if (ev->kind == DBG_EV_STOPPED) {
         buf_char(&b, ',');
         add_frames(&b, ev, 3);
+        buf_str(&b, ",\"results\":[");
+        for (size_t i = 0; i < ev->nresults; i++) {
+            struct buf text = {0};
+            dbg_value_text(dbg_stand(d), &ev->results[i], &value_limits_typed, &text);
+            buf_printf(&b, "%s[", i ? "," : "");
+            quoted(&b, ev->results[i].name);
+            buf_char(&b, ',');
+            quoted(&b, buf_text(&text));
+            buf_char(&b, ']');
+            buf_free(&text);
+        }
+        buf_char(&b, ']');
     }
     printf("%s}\n", buf_text(&b));
     buf_free(&b);
@@ -482,10 +494,3 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: dbg_drive place|launch|attach ...\n");
     return 2;
 }
-/* STUBS */
-__attribute__((weak)) struct err *expr_compile(struct rt_stand *st, const struct expr_place *at, const char *text, struct expr **ret) { return err_new(ERR_UNSUPPORTED, "no expr"); }
-__attribute__((weak)) void expr_free(struct expr *x) {}
-__attribute__((weak)) struct err *expr_eval(struct expr *x, const struct expr_ctx *ctx, struct dbg_value *ret) { return err_new(ERR_UNSUPPORTED, "no expr"); }
-__attribute__((weak)) struct err *expr_true(struct expr *x, const struct expr_ctx *ctx, bool *ret) { return err_new(ERR_UNSUPPORTED, "no expr"); }
-__attribute__((weak)) struct err *expr_once(const struct expr_ctx *ctx, const char *text, struct dbg_value *ret) { return err_new(ERR_UNSUPPORTED, "no expr"); }
-__attribute__((weak)) struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst, const struct dbg_value *src, const struct dbg_writer *w) { return err_new(ERR_UNSUPPORTED, "no expr"); }

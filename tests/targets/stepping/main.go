@@ -173,6 +173,16 @@ func inlines() int {
 	return a
 }
 
+type pair struct {
+	a int8
+	b string
+}
+
+//go:noinline
+func results(n int, pad [3]int64) (i int, s string, f float64, p pair, l []int, e error, big [2]int64, ok bool) {
+	return n + 1, "text", 2.5, pair{7, "in"}, []int{n, 2}, fmt.Errorf("wrong %d", n), [2]int64{pad[0], 9}, true
+}
+
 // crowd: many goroutines pass the same line.
 //
 //go:noinline
@@ -263,6 +273,8 @@ func run(what string) {
 		wg.Wait()
 	case "inlines":
 		inlines()
+	case "results":
+		results(4, [3]int64{8, 0, 0})
 	case "crowd":
 		crowd(100, 200)
 	case "amid":
