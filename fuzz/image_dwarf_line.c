@@ -53,7 +53,7 @@ static void read_rows(struct dwarf *dw, const struct dwarf_unit *u)
     err_free(it.err);
     for (size_t i = 0; i < dwarf_file_count(u) + 1 && i < 64; i++)
         dwarf_file_path(u, i);
-    for (taddr pc = 0x401000; pc < 0x401100; pc += 5)
+    for (taddr pc = 0x401000; pc < 0x401100; pc += 5) {
         err_free(dwarf_row_at(dw, pc, &found, &at));
     dwarf_rows_near(&it, u, pc);
     (void)!dwarf_row_next(&it, &row);

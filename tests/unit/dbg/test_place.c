@@ -14,7 +14,7 @@ static void open_tiny(struct fixture *f)
 {
     assert_true(make_go(&f->m, "go1.24.6"));
     make_image(&f->m);
-    assert_ok(code_open(f->m.img, 0x1000, &f->c));
+    check_ok(code_open(f->m.img, 0x1000, &f->c));
     arena_init(&f->a);
 }
 
@@ -22,14 +22,13 @@ static void close_tiny(struct fixture *f)
 {
     arena_free(&f->a);
     code_close(f->c);
-    image_unref(f->m.img);
     make_free(&f->m);
 }
 
 static void finds(struct fixture *f, const char *spec, const char *func)
 {
     struct places p;
-    assert_ok(place_find(f->c, spec, NULL, &f->a, &p));
+    check_ok(place_find(f->c, spec, NULL, &f->a, &p));
     assert_int_equal(p.n, 1);
     assert_string_equal(p.v[0].func, func);
     assert_int_equal(p.v[0].entry, make_entry(func) + 0x1000);
@@ -79,9 +78,9 @@ static void test_patterns_and_addresses(void **state)
     struct places p;
     (void)state;
     open_tiny(&f);
-    assert_ok(place_find(f.c, "/^main\\./", NULL, &f.a, &p));
+    check_ok(place_find(f.c, "/^main\\./", NULL, &f.a, &p));
     assert_int_equal(p.n, 3);
-    assert_ok(place_find(f.c, "*0x10", NULL, &f.a, &p));
+    check_ok(place_find(f.c, "*0x10", NULL, &f.a, &p));
     assert_int_equal(p.v[0].pc, 0x10);
     assert_int_equal(p.v[0].entry, 0);
     close_tiny(&f);
@@ -100,7 +99,7 @@ static void test_rules(void **state)
     struct hit_rule r;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        assert_ok(bp_parse_rule(good[i].text, &r));
+        check_ok(bp_parse_rule(good[i].text, &r));
         assert_int_equal(r.op, good[i].op);
         assert_int_equal(r.n, good[i].n);
     }
