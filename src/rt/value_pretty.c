@@ -347,7 +347,15 @@ static bool put_held(const struct pretty *v, const char *path)
     }
     if (t && v->depth < CHAIN_MAX && pretty_any(v->p, to, in, v->b, v->depth + 1))
         return true;
-    buf_str(v->b, name);
+    bool plain = t && t->kind < DWARF_KIND_POINTER;
+    if (!plain && !(t && t->kind == DWARF_KIND_STRING)) {
+        buf_str(v->b, name);
+        return true;
+    }
+    struct printer p = *v->p;
+    p.b = v->b;
+    p.bare = true;
+    value_any(&p, held.type, in);
     return true;
 }
 
@@ -372,7 +380,10 @@ static bool path_error(const struct pretty *v)
 
 static bool context_root(const struct pretty *v)
 {
-    buf_str(v->b, strstr(v->t->name, "todo") ? "context.TODO" : "context.Background");
+    const char *name = v->t->name; /* 1.18-1.20 have one type for both */
+    buf_str(v->b, strstr(name, "todo")         ? "context.TODO"
+                  : strstr(name, "background") ? "context.Background"
+                                               : "context");
     return true;
 }
 
@@ -495,6 +506,7 @@ static const struct {
     {"fmt.wrapError", wrap_error},
     {"fmt.wrapErrors", wrap_error},
     {"io/fs.PathError", path_error},
+    {"context.emptyCtx", context_root},
     {"context.backgroundCtx", context_root},
     {"context.todoCtx", context_root},
     {"context.valueCtx", context_value},
