@@ -182,6 +182,8 @@ struct arch {
     uint8_t go_args[9];
     uint8_t go_vectors, ngo_vectors; /* the same for floats: the first one's number; how many */
     uint8_t sp;      /* DWARF's number of the stack pointer */
+    uint8_t go_closure;    /* of the register that holds the closure when it is called */
+    uint8_t go_debug_call; /* of the one by which runtime.debugCallV2 says where it is */
     uint8_t barrier; /* of the only register that a write barrier of Go changes */
     /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
      * operand, but inside the instruction's function.  Other bytes can look like one.  False: no
@@ -207,6 +209,8 @@ struct arch {
     /* The low 16 bytes of one of those, from n bytes of what extended_note has; false: they are not
      * there. */
     bool (*dwarf_vector)(const uint8_t *extended, size_t n, unsigned reg, uint8_t ret[16]);
+    /* Sets one of those: m bytes (at most 16) of v, the rest is zero. */
+    bool (*set_dwarf_vector)(uint8_t *extended, size_t n, unsigned reg, const uint8_t *v, size_t m);
     /* Puts a general register into raw, and into pc, sp ...; false: as dwarf_reg(). */
     bool (*set_dwarf_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
     /* DWARF's number of a register that people name ("rax", "xmm3"; any case); -1: none. */

@@ -63,6 +63,20 @@ static bool dwarf_vector(const uint8_t *extended, size_t n, unsigned reg, uint8_
     return true;
 }
 
+/* The same, 13.4.2: XSTATE_BV, without whose bit 1 they are taken for zero. */
+static bool set_dwarf_vector(uint8_t *extended, size_t n, unsigned reg, const uint8_t *v, size_t m)
+{
+    enum { XMM_AT = 160, XMMS = 16, BYTES = 16, STATE_AT = 512, STATE_SSE = 2 };
+    if (reg < DWARF_XMM0 || reg >= DWARF_XMM0 + XMMS || n < XMM_AT + XMMS * BYTES || m > BYTES)
+        return false;
+    uint8_t *at = extended + XMM_AT + (size_t)(reg - DWARF_XMM0) * BYTES;
+    memset(at, 0, BYTES);
+    memcpy(at, v, m);
+    if (n > STATE_AT)
+        extended[STATE_AT] |= STATE_SSE;
+    return true;
+}
+
 static bool from_raw(struct arch_regs *r);
 
 static bool set_dwarf_reg(struct arch_regs *r, unsigned reg, uint64_t v)
@@ -313,6 +327,8 @@ const struct arch arch_x86_64 = {
     .go_vectors = 17,                          /* xmm0 ... xmm14 */
     .ngo_vectors = 15,
     .sp = 7,
+    .go_closure = 1,     /* rdx */
+    .go_debug_call = 12, /* r12 */
     .barrier = 11,
     .next_ref = next_ref,
     .decode = decode,
@@ -324,6 +340,7 @@ const struct arch arch_x86_64 = {
     .dwarf_reg = dwarf_reg,
     .dwarf_is_vector = dwarf_is_vector,
     .dwarf_vector = dwarf_vector,
+    .set_dwarf_vector = set_dwarf_vector,
     .set_dwarf_reg = set_dwarf_reg,
     .reg_named = reg_named,
     .reg_name = reg_name,

@@ -150,7 +150,7 @@ enum dbg_why {
     DBG_WHY_FATAL,
     DBG_WHY_SIGNAL,
     DBG_WHY_TRAP, /* runtime.Breakpoint() */
-    DBG_WHY_CALL_DONE,
+    DBG_WHY_CALL_DONE, /* text: "", or why there is no result */
 };
 struct dbg_event {
     enum dbg_event_kind kind;
@@ -164,7 +164,7 @@ struct dbg_event {
                          -> new; STEP: "" or what is special ("goroutine 7 has ended") */
     bool step_waits;  /* something came before the end of a step: it goes on with DBG_CONTINUE */
     int exit_code, exit_signal; /* EXITED; exit_signal 0: none */
-    /* After STEP_OUT, and NEXT over a return: the results, by name. */
+    /* After STEP_OUT, and NEXT over a return: the results, by name.  CALL_DONE: the value. */
     const struct dbg_value *results;
     size_t nresults;
     int64_t at_mono_ns;
@@ -190,6 +190,27 @@ unsigned dbg_frame(const struct dbg *d);
 /* Non-stop: the thread that runs a goroutine now is held while the others run on.  The runtime's
  * collector and everybody who waits for that goroutine's lock wait with it. */
 struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
+
+/* ---- calling functions; while it stands ---- */
+
+struct dbg_call_spec {
+    int64_t goroutine; /* that calls: it must run on a thread, outside of the runtime; 0: the
+                          selected one */
+    unsigned frame;    /* where names are looked up */
+    const char *text;  /* an expression with calls */
+    bool alone;        /* the other threads stand meanwhile: a function that waits for them waits
+                          for ever */
+    bool unsafe;       /* pointers to the goroutine's stack may be passed: right only when the
+                          function does not keep them */
+};
+/* Begins, and the program runs; DBG_WHY_CALL_DONE tells the end, its results are the value, or
+ * the text says why there is none (what the function panics with, why the runtime does not allow
+ * it).  Stops that come before are told as always; the call goes on with DBG_CONTINUE. */
+struct err *dbg_call(struct dbg *d, const struct dbg_call_spec *how) MUST_USE;
+size_t dbg_calls(const struct dbg *d); /* how many go on */
+/* Nobody wants the result of the last one any more.  The function itself cannot be ended: its
+ * goroutine is not free before it has returned; that is not told. */
+struct err *dbg_call_give_up(struct dbg *d) MUST_USE;
 
 /* ---- looking; while it stands ---- */
 

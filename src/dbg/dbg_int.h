@@ -224,6 +224,9 @@ struct dbg {
     VEC(unsigned) changed; /* breakpoints that changed by themselves */
 
     struct step *step; /* NULL: none goes on */
+    struct call *call; /* the last that was begun; NULL: none goes on */
+    struct arena call_arena; /* results of the last that is done */
+    unsigned call_frame;     /* that it was evaluated in */
     struct ring *ring;
     pthread_mutex_t hits_lock;
     VEC(struct hit) hits;
@@ -259,5 +262,11 @@ void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* results.c: what a function has returned; the thread is right behind the call */
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
+const char *dbg_panic_words(struct dbg *d, taddr type, taddr data); /* of the value itself */
+/* call.c: what an int3 of the runtime means to the call for which its thread runs.  *is: it is one.
+ * *told: the user is to hear of it; else the program is to run on. */
+struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told) MUST_USE;
+void call_settle(struct dbg *d); /* before the program is let go: calls are given time to end */
+void call_forget(struct dbg *d); /* the program is gone */
 
 #endif

@@ -46,9 +46,15 @@ static const char *panic_at(struct dbg *d, taddr addr)
     return rt_panic_at(d->rt, dbg_view(d), addr, &d->stop_arena, &p) ? value_text(d, &p) : "";
 }
 
-const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid)
+const char *dbg_panic_words(struct dbg *d, taddr type, taddr data)
 {
     struct rt_panic p = {.type_name = "", .text = ""};
+    rt_panic_value(d->rt, dbg_view(d), type, data, &d->stop_arena, &p);
+    return value_text(d, &p);
+}
+
+const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid)
+{
     uint64_t first, second = 0;
     if (!argument(d, tid, 0, &first))
         return "";
@@ -58,6 +64,5 @@ const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid)
         return "";
     if (bp == DBG_BP_ID_FATAL)
         return rt_here_text(dbg_view(d), &d->stop_arena, first, second, TEXT_MAX);
-    rt_panic_value(d->rt, dbg_view(d), first, second, &d->stop_arena, &p);
-    return value_text(d, &p);
+    return dbg_panic_words(d, first, second);
 }

@@ -84,6 +84,7 @@ static struct err *dbg_new(const struct dbg_options *o, struct dbg **ret)
     pthread_mutex_init(&d->hits_lock, NULL);
     arena_init(&d->arena);
     arena_init(&d->stop_arena);
+    arena_init(&d->call_arena);
     arena_init(&d->message_arena);
     arena_init(&d->launched.arena);
     if (o)
@@ -236,6 +237,7 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
     if (argv)
         d->launched.how.argv = copy_texts(&d->launched.arena, argv);
     step_end(d);
+    call_forget(d);
     bp_uproot(d);
     dbg_forget_hits(d, NULL, NULL);
     if (d->debug)
@@ -263,6 +265,9 @@ void dbg_close(struct dbg *d, enum debug_end how)
         return;
     step_end(d);
     bp_free_all(d);
+    if (how == DEBUG_LET_GO)
+        call_settle(d);
+    call_forget(d);
     if (d->debug)
         debug_close(d->debug, how);
     d->debug = NULL;
@@ -274,6 +279,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     pthread_mutex_destroy(&d->hits_lock);
     arena_free(&d->arena);
     arena_free(&d->stop_arena);
+    arena_free(&d->call_arena);
     arena_free(&d->message_arena);
     arena_free(&d->launched.arena);
     if (d->epoll_fd >= 0)

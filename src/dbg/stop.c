@@ -345,6 +345,7 @@ static void on_exit_of(struct dbg *d, int status, struct dbg_event *ev)
     ev->text = "";
     fill_costs(d, ev);
     step_forget(d);
+    call_forget(d);
     d->state = DBG_OVER;
     d->stop = *ev;
 }
@@ -352,6 +353,7 @@ static void on_exit_of(struct dbg *d, int status, struct dbg_event *ev)
 static struct err *on_exec(struct dbg *d, struct dbg_event *ev)
 {
     step_forget(d);
+    call_forget(d);
     bp_uproot(d);
     dbg_forget_hits(d, NULL, NULL);
     d->entry = NULL;
@@ -367,6 +369,20 @@ static struct err *on_exec(struct dbg *d, struct dbg_event *ev)
     d->state = DBG_STANDS;
     d->goroutine = 1;
     d->stop = *ev;
+    return NULL;
+}
+
+static struct err *on_trap(struct dbg *d, struct dbg_event *ev, bool *told)
+{
+    bool is;
+    look_again(d);
+    TRY(call_trapped(d, ev, &is, told));
+    if (!is)
+        ev->why = DBG_WHY_TRAP;
+    if (*told)
+        stand(d, ev);
+    if (*told && is)
+        d->frame = d->call_frame;
     return NULL;
 }
 
@@ -389,8 +405,7 @@ static struct err *on_event(struct dbg *d, const struct debug_event *m, struct d
         ev->text = arena_printf(&d->stop_arena, "SIG%s", sigabbrev_np(m->signo) ?: "?");
         break;
     case DEBUG_TRAPPED:
-        ev->why = DBG_WHY_TRAP;
-        break;
+        return on_trap(d, ev, told);
     case DEBUG_STEPPED:
         ev->why = DBG_WHY_STEP;
         break;

@@ -91,6 +91,10 @@ struct dbg_writer {
     struct err *(*reg)(void *arg, unsigned dwarf_reg, const void *src, size_t n);
     void *arg;
 };
+/* What a variable of a type would hold with v assigned to it: constants get the type, nil becomes
+ * zero.  Texts stay untyped, and an interface's value is that itself: they need memory. */
+struct err *dbg_value_assigned(struct rt_stand *st, const struct dbg_value *v, uint64_t type,
+                               struct arena *a, struct dbg_value *ret) MUST_USE;
 bool dbg_value_assignable(struct rt_stand *st, const struct dbg_value *v);
 /* Sets dst to src, by Go's rules of assignment; src may be an untyped constant.  Nothing is
  * allocated in the target: a text must exist there already.  USAGE says what does not fit. */

@@ -51,6 +51,15 @@ static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value
     return NULL;
 }
 
+struct err *dbg_value_assigned(struct rt_stand *st, const struct dbg_value *v, uint64_t type,
+                               struct arena *a, struct dbg_value *ret)
+{
+    struct expr x = {.text = (char *)""};
+    struct node node = {0};
+    struct ev ev = {.x = &x, .st = st, .vs = rt_stand_values(st, NULL), .a = a};
+    return ev_assign(&ev, &node, v, type, ret);
+}
+
 static struct err *same_bytes(struct values *vs, const struct dbg_value *src, uint8_t *dst,
                               size_t n)
 {
@@ -62,12 +71,9 @@ static struct err *same_bytes(struct values *vs, const struct dbg_value *src, ui
 static struct err *bytes_of(struct rt_stand *st, struct values *vs, const struct dbg_value *dst,
                             const struct dbg_value *src, struct arena *a, uint8_t *ret, size_t n)
 {
-    struct expr x = {.text = (char *)""};
-    struct node node = {0};
-    struct ev ev = {.x = &x, .st = st, .vs = vs, .a = a};
     struct dbg_value v;
     const struct dwarf_type *to = dbg_type(st, dst);
-    TRY(ev_assign(&ev, &node, src, dst->v.type, &v));
+    TRY(dbg_value_assigned(st, src, dst->v.type, a, &v));
     if (v.form == DBG_UNTYPED && v.untyped->n)
         return usage("the text is not in the program's memory: it would have to be allocated");
     if (v.form == DBG_UNTYPED) { /* the empty string */

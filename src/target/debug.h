@@ -149,6 +149,8 @@ struct err *debug_catch_syscalls(struct debug *d, const int64_t *nr, size_t n, b
 
 struct err *debug_regs(struct debug *d, pid_t tid, struct arch_regs *ret) MUST_USE;
 struct err *debug_set_regs(struct debug *d, pid_t tid, const struct arch_regs *regs) MUST_USE;
+/* The thread is back on a site that it has met already: it is not met again when it runs on. */
+struct err *debug_met(struct debug *d, pid_t tid) MUST_USE;
 /* Floating point and vector registers as arch.extended_note has them; in the caller's arena. */
 struct err *debug_extended(struct debug *d, pid_t tid, struct arena *a, uint8_t **ret,
                            size_t *ret_n) MUST_USE;

@@ -232,6 +232,23 @@ struct err *debug_set_regs(struct debug *d, pid_t tid, const struct arch_regs *r
     return tracer_call(d->tracer, set_on_tracer, &q);
 }
 
+static struct err *met_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct asking *q = arg;
+    struct thread *t;
+    TRY(standing(q, &t));
+    TRY(debug_get_regs(tok, q->d, t));
+    t->met = true;
+    t->met_pc = t->regs.pc;
+    return NULL;
+}
+
+struct err *debug_met(struct debug *d, pid_t tid)
+{
+    struct asking q = {.d = d, .tid = tid};
+    return tracer_call(d->tracer, met_on_tracer, &q);
+}
+
 enum { EXTENDED_MAX = 16 << 10 };
 
 static struct err *extended_on_tracer(const struct tracer_token *tok, void *arg)

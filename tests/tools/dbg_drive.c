@@ -9,6 +9,7 @@
  * GOROUTINE... continue  next  step  stepout [FRAME]  stepi  nexti  until SPEC     run, and wait
  * for a stop run continue|next|...              the same without waiting     wait [MS] interrupt
  *     goroutine ID    print EXPR    set LHS = EXPR    frames    targets    restart    kill detach
+ *     call [unsafe ][alone ]EXPR    runcall EXPR (the same without waiting)    giveup
  *
  * Messages of log points come as lines of their own before the answer of the command that ran. */
 #include <signal.h>
@@ -180,7 +181,7 @@ static void show_event(const struct dbg_event *ev)
             struct buf text = {0};
             dbg_value_text(dbg_stand(d), &ev->results[i], &value_limits_typed, &text);
             buf_printf(&b, "%s[", i ? "," : "");
-            quoted(&b, ev->results[i].name);
+            quoted(&b, ev->results[i].name ? ev->results[i].name : "");
             buf_char(&b, ',');
             quoted(&b, buf_text(&text));
             buf_char(&b, ']');
@@ -370,6 +371,22 @@ static void do_print(char *rest)
     arena_free(&a);
 }
 
+static bool call(char *rest)
+{
+    struct dbg_call_spec how = {.frame = dbg_frame(d), .text = rest};
+    static const char unsafe[] = "unsafe ", alone[] = "alone ";
+    if (strncmp(how.text, unsafe, strlen(unsafe)) == 0) {
+        how.unsafe = true;
+        how.text += strlen(unsafe);
+    }
+    if (strncmp(how.text, alone, strlen(alone)) == 0) {
+        how.alone = true;
+        how.text += strlen(alone);
+    }
+    struct err *e = dbg_call(d, &how);
+    return !e || !fail(e);
+}
+
 static void do_set(char *rest)
 {
     char *eq = strstr(rest, " = ");
@@ -443,7 +460,14 @@ static bool command(char *line)
         ok();
     } else if (strcmp(verb, "goroutine") == 0)
         answer(dbg_select(d, atoll(rest), 0));
-    else if (strcmp(verb, "print") == 0)
+    else if (strcmp(verb, "giveup") == 0)
+        answer(dbg_call_give_up(d));
+    else if (strcmp(verb, "call") == 0 || strcmp(verb, "runcall") == 0) {
+        if (call(rest) && *verb == 'c')
+            wait_for(-1);
+        else if (*verb == 'r')
+            ok();
+    } else if (strcmp(verb, "print") == 0)
         do_print(rest);
     else if (strcmp(verb, "set") == 0)
         do_set(rest);

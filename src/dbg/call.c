@@ -1,0 +1,526 @@
+/* call.c - calls of the program's functions, by the runtime's debug-call protocol: the session's
+ * part.  What is called with what is found in call_eval.c, what must be made in the program for
+ * it in call_make.c.
+ *
+ * Go: runtime/asm_amd64.s debugCallV2, debugCall32 ... debugCall65536, debugCallPanicked;
+ * runtime/debugcall.go (1.18-1.27).  A goroutine that runs is made to call debugCallV2, which looks
+ * whether a call is safe, starts another goroutine for it on the same thread, and says where it is
+ * by an int3 and a register: 0 a frame is ready, to be filled; 1 the function has returned; 2 it
+ * has panicked; 8 a call is not allowed; 16 registers are to be put back.
+ *
+ * An expression may call several functions, and needs memory of the program for texts.  Every call
+ * is injected where the one before has returned, inside of its frame, which stays until the whole
+ * expression is done: the runtime scans such frames conservatively, so that whatever was returned
+ * or allocated is alive as long as we hold it.  At the end all are let return, one after the other.
+ *
+ * An expression is evaluated by a thread of its own, because it waits in the middle while the
+ * program runs (and may stop at breakpoints, for hours).  Session and evaluation take turns; they
+ * never run at the same time, so that nothing needs a lock.
+ *
+ * The last instructions, from the last int3 to where the goroutine stood, are stepped through:
+ * a breakpoint there was met already.
+ *
+ * What cannot be helped: a debugger that is killed during a call leaves a program that dies of the
+ * next int3; a function that ends its goroutine (runtime.Goexit) leaves the caller waiting. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "dbg/call_int.h"
+
+enum { LEVELS_MAX = 64, STACK_MIN = 256, STEPS_MAX = 64, TEXT_MAX = 8192 };
+enum { SAYS_READY = 0, SAYS_RETURNED = 1, SAYS_PANICKED = 2, SAYS_REFUSED = 8, SAYS_RESTORE = 16 };
+#define SETTLE_NS INT64_C(2000000000)
+
+/* ---- taking turns ---- */
+
+static void turn(struct call *c, bool theirs)
+{
+    pthread_mutex_lock(&c->lock);
+    c->theirs = theirs;
+    pthread_cond_broadcast(&c->turned);
+    while (c->theirs == theirs)
+        pthread_cond_wait(&c->turned, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *evaluate(void *arg)
+{
+    struct call *c = arg;
+    pthread_mutex_lock(&c->lock);
+    while (!c->theirs)
+        pthread_cond_wait(&c->turned, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+    c->error = call_eval(c);
+    pthread_mutex_lock(&c->lock);
+    c->asks = NULL;
+    c->over = true;
+    c->theirs = false;
+    pthread_cond_broadcast(&c->turned);
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+struct err *call_run(struct call *c, const struct call_frame *f, struct call_returned *ret)
+{
+    c->asks = f;
+    turn(c, false);
+    c->asks = NULL;
+    struct err *e = c->refused;
+    c->refused = NULL;
+    *ret = c->returned;
+    return e;
+}
+
+/* ---- beginning a call ---- */
+
+static struct err *may_call(struct call *c, const struct arch_regs *regs)
+{
+    const struct rt_goroutine *g = &c->g;
+    if (!g->running || !g->tid || g->status != SNAP_G_RUNNING || regs->syscall >= 0)
+        return err_hint(err_new(ERR_UNSUPPORTED,
+                                "goroutine %llu does not run (%s): only a goroutine that does can "
+                                "be made to call a function",
+                                (unsigned long long)g->id,
+                                *g->wait_reason ? g->wait_reason : "it waits for a thread, or is "
+                                                                   "in a system call"),
+                        "stop it at a breakpoint where it goes on, or choose another goroutine");
+    if (regs->sp < g->stack_lo || regs->sp >= g->stack_hi)
+        return err_new(ERR_UNSUPPORTED, "executing on Go runtime stack");
+    if (regs->sp - g->stack_lo < STACK_MIN)
+        return err_hint(err_new(ERR_UNSUPPORTED, "the goroutine has no room left on its stack"),
+                        "step on a little");
+    return NULL;
+}
+
+static struct err *hold_others(struct call *c)
+{
+    struct target_thread *threads;
+    size_t n;
+    TRY(target_threads(dbg_view(c->d), &c->arena, &threads, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (threads[i].tid == c->tid)
+            continue;
+        TRY(debug_hold(c->d->debug, threads[i].tid, true));
+        vec_push(&c->held, threads[i].tid);
+    }
+    return NULL;
+}
+
+static void release_others(struct call *c)
+{
+    for (size_t i = 0; i < c->held.n; i++)
+        err_free(debug_hold(c->d->debug, c->held.v[i], false)); /* the thread may have ended */
+    vec_free(&c->held);
+}
+
+/* Makes the goroutine call debugCallV2 from where it is. */
+static struct err *inject(struct call *c)
+{
+    struct dbg *d = c->d;
+    const struct arch *arch = code_arch(d->code);
+    struct call_level l = {0};
+    struct code_func f;
+    uint64_t frame_n = c->asks->frame_n;
+    size_t at = 0;
+    if (!code_func_named(d->code, "runtime.debugCallV2", &at, &f) || !arch->debug)
+        return err_new(ERR_UNSUPPORTED, "the program's runtime has no way to call functions");
+    if (c->levels.n == LEVELS_MAX)
+        return err_new(ERR_LIMIT, "an expression with more than %d calls and texts", LEVELS_MAX);
+    if (!c->tid)
+        return may_call(c, &(struct arch_regs){0});
+    TRY(debug_regs(d->debug, c->tid, &l.regs));
+    if (!c->levels.n) {
+        TRY(may_call(c, &l.regs));
+        if (c->spec.alone)
+            TRY(hold_others(c));
+    }
+    TRY(debug_extended(d->debug, c->tid, &c->arena, &l.extended, &l.extended_n));
+    struct arch_regs regs = l.regs;
+    taddr sp = regs.sp - 8;
+    TRY(debug_write(d->debug, sp, &l.regs.pc, 8));
+    TRY(debug_write(d->debug, sp - 16, &frame_n, 8));
+    arch->set_dwarf_reg(&regs, arch->sp, sp);
+    arch->debug->set_pc(&regs, f.f.entry);
+    TRY(debug_set_regs(d->debug, c->tid, &regs));
+    vec_push(&c->levels, l);
+    return NULL;
+}
+
+/* Evaluates until a call is wanted and has begun, or to the end. */
+static void advance(struct call *c)
+{
+    do {
+        turn(c, true);
+        c->refused = c->over ? NULL : inject(c);
+    } while (c->refused);
+}
+
+/* ---- what the runtime says ---- */
+
+/* The frame is ready: arguments go to it and to registers, and the function is called. */
+static struct err *fill(struct call *c, struct arch_regs *regs)
+{
+    struct dbg *d = c->d;
+    const struct arch *arch = code_arch(d->code);
+    const struct call_frame *f = c->asks;
+    taddr sp = regs->sp - 8, back = regs->pc;
+    uint8_t *extended;
+    size_t n;
+    bool vectors = false, ok = true;
+    if (f->stack_n)
+        TRY(debug_write(d->debug, regs->sp, f->stack, f->stack_n));
+    TRY(debug_write(d->debug, sp, &back, 8));
+    TRY(debug_extended(d->debug, c->tid, &c->arena, &extended, &n));
+    for (size_t i = 0; i < f->nregs; i++) {
+        const struct call_reg *r = &f->regs[i];
+        uint64_t v = 0;
+        memcpy(&v, r->bytes, sizeof(v));
+        vectors = vectors || r->vector;
+        ok = ok && (r->vector ? arch->set_dwarf_vector(extended, n, r->reg, r->bytes, r->n)
+                              : arch->set_dwarf_reg(regs, r->reg, v));
+    }
+    if (f->closure)
+        ok = ok && arch->set_dwarf_reg(regs, arch->go_closure, f->closure);
+    if (!ok || !arch->set_dwarf_reg(regs, arch->sp, sp))
+        return err_new(ERR_UNSUPPORTED, "an argument's register cannot be set");
+    arch->debug->set_pc(regs, f->pc);
+    if (vectors)
+        TRY(debug_set_extended(d->debug, c->tid, extended, n));
+    return debug_set_regs(d->debug, c->tid, regs);
+}
+
+static void say_refused(struct call *c, const struct arch_regs *regs)
+{
+    uint64_t text[2] = {0};
+    err_free(target_read(dbg_view(c->d), regs->sp, text, sizeof(text))); /* then: no words */
+    const char *s = rt_here_text(dbg_view(c->d), &c->arena, text[0], text[1], TEXT_MAX);
+    c->refused = err_hint(err_new(ERR_UNSUPPORTED, "the runtime does not allow a call here: %s", s),
+                          "step to another line of your own code");
+}
+
+static void say_panicked(struct call *c, const struct arch_regs *regs)
+{
+    uint64_t words[2] = {0};
+    err_free(target_read(dbg_view(c->d), regs->sp, words, sizeof(words))); /* as nil */
+    if (words[0])
+        c->refused = err_new(ERR_UNSUPPORTED, "the call panics: %s",
+                             dbg_panic_words(c->d, words[0], words[1]));
+    else
+        c->refused = err_new(ERR_UNSUPPORTED,
+                             "the call has ended without returning (runtime.Goexit, or a panic "
+                             "with nil): if its goroutine is gone, goroutine %llu waits for it for "
+                             "ever",
+                             (unsigned long long)c->g.id);
+}
+
+/* Puts back what was there before the call, but pc and sp. */
+static struct err *restore(struct call *c, const struct call_level *l, const struct arch_regs *now)
+{
+    const struct arch *arch = code_arch(c->d->code);
+    struct arch_regs regs = l->regs;
+    arch->set_dwarf_reg(&regs, arch->sp, now->sp);
+    arch->debug->set_pc(&regs, now->pc);
+    TRY(debug_set_extended(c->d->debug, c->tid, l->extended, l->extended_n));
+    return debug_set_regs(c->d->debug, c->tid, &regs);
+}
+
+/* From the last int3 back to where it all began. */
+static struct err *go_home(struct call *c, const struct call_level *home)
+{
+    struct arch_regs regs;
+    struct debug_event ev;
+    for (int i = 0; i < STEPS_MAX; i++) {
+        TRY(debug_step(c->d->debug, c->tid, &ev));
+        if (ev.kind == DEBUG_EXITED || ev.kind == DEBUG_EXEC)
+            return err_new(ERR_GONE, "the program has ended");
+        TRY(debug_regs(c->d->debug, c->tid, &regs));
+        if (regs.pc == home->regs.pc)
+            return debug_met(c->d->debug, c->tid);
+    }
+    return err_new(ERR_BAD_DATA, "the goroutine did not come back from the call");
+}
+
+/* ---- the end ---- */
+
+static void unlink_call(struct call *c)
+{
+    struct call **at = &c->d->call;
+    while (*at != c)
+        at = &(*at)->outer;
+    *at = c->outer;
+}
+
+static void call_free(struct call *c)
+{
+    pthread_join(c->thread, NULL);
+    unlink_call(c);
+    release_others(c);
+    err_free(c->error);
+    err_free(c->refused);
+    vec_free(&c->levels);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->turned);
+    arena_free(&c->arena);
+    free(c);
+}
+
+/* The evaluation hears nothing but that it is over. */
+static void cut_short(struct call *c, enum err_code code, const char *why)
+{
+    while (!c->over) {
+        err_free(c->refused);
+        c->refused = err_new(code, "%s", why);
+        turn(c, true);
+    }
+}
+
+/* What is told of a call that is done; values live until the next one is. */
+static void tell_done(struct call *c, struct dbg_event *ev)
+{
+    struct dbg *d = c->d;
+    ev->kind = DBG_EV_STOPPED;
+    ev->why = DBG_WHY_CALL_DONE;
+    ev->goroutine = (int64_t)c->g.id;
+    ev->tid = c->tid;
+    ev->text = "";
+    arena_free(&d->call_arena);
+    d->call_arena = c->arena;
+    arena_init(&c->arena);
+    if (c->error) {
+        ev->text = arena_strdup(&d->call_arena, err_message(c->error));
+    } else {
+        struct dbg_value *one = arena_new(&d->call_arena, struct dbg_value);
+        *one = c->value;
+        ev->results = c->whole ? c->results : one;
+        ev->nresults = c->whole ? c->nresults : 1;
+    }
+    d->call_frame = c->spec.frame;
+}
+
+static struct err *on_restore(struct call *c, const struct arch_regs *now, struct dbg_event *ev,
+                              bool *told)
+{
+    if (!c->levels.n)
+        return err_new(ERR_BAD_DATA, "the runtime ends a call that was not begun");
+    struct call_level l = c->levels.v[--c->levels.n];
+    TRY(restore(c, &l, now));
+    if (c->levels.n)
+        return NULL;
+    TRY(go_home(c, &l));
+    rt_stand_moved(c->d->stand, dbg_view(c->d));
+    *told = !c->given_up;
+    if (*told)
+        tell_done(c, ev);
+    call_free(c);
+    return NULL;
+}
+
+static struct err *on_word(struct call *c, uint64_t word, struct arch_regs *regs,
+                           struct dbg_event *ev, bool *told)
+{
+    if (c->over && word != SAYS_RESTORE)
+        return NULL;
+    switch (word) {
+    case SAYS_READY:
+        return fill(c, regs);
+    case SAYS_RETURNED:
+        c->returned = (struct call_returned){.regs = *regs};
+        TRY(debug_extended(c->d->debug, c->tid, &c->arena, (uint8_t **)&c->returned.extended,
+                           &c->returned.extended_n));
+        break;
+    case SAYS_PANICKED:
+        say_panicked(c, regs);
+        break;
+    case SAYS_REFUSED:
+        say_refused(c, regs);
+        break;
+    case SAYS_RESTORE:
+        return on_restore(c, regs, ev, told);
+    default:
+        return err_new(ERR_BAD_DATA, "the runtime says %llu in a call, whatever that means",
+                       (unsigned long long)word);
+    }
+    if (!c->refused) {
+        advance(c);
+        return NULL;
+    }
+    turn(c, true);
+    cut_short(c, ERR_CANCELLED, "a call before has failed");
+    return NULL;
+}
+
+static bool is_protocol(struct dbg *d, taddr pc)
+{
+    static const char family[] = "debugCall";
+    struct code_func f;
+    if (!code_func_at(d->code, pc, &f))
+        return false;
+    const char *name = f.f.name;
+    if (strcmp(name, "runtime.debugCallV2") == 0 || strcmp(name, "runtime.debugCallPanicked") == 0)
+        return true;
+    return strncmp(name, family, strlen(family)) == 0 &&
+           strspn(name + strlen(family), "0123456789") == strlen(name + strlen(family));
+}
+
+struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told)
+{
+    const struct arch *arch = code_arch(d->code);
+    struct call *c = d->call;
+    struct arch_regs regs;
+    uint64_t word;
+    while (c && c->tid != ev->tid)
+        c = c->outer;
+    *is = c && is_protocol(d, ev->pc - arch->breakpoint_pc_skip);
+    if (!*is)
+        return NULL;
+    *told = false;
+    TRY(debug_regs(d->debug, c->tid, &regs));
+    if (!arch->dwarf_reg(&regs, arch->go_debug_call, &word))
+        return err_new(ERR_BAD_DATA, "the registers of thread %d cannot be read", c->tid);
+    return on_word(c, word, &regs, ev, told);
+}
+
+/* ---- from outside ---- */
+
+static struct err *begin(struct call *c, const struct dbg_call_spec *how)
+{
+    struct dbg *d = c->d;
+    struct rt_frames frames;
+    TRY(dbg_goroutine_or(d, how->goroutine, &c->g));
+    TRY(rt_goroutine_frames(d->stand, c->g.g, how->frame + 1, &c->arena, &frames));
+    if (how->frame >= frames.n)
+        return err_new(ERR_NOT_FOUND, "goroutine %llu has no frame %u",
+                       (unsigned long long)c->g.id, how->frame);
+    c->frame = frames.v[how->frame];
+    if (c->frame.regs) {
+        struct arch_regs *regs = arena_new(&c->arena, struct arch_regs);
+        *regs = *c->frame.regs;
+        c->frame.regs = regs;
+        uint8_t *p = arena_alloc(&c->arena, c->frame.extended_n + 1);
+        if (c->frame.extended)
+            c->frame.extended = memcpy(p, c->frame.extended, c->frame.extended_n);
+    }
+    c->tid = c->g.running ? c->g.tid : 0;
+    c->g.wait_reason = arena_strdup(&c->arena, c->g.wait_reason);
+    c->spec.text = arena_strdup(&c->arena, how->text);
+    return NULL;
+}
+
+static struct err *start(struct call *c)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failed = pthread_create(&c->thread, NULL, evaluate, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed ? err_sys(failed, "a thread for the call") : NULL;
+}
+
+/* Nothing was called: it is done. */
+static struct err *done_at_once(struct call *c)
+{
+    struct dbg *d = c->d;
+    struct err *e = c->error;
+    c->error = NULL;
+    if (!e) {
+        d->told = (struct dbg_event){.pc = c->frame.pc, .at_mono_ns = clock_mono_ns()};
+        tell_done(c, &d->told);
+        d->have_told = true;
+        d->stop = d->told;
+        dbg_wake(d);
+    }
+    call_free(c);
+    return e;
+}
+
+struct err *dbg_call(struct dbg *d, const struct dbg_call_spec *how)
+{
+    TRY(dbg_must_stand(d));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core does not run: nothing can be called in it");
+    struct call *c = mem_alloc(sizeof(*c));
+    *c = (struct call){.d = d, .spec = *how, .outer = d->call};
+    arena_init(&c->arena);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->turned, NULL);
+    /* it waits for its turn, which is advance() */
+    struct err *e = begin(c, how);
+    if (!e)
+        e = start(c);
+    if (e) {
+        pthread_mutex_destroy(&c->lock);
+        pthread_cond_destroy(&c->turned);
+        arena_free(&c->arena);
+        free(c);
+        return e;
+    }
+    d->call = c;
+    advance(c);
+    if (c->over && !c->levels.n)
+        return done_at_once(c);
+    d->ran_from = clock_mono_ns();
+    TRY(debug_resume(d->debug));
+    d->state = DBG_RUNS;
+    return NULL;
+}
+
+size_t dbg_calls(const struct dbg *d)
+{
+    size_t n = 0;
+    for (const struct call *c = d->call; c; c = c->outer)
+        n += !c->given_up;
+    return n;
+}
+
+struct err *dbg_call_give_up(struct dbg *d)
+{
+    struct call *c = d->call;
+    TRY(dbg_must_stand(d));
+    while (c && c->given_up)
+        c = c->outer;
+    if (!c)
+        return err_new(ERR_USAGE, "no call goes on");
+    c->given_up = true;
+    cut_short(c, ERR_CANCELLED, "given up");
+    return NULL;
+}
+
+/* Lets calls that go on end, if they do so soon: the runtime's int3 would end the program later. */
+void call_settle(struct dbg *d)
+{
+    int64_t until = clock_mono_ns() + SETTLE_NS;
+    struct debug_event m = {0};
+    for (struct call *c = d->call; c; c = c->outer) {
+        c->given_up = true;
+        cut_short(c, ERR_CANCELLED, "the debugger leaves");
+    }
+    bool runs = d->state == DBG_RUNS;
+    struct err *e = NULL;
+    while (d->call && !e && m.kind != DEBUG_EXITED) {
+        struct dbg_event ev;
+        bool is, told;
+        int64_t left = until - clock_mono_ns();
+        if (!runs)
+            e = debug_resume(d->debug);
+        if (!e && left > 0)
+            e = debug_wait(d->debug, left, &m);
+        runs = m.kind == DEBUG_NOTHING;
+        ev = (struct dbg_event){.tid = m.tid, .pc = m.pc};
+        if (!e && m.kind == DEBUG_TRAPPED)
+            e = call_trapped(d, &ev, &is, &told);
+        if (left <= 0)
+            break;
+    }
+    err_free(e); /* it is left as it is */
+}
+
+void call_forget(struct dbg *d)
+{
+    while (d->call) {
+        vec_free(&d->call->held); /* its threads are gone, or let go */
+        cut_short(d->call, ERR_GONE, "the program has ended");
+        call_free(d->call);
+    }
+}

@@ -1,0 +1,357 @@
+/* call_eval.c - evaluating an expression that calls: which function, with what, and what it returns.
+ *
+ * Go: cmd/compile/internal/dwarfgen (1.18-1.27): DWARF has all parameters of a function in their
+ * order, the receiver first, also in optimised code; that one is variadic it does not say.  So what
+ * does not fit as a slice is taken for the elements of one. */
+#include <string.h>
+
+#include "dbg/call_int.h"
+
+enum { PARAMS_MAX = 64, STACK_LIMIT = 65536, ARG_LIMIT = 65536 };
+
+struct param {
+    const char *name;
+    uint64_t type;
+};
+struct signature {
+    struct param args[PARAMS_MAX], results[PARAMS_MAX];
+    size_t nargs, nresults;
+};
+
+/* The type of a variable that escaped, of which DWARF tells the pointer. */
+static uint64_t type_of_param(struct values *vs, const struct dwarf_var *v)
+{
+    const struct dwarf_type *t = *v->name == '&' ? value_type_stripped(vs, v->type) : NULL;
+    return t && t->kind == DWARF_KIND_POINTER ? t->elem : v->type;
+}
+
+static struct err *read_signature(struct call *c, struct values *vs, const struct code_func *f,
+                                  struct signature *ret)
+{
+    struct dwarf_scope s;
+    struct dwarf *dw = values_dwarf(vs);
+    *ret = (struct signature){0};
+    if ((f->f.flag & PCLN_FLAG_ASM) != 0)
+        return err_new(ERR_UNSUPPORTED, "%s is assembly: what it takes is not described",
+                       f->f.name);
+    TRY(err_wrap(dwarf_scope_at(dw, f->f.entry - rt_slide(c->d->rt), &c->arena, &s), "%s",
+                 f->f.name));
+    for (size_t i = 0; i < s.nvars; i++) {
+        const struct dwarf_var *v = &s.vars[i];
+        struct param *list = v->result ? ret->results : ret->args;
+        size_t *n = v->result ? &ret->nresults : &ret->nargs;
+        if (!v->param || (size_t)v->call + 1 != s.ncalls)
+            continue;
+        if (*n == PARAMS_MAX)
+            return err_new(ERR_LIMIT, "%s has too many parameters", f->f.name);
+        list[(*n)++] = (struct param){.name = v->name + (*v->name == '&'),
+                                      .type = type_of_param(vs, v)};
+    }
+    return NULL;
+}
+
+/* ---- what is called ---- */
+
+struct callee {
+    struct code_func f;
+    taddr pc, closure;
+    struct dbg_value receiver;
+    bool has_receiver;
+};
+
+static struct err *find_callee(struct call *c, struct values *vs, const struct expr_call *x,
+                               struct callee *ret)
+{
+    *ret = (struct callee){.pc = x->fn.func_pc};
+    if (x->fn.form == DBG_FUNC && x->fn.receiver) {
+        ret->has_receiver = true;
+        ret->receiver = *x->fn.receiver;
+    } else if (x->fn.form != DBG_FUNC) {
+        if (!value_get(vs, &x->fn.v, 0, &ret->closure, ABI_WORD))
+            return err_new(ERR_FAULT, "the function cannot be read");
+        if (!ret->closure)
+            return err_new(ERR_USAGE, "the function is nil");
+        TRY(target_read_u64(dbg_view(c->d), ret->closure, &ret->pc));
+    }
+    if (!code_func_at(c->d->code, ret->pc, &ret->f) || ret->f.f.entry != ret->pc)
+        return err_new(ERR_BAD_DATA, "there is no function at %#llx", (unsigned long long)ret->pc);
+    return NULL;
+}
+
+/* The receiver as the method wants it: a pointer, or what it points to. */
+static struct err *fit_receiver(struct call *c, struct values *vs, uint64_t want,
+                                struct dbg_value *v)
+{
+    const struct dwarf_type *t = value_type_stripped(vs, v->v.type),
+                            *to = value_type_stripped(vs, want);
+    struct value held;
+    const char *name;
+    if (t && t->kind == DWARF_KIND_INTERFACE && value_dynamic(vs, &v->v, &held, &name)) {
+        *v = (struct dbg_value){.form = DBG_VALUE, .v = held, .type = name};
+        t = value_type_stripped(vs, held.type);
+    }
+    if (value_type_same(vs, v->v.type, want))
+        return NULL;
+    if (to && to->kind == DWARF_KIND_POINTER && value_type_same(vs, to->elem, v->v.type)) {
+        if (!v->v.addr)
+            return err_new(ERR_USAGE, "the receiver has no address: its method needs one");
+        uint8_t *p = memcpy(arena_alloc(&c->arena, ABI_WORD), &v->v.addr, ABI_WORD);
+        *v = (struct dbg_value){.form = DBG_VALUE,
+                                .v = {.type = want, .bytes = p, .n = ABI_WORD},
+                                .type = value_type_name(vs, want)};
+        return NULL;
+    }
+    taddr at;
+    if (t && t->kind == DWARF_KIND_POINTER && value_type_same(vs, t->elem, want)) {
+        if (!value_get(vs, &v->v, 0, &at, ABI_WORD) || !at)
+            return err_new(ERR_USAGE, "the receiver is nil");
+        *v = (struct dbg_value){.form = DBG_VALUE,
+                                .v = {.type = want, .addr = at},
+                                .type = value_type_name(vs, want)};
+        return NULL;
+    }
+    return err_new(ERR_UNSUPPORTED, "a method of %s cannot be called on %s",
+                   value_type_name(vs, want), v->type);
+}
+
+/* ---- arguments ---- */
+
+struct args {
+    struct call *c;
+    struct values *vs;
+    struct abi abi;
+    struct call_frame f;
+};
+
+/* A pointer to the goroutine's stack is right only as long as the function does not keep it. */
+static struct err *check_stack(struct args *a, const char *name, const uint8_t *bytes, size_t n)
+{
+    const struct rt_goroutine *g = &a->c->g;
+    for (size_t i = 0; !a->c->spec.unsafe && i + ABI_WORD <= n; i += ABI_WORD) {
+        uint64_t word;
+        memcpy(&word, bytes + i, ABI_WORD);
+        if (word >= g->stack_lo && word < g->stack_hi)
+            return err_hint(err_new(ERR_UNSUPPORTED,
+                                    "%s refers to the goroutine's stack: a function that keeps it "
+                                    "would find something else there later",
+                                    *name ? name : "an argument"),
+                            "call it unsafely when you know that it keeps nothing");
+    }
+    return NULL;
+}
+
+static struct err *put_bytes(struct args *a, const struct param *p, const uint8_t *bytes, size_t n)
+{
+    bool on_stack;
+    taddr off = 0;
+    TRY(check_stack(a, p->name, bytes, n));
+    abi_assign(&a->abi, p->type, &on_stack, &off);
+    if (on_stack) {
+        if (off + n > STACK_LIMIT)
+            return err_new(ERR_LIMIT, "call frame too large");
+        memcpy(a->f.stack + off, bytes, n);
+        a->f.stack_n = off + n;
+        return NULL;
+    }
+    for (unsigned i = 0; i < a->abi.n; i++) {
+        const struct abi_part *part = &a->abi.v[i];
+        struct call_reg *r = &a->f.regs[a->f.nregs++];
+        *r = (struct call_reg){.reg = part->reg, .vector = part->vector, .n = (uint8_t)part->n};
+        memcpy(r->bytes, bytes + part->off, part->n);
+    }
+    return NULL;
+}
+
+/* What is given to one parameter. */
+static struct err *bytes_for(struct args *a, const struct param *p, const struct dbg_value *v,
+                             uint8_t **ret, size_t *ret_n)
+{
+    int64_t size = value_type_size(a->vs, p->type);
+    if (size < 0 || size > ARG_LIMIT)
+        return err_new(ERR_LIMIT, "%s has %lld bytes", p->name, (long long)size);
+    *ret_n = (size_t)size;
+    *ret = arena_alloc(&a->c->arena, *ret_n + ABI_WORD);
+    return err_wrap(call_bytes(a->c, p->type, v, *ret, *ret_n), "%s",
+                    *p->name ? p->name : "an argument");
+}
+
+/* A slice of the arguments that are left. */
+static struct err *bytes_for_rest(struct args *a, const struct param *p, const struct dbg_value *v,
+                                  size_t count, uint8_t **ret, size_t *ret_n)
+{
+    const struct dwarf_type *t = value_type_stripped(a->vs, p->type);
+    struct param elem = {.name = p->name, .type = t->elem};
+    int64_t size = value_type_size(a->vs, t->elem);
+    taddr type = value_type_address(a->vs, t->elem);
+    uint64_t head[3] = {0, count, count};
+    *ret_n = sizeof(head);
+    *ret = arena_alloc(&a->c->arena, sizeof(head));
+    if (!count)
+        return NULL; /* nil */
+    if (!type || size < 0 || size * (int64_t)count > ARG_LIMIT)
+        return err_new(ERR_UNSUPPORTED, "a slice of %s cannot be made",
+                       value_type_name(a->vs, t->elem));
+    uint8_t *all = arena_alloc(&a->c->arena, (size_t)size * count + 1), *one;
+    size_t n;
+    for (size_t i = 0; i < count; i++) {
+        TRY(bytes_for(a, &elem, &v[i], &one, &n));
+        memcpy(all + i * n, one, n);
+    }
+    TRY(call_alloc(a->c, (uint64_t)size * count, type, &head[0]));
+    if (size)
+        TRY(debug_write(a->c->d->debug, head[0], all, (size_t)size * count));
+    memcpy(*ret, head, sizeof(head));
+    return NULL;
+}
+
+/* Whether the arguments from number `at` on are the elements of the last parameter. */
+static bool is_rest(struct args *a, const struct param *p, const struct expr_call *x, size_t at)
+{
+    const struct dwarf_type *t = value_type_stripped(a->vs, p->type);
+    if (x->spread || !t || t->kind != DWARF_KIND_SLICE)
+        return false;
+    if (x->nargs != at + 1)
+        return true;
+    const struct dbg_value *v = &x->args[at];
+    return v->form == DBG_UNTYPED ||
+           (v->form == DBG_VALUE && !value_type_same(a->vs, v->v.type, p->type));
+}
+
+static struct err *wrong_count(const struct expr_call *x, const struct signature *s, size_t first)
+{
+    return err_new(ERR_USAGE, "%s arguments: %zu are given, %zu are wanted",
+                   x->nargs + first < s->nargs ? "not enough" : "too many", x->nargs,
+                   s->nargs - first);
+}
+
+static struct err *put_args(struct args *a, const struct signature *s, struct callee *callee,
+                            const struct expr_call *x)
+{
+    size_t first = callee->has_receiver ? 1 : 0;
+    uint8_t *bytes[PARAMS_MAX];
+    size_t n[PARAMS_MAX];
+    if (s->nargs < first || (s->nargs && strcmp(s->args[0].name, ".dict") == 0))
+        return err_new(ERR_UNSUPPORTED, "%s is generic code that takes a dictionary of types",
+                       callee->f.f.name);
+    if (first) {
+        TRY(fit_receiver(a->c, a->vs, s->args[0].type, &callee->receiver));
+        TRY(bytes_for(a, &s->args[0], &callee->receiver, &bytes[0], &n[0]));
+    }
+    for (size_t i = first; i < s->nargs; i++) {
+        size_t at = i - first;
+        const struct param *p = &s->args[i];
+        if (i + 1 == s->nargs && x->nargs >= at && is_rest(a, p, x, at))
+            TRY(bytes_for_rest(a, p, &x->args[at], x->nargs - at, &bytes[i], &n[i]));
+        else if (at >= x->nargs || (i + 1 == s->nargs && x->nargs > at + 1))
+            return wrong_count(x, s, first);
+        else
+            TRY(bytes_for(a, p, &x->args[at], &bytes[i], &n[i]));
+    }
+    if (s->nargs == first && x->nargs)
+        return wrong_count(x, s, first);
+    for (size_t i = 0; i < s->nargs; i++)
+        TRY(put_bytes(a, &s->args[i], bytes[i], n[i]));
+    return NULL;
+}
+
+/* ---- results ---- */
+
+static struct err *read_result(struct args *a, const struct param *p,
+                               const struct call_returned *back, struct dbg_value *ret)
+{
+    int64_t size = value_type_size(a->vs, p->type);
+    bool on_stack;
+    taddr off = 0;
+    if (size < 0 || size > ARG_LIMIT)
+        return err_new(ERR_LIMIT, "a result has %lld bytes", (long long)size);
+    uint8_t *bytes = arena_alloc(&a->c->arena, (size_t)size + ABI_WORD);
+    abi_assign(&a->abi, p->type, &on_stack, &off);
+    if (on_stack && size)
+        TRY(target_read(dbg_view(a->c->d), back->regs.sp + off, bytes, (size_t)size));
+    for (unsigned i = 0; !on_stack && i < a->abi.n; i++)
+        if (!abi_read(&a->abi, &a->abi.v[i], &back->regs, back->extended, back->extended_n, bytes))
+            return err_new(ERR_BAD_DATA, "the register of a result cannot be read");
+    *ret = (struct dbg_value){.form = DBG_VALUE,
+                              .name = strncmp(p->name, "~r", 2) == 0 ? "" : p->name,
+                              .path = "",
+                              .type = value_type_name(a->vs, p->type),
+                              .v = {.type = p->type, .bytes = bytes, .n = (size_t)size}};
+    return NULL;
+}
+
+/* One result is the value; none or several are something that only stands for itself. */
+static void as_value(struct call *c, struct dbg_value *ret)
+{
+    struct buf b = {0};
+    if (c->nresults == 1) {
+        *ret = c->results[0];
+        return;
+    }
+    buf_char(&b, '(');
+    for (size_t i = 0; i < c->nresults; i++)
+        buf_printf(&b, "%s%s", i ? ", " : "", c->results[i].type);
+    buf_char(&b, ')');
+    *ret = (struct dbg_value){.form = DBG_VALUE,
+                              .type = arena_strdup(&c->arena, buf_text(&b)),
+                              .why = c->nresults ? "several results" : "no result",
+                              .v = {.type = DWARF_NO_ID}};
+    buf_free(&b);
+}
+
+/* ---- a call ---- */
+
+static taddr frame_size(const struct abi *args, const struct abi *all)
+{
+    taddr end = (all->stack + ABI_WORD - 1) & ~(taddr)(ABI_WORD - 1);
+    return end + ((args->spill + ABI_WORD - 1) & ~(taddr)(ABI_WORD - 1));
+}
+
+static struct err *call_function(void *arg, const struct expr_call *x, struct arena *arena,
+                                 struct dbg_value *ret)
+{
+    struct call *c = arg;
+    struct values *vs = rt_stand_values(c->d->stand, NULL);
+    struct args a = {.c = c, .vs = vs, .abi = {.arch = code_arch(c->d->code), .values = vs}};
+    struct signature *s = arena_new(&c->arena, struct signature);
+    struct callee callee;
+    struct call_returned back;
+    (void)arena;
+    if (!vs)
+        return err_new(ERR_UNSUPPORTED, "the program has no DWARF: parameters are not known");
+    TRY(find_callee(c, vs, x, &callee));
+    TRY(read_signature(c, vs, &callee.f, s));
+    a.f = (struct call_frame){.pc = callee.pc, .closure = callee.closure};
+    a.f.stack = arena_alloc(&c->arena, STACK_LIMIT);
+    TRY(put_args(&a, s, &callee, x));
+    struct abi args = a.abi;
+    abi_results(&a.abi);
+    struct abi begin = a.abi;
+    for (size_t i = 0; i < s->nresults; i++) {
+        bool on_stack;
+        taddr off;
+        abi_assign(&a.abi, s->results[i].type, &on_stack, &off);
+    }
+    a.f.frame_n = frame_size(&args, &a.abi);
+    TRY(call_run(c, &a.f, &back));
+    a.abi = begin;
+    c->results = arena_array(&c->arena, struct dbg_value, s->nresults + 1);
+    for (size_t i = 0; i < s->nresults; i++)
+        TRY(read_result(&a, &s->results[i], &back, &c->results[i]));
+    c->nresults = s->nresults;
+    as_value(c, ret);
+    return NULL;
+}
+
+struct err *call_eval(struct call *c)
+{
+    struct expr_ctx ctx = {.st = c->d->stand,
+                           .frame = &c->frame,
+                           .g = c->g.g,
+                           .tid = c->tid,
+                           .call = call_function,
+                           .call_arg = c,
+                           .arena = &c->arena};
+    TRY(expr_once(&ctx, c->spec.text, &c->value));
+    c->whole = c->results && c->value.v.type == DWARF_NO_ID && c->value.form == DBG_VALUE;
+    return NULL;
+}
