@@ -25,6 +25,15 @@ static uint64_t type_of_param(struct values *vs, const struct dwarf_var *v)
     return t && t->kind == DWARF_KIND_POINTER ? t->elem : v->type;
 }
 
+/* The compiler may describe a result more than once. */
+static bool is_known(const struct param *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static struct err *read_signature(struct call *c, struct values *vs, const struct code_func *f,
                                   struct signature *ret)
 {
@@ -40,7 +49,8 @@ static struct err *read_signature(struct call *c, struct values *vs, const struc
         const struct dwarf_var *v = &s.vars[i];
         struct param *list = v->result ? ret->results : ret->args;
         size_t *n = v->result ? &ret->nresults : &ret->nargs;
-        if (!v->param || (size_t)v->call + 1 != s.ncalls)
+        if (!v->param || (size_t)v->call + 1 != s.ncalls ||
+            (v->result && is_known(list, *n, v->name + (*v->name == '&'))))
             continue;
         if (*n == PARAMS_MAX)
             return err_new(ERR_LIMIT, "%s has too many parameters", f->f.name);
@@ -300,10 +310,36 @@ static void as_value(struct call *c, struct dbg_value *ret)
 
 /* ---- a call ---- */
 
+/* Whether a call is all of the expression: only then it may return none or several values. */
+static bool is_whole(const struct call *c, const struct expr_call *x)
+{
+    const char *text = c->spec.text + strspn(c->spec.text, " \t");
+    size_t n = strlen(text);
+    while (n && (text[n - 1] == ' ' || text[n - 1] == '\t'))
+        n--;
+    return strlen(x->text) == n && strncmp(x->text, text, n) == 0;
+}
+
 static taddr frame_size(const struct abi *args, const struct abi *all)
 {
     taddr end = (all->stack + ABI_WORD - 1) & ~(taddr)(ABI_WORD - 1);
     return end + ((args->spill + ABI_WORD - 1) & ~(taddr)(ABI_WORD - 1));
+}
+
+/* Calls it with what is in a. */
+static struct err *run_callee(struct args *a, const struct signature *s, struct call_returned *ret,
+                              struct abi *ret_results)
+{
+    struct abi args = a->abi;
+    abi_results(&a->abi);
+    *ret_results = a->abi;
+    for (size_t i = 0; i < s->nresults; i++) {
+        bool on_stack;
+        taddr off;
+        abi_assign(&a->abi, s->results[i].type, &on_stack, &off);
+    }
+    a->f.frame_n = frame_size(&args, &a->abi);
+    return call_run(a->c, &a->f, ret);
 }
 
 static struct err *call_function(void *arg, const struct expr_call *x, struct arena *arena,
@@ -315,25 +351,20 @@ static struct err *call_function(void *arg, const struct expr_call *x, struct ar
     struct signature *s = arena_new(&c->arena, struct signature);
     struct callee callee;
     struct call_returned back;
+    struct abi results;
     (void)arena;
     if (!vs)
         return err_new(ERR_UNSUPPORTED, "the program has no DWARF: parameters are not known");
     TRY(find_callee(c, vs, x, &callee));
     TRY(read_signature(c, vs, &callee.f, s));
+    if (s->nresults != 1 && !is_whole(c, x))
+        return err_new(ERR_USAGE, "%s has %zu results where one is wanted", callee.f.f.name,
+                       s->nresults);
     a.f = (struct call_frame){.pc = callee.pc, .closure = callee.closure};
     a.f.stack = arena_alloc(&c->arena, STACK_LIMIT);
     TRY(put_args(&a, s, &callee, x));
-    struct abi args = a.abi;
-    abi_results(&a.abi);
-    struct abi begin = a.abi;
-    for (size_t i = 0; i < s->nresults; i++) {
-        bool on_stack;
-        taddr off;
-        abi_assign(&a.abi, s->results[i].type, &on_stack, &off);
-    }
-    a.f.frame_n = frame_size(&args, &a.abi);
-    TRY(call_run(c, &a.f, &back));
-    a.abi = begin;
+    TRY(run_callee(&a, s, &back, &results));
+    a.abi = results;
     c->results = arena_array(&c->arena, struct dbg_value, s->nresults + 1);
     for (size_t i = 0; i < s->nresults; i++)
         TRY(read_result(&a, &s->results[i], &back, &c->results[i]));

@@ -218,6 +218,7 @@ struct dbg {
     struct dbg_launched launched;
     pid_t pid;
     _Atomic enum dbg_state state; /* dbg_interrupt() asks from anywhere */
+    atomic_bool interrupted;      /* it wants to see a stop */
 
     VEC(struct bp *) bps; /* ordered by id */
     unsigned next_id;

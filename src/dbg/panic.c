@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dbg/dbg_int.h"
+#include "image/dwarf_index.h"
 #include "rt/value.h"
 
 enum { TEXT_MAX = 8192 };
@@ -20,6 +21,14 @@ static bool argument(struct dbg *d, pid_t tid, unsigned i, uint64_t *ret)
     return ok;
 }
 
+static uint64_t any_type(struct values *values)
+{
+    const struct dwarf_type *t;
+    struct err *e = dwarf_type_named(values_dwarf(values), "interface {}", &t);
+    err_free(e);
+    return e ? DWARF_NO_ID : t->id;
+}
+
 /* The value as an expression of its type has it, when DWARF knows it; else only the type. */
 static const char *value_text(struct dbg *d, const struct rt_panic *p)
 {
@@ -29,7 +38,7 @@ static const char *value_text(struct dbg *d, const struct rt_panic *p)
     struct buf b;
     if (*p->text || strcmp(p->type_name, "string") == 0)
         return p->text;
-    uint64_t any = values ? value_basic_type(values, "interface {}") : DWARF_NO_ID;
+    uint64_t any = values ? any_type(values) : DWARF_NO_ID;
     if (any == DWARF_NO_ID)
         return arena_printf(a, "a value of type %s", p->type_name);
     buf_init(&b, TEXT_MAX);

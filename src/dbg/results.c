@@ -56,6 +56,15 @@ static struct err *signature(struct dbg *d, const struct code_func *f, struct ar
     return rt_vars(d->stand, &frame, a, ret, ret_n);
 }
 
+/* The compiler may describe a result more than once. */
+static bool is_known(const struct dbg_value *v, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static struct err *read_all(struct reader *r, const struct code_func *f, struct dbg_event *ev)
 {
     struct rt_var *vars;
@@ -63,15 +72,14 @@ static struct err *read_all(struct reader *r, const struct code_func *f, struct 
     bool on_stack;
     taddr off;
     TRY(signature(r->d, f, r->arena, &vars, &n));
-    struct abi a = {.arch = code_arch(r->d->code),
-                           .values = rt_stand_values(r->d->stand, NULL)};
+    struct abi a = {.arch = code_arch(r->d->code), .values = rt_stand_values(r->d->stand, NULL)};
     for (size_t i = 0; i < n; i++)
         if (vars[i].kind == RT_VAR_ARG)
             abi_assign(&a, vars[i].value.type, &on_stack, &off);
     abi_results(&a);
     struct dbg_value *v = arena_array(r->arena, struct dbg_value, n + 1);
     for (size_t i = 0; i < n; i++)
-        if (vars[i].kind == RT_VAR_RESULT)
+        if (vars[i].kind == RT_VAR_RESULT && !is_known(v, results, vars[i].name))
             read_result(r, &a, &vars[i], &v[results++]);
     ev->results = v;
     ev->nresults = results;

@@ -123,8 +123,10 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
 
 void dbg_interrupt(struct dbg *d)
 {
-    if (d->state == DBG_RUNS && d->debug)
-        debug_halt(d->debug);
+    if (d->state != DBG_RUNS || !d->debug)
+        return;
+    atomic_store(&d->interrupted, true);
+    debug_halt(d->debug);
 }
 
 int dbg_fd(const struct dbg *d)
@@ -210,6 +212,7 @@ static void stand(struct dbg *d, struct dbg_event *ev)
     ev->step_waits = d->step != NULL;
     fill_costs(d, ev);
     d->state = DBG_STANDS;
+    atomic_store(&d->interrupted, false);
     d->goroutine = ev->goroutine;
     d->frame = 0;
     step_release(d);
@@ -487,6 +490,13 @@ static struct err *attend(struct dbg *d, bool *ret_any)
     arena_free(&d->stop_arena);
     arena_init(&d->stop_arena);
     TRY(on_event(d, &m, &d->told, &told));
+    if (!told && d->debug && atomic_load(&d->interrupted)) { /* the mechanism took it for done */
+        d->told = (struct dbg_event){.why = DBG_WHY_INTERRUPT, .text = ""};
+        step_end(d);
+        look_again(d);
+        stand(d, &d->told);
+        told = true;
+    }
     d->have_told = told;
     return told ? NULL : debug_resume(d->debug);
 }

@@ -1,7 +1,8 @@
 // calls has functions of all shapes for a debugger to call.
 //
 //	calls truth   prints "expression<TAB>result" for each row of the table, as Go computes it
-//	calls stop    calls stop() in an ordinary goroutine, in a loop that others share
+//	calls         calls stop() twenty times, while others work and allocate
+//	calls forever the same without end
 package main
 
 import (
@@ -47,6 +48,8 @@ type disc struct{ r float64 }
 
 func (d *disc) Area() float64 { return 3 * d.r * d.r }
 func (d *disc) Name() string  { return "disc of " + strconv.FormatFloat(d.r, 'g', -1, 64) }
+
+//go:noinline
 func (d *disc) Grow(by float64) float64 {
 	d.r += by
 	return d.r
@@ -359,7 +362,7 @@ func truth() {
 	row(`waits()`, waits())
 	row(`outer(4)`, outer(4))
 	row(`strings.ToUpper("shout")`, strings.ToUpper("shout"))
-	row(`strconv.Itoa(1234)`, strconv.Itoa(1234))
+	row(`strings.Repeat("ab", 2)`, strings.Repeat("ab", 2))
 	row(`add(1, 1) == 2 && add(2, 2) == 5 || sum(numbers) == 10`, add(1, 1) == 2 && add(2, 2) == 5 || sum(numbers) == 10)
 	row(`round.Grow(1.5)`, round.Grow(1.5))
 	nothing()
@@ -403,8 +406,15 @@ func main() {
 		}()
 	}
 	var n int
-	for i := 0; i < 20; i++ {
+	forever := len(os.Args) > 1
+	if forever {
+		fmt.Println("READY")
+	}
+	for i := 0; i < 20 || forever; i++ {
 		n += stop(i)
+		if forever {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	fmt.Println("sum", n, "counter", counter)
 }

@@ -1,0 +1,168 @@
+"""Calls of the program's functions: the truth is the target itself, which prints what Go makes of the same expressions."""
+import subprocess
+import time
+
+import pytest
+
+from lib import drive
+
+LABELS = drive.labels("calls")
+
+
+@pytest.fixture
+def session(go_build):
+    """session(release, mode): a target that stands in main.stop."""
+    opened = []
+
+    def start(release, mode, place=None):
+        one = drive.Drive("launch", go_build(release, mode, "calls"))
+        opened.append(one)
+        one.stop = one.breakpoint(place or f"main.go:{LABELS['stop']}")
+        assert one("continue")["bps"] == [one.stop]
+        return one
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def value(told):
+    """What one call has returned."""
+    assert told.get("why") == "call" and not told["text"], told
+    assert len(told["results"]) == 1, told
+    return told["results"][0][1]
+
+
+@pytest.mark.modes("noopt", "default")
+def test_calls_agree_with_go(session, go_build, release, mode):
+    """Arguments and results of all kinds, methods, closures, interfaces, variadics, several calls in one expression."""
+    told = subprocess.run([go_build(release, mode, "calls"), "truth"], capture_output=True, text=True, check=True)
+    one = session(release, mode)
+    wrong = []
+    rows = [line.split("\t") for line in told.stdout.splitlines()]
+    for expression, result in rows:
+        told = one(f"call {expression}")
+        if told.get("results", [["", None]])[0][1] != result:
+            wrong.append((expression, result, told.get("text"), told.get("error"), told.get("results")))
+    assert not wrong
+    assert len(rows) > 60
+    assert one.list()[one.stop]["hits"] == 1  # coming back from a call is no hit
+    assert one("continue")["bps"] == [one.stop]
+    assert one(f"remove {one.stop}")["ok"]
+    assert one("continue") | {"goroutine": 0} == {"event": "exited", "code": 0, "signal": 0, "goroutine": 0, "bps": [],
+                                                  "text": ""}
+
+
+@pytest.mark.modes("noopt")
+def test_several_results(session, release, mode):
+    """They come by name, in their order; where one value is wanted that is said; a function without any is called."""
+    one = session(release, mode)
+    told = one("call named(7)")
+    assert told["results"] == [["quotient", "2"], ["rest", "1"]]
+    told = one("call pair(4)")
+    assert [row[1] for row in told["results"]] == ["8", "error nil"]
+    assert "2 results" in one("call pair(4) + 1")["text"]
+    for _ in range(3):
+        assert one("call nothing()")["results"] == []
+    assert one("print counter")["value"] == "3"
+    assert value(one("call add(own.X, n)")) == "1"
+
+
+@pytest.mark.modes("noopt", "default")
+def test_stops_inside(session, release, mode):
+    """A breakpoint in what is called stops there; a call from there as well; then the first one goes on."""
+    one = session(release, mode)
+    inside = one.breakpoint("main.inner")
+    told = one("call outer(4)")
+    assert told["bps"] == [inside], told
+    assert [f["func"] for f in told["frames"][:2]] == ["main.inner", "main.outer"]
+    assert one("print n")["value"] == "4"
+    assert value(one("call add(n, 1)")) == "5"
+    assert one("next")["why"] == "step"
+    told = one("continue")
+    assert value(told) == "51" and told["goroutine"] == 1
+    assert told["frames"][0]["func"] == "main.stop"
+
+
+@pytest.mark.modes("noopt", "default")
+def test_panics_are_told(session, release, mode):
+    """A panic in what is called is told with its value, ends the expression, and nothing else."""
+    one = session(release, mode)
+    for what, text in (("text", '"a text"'), ("error", "an error"), ("value", "failure"), ("bounds", "index out of range"),
+                       ("nil", "nil pointer")):
+        told = one(f'call add(1, panics("{what}"))')
+        assert told["why"] == "call" and not told["results"] and text.strip('"') in told["text"], (what, told)
+        assert "panics" in told["text"]
+    assert value(one('call panics("")')) == "1"
+    assert one("continue")["bps"] == [one.stop]
+
+
+@pytest.mark.modes("noopt")
+def test_refusals(session, release, mode):
+    """Who does not run, where the runtime forbids it, and what does not fit: each with its reason."""
+    one = session(release, mode)
+    for expression, text in (("add(1)", "not enough"), ("add(1, 2, 3)", "too many"), ('add(1, "x")', "b"),
+                             ("add(1, 2.5)", "fit"), ("keep(&own.X)", "stack"), ("area(at)", "does not implement"),
+                             ("nobody(1)", "nothing is called"), ("n(1)", "not a function")):
+        told = one(f"call {expression}")
+        assert text in (told.get("text") or told.get("error")), (expression, told)
+    assert one("call unsafe keep(&own.X)")["why"] == "call"
+    assert one("set kept = nil")["ok"]
+    assert one.breakpoint("main.local | if=add(p.X, 1) == 2")
+    told = one("continue")
+    assert "cannot be called here" in told["text"]
+    assert "cannot be called here" in one("print add(1, 2)")["error"]
+    one.close()
+    one = session(release, mode, "runtime.mallocgc | if=runtime.curg.goid == 1")
+    told = one("call main.add(1, 2)")
+    assert "call from within the Go runtime" in (told.get("text") or told.get("error")), told
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("default")
+def test_goroutine_that_waits(session, release, mode):
+    """A goroutine that is not on a thread is refused with what it waits for."""
+    one = session(release, mode)
+    for goroutine in range(2, 60):
+        if one(f"goroutine {goroutine}").get("ok"):
+            told = one("call add(1, 2)")
+            if "does not run" in told.get("error", ""):
+                assert told["hint"]
+                return
+    pytest.fail("all goroutines run")
+
+
+@pytest.mark.modes("noopt")
+def test_giving_up(session, release, mode):
+    """A call that does not return can be interrupted, looked at, and given up; when it returns, all goes on."""
+    one = session(release, mode)
+    assert one("runcall spins()")["ok"]
+    time.sleep(0.02)  # it may get anywhere
+    assert one("interrupt")["ok"]
+    assert one("wait")["why"] == "interrupt"
+    assert one("giveup")["ok"]
+    assert "no call" in one("giveup")["error"]
+    assert one("set main.free = true")["ok"]
+    assert one("continue")["bps"] == [one.stop]
+    assert value(one("call add(1, 2)")) == "3"
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("default")
+def test_detach_in_a_call(go_build, run_go, release, mode):
+    """Letting go while a call goes on waits for its end: the program lives on."""
+    target = run_go(go_build(release, mode, "calls"), "forever")
+    one = drive.Drive("attach", target.pid)
+    stop = one.breakpoint("main.stop")
+    inner = one.breakpoint("main.inner")
+    assert one("continue")["bps"] == [stop]
+    assert one("call outer(3)")["bps"] == [inner]
+    assert one("detach")["ok"]
+    one.close()
+    two = drive.Drive("attach", target.pid)
+    again = two.breakpoint("main.stop")
+    assert two("continue")["bps"] == [again]
+    assert value(two("call outer(3)")) == "41"
+    assert two("detach")["ok"]
+    two.close()
+    assert target.popen.poll() is None
