@@ -86,7 +86,9 @@ def test_a_call_does_not_count(stopped, release, mode):
 @pytest.mark.modes("noopt")
 def test_refused(stopped, release, mode):
     """In the runtime itself it refuses, with its reason; a goroutine that waits cannot call."""
-    one = stopped(release, mode, "blocks", "runtime.chanrecv")
+    one = stopped(release, mode, "blocks", f"main.go:{LABELS['blocks:recv']}")
+    one.breakpoint("runtime.chanrecv | goroutine=1")
+    assert one("continue")["goroutine"] == 1
     assert "refuses" in one("print main.add(1, 2)")["error"]
     assert one("goroutine 2")["ok"]
     assert "does not run" in one("print main.add(1, 2)")["error"]
