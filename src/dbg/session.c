@@ -237,11 +237,11 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
         d->launched.how.argv = copy_texts(&d->launched.arena, argv);
     step_end(d);
     call_forget(d);
-    bp_uproot(d);
-    dbg_forget_hits(d, NULL, NULL);
     if (d->debug)
         debug_close(d->debug, DEBUG_KILL);
     d->debug = NULL;
+    bp_uproot(d); /* only now: while it ran, handlers of its sites did, too */
+    dbg_forget_hits(d, NULL, NULL);
     d->have_event = d->have_told = false;
     d->later.n = 0;
     d->entry = NULL;
