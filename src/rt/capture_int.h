@@ -132,7 +132,7 @@ struct wait_record {
     uint32_t ticket;
     uint16_t case_no; /* of a select; 0: not known */
     uint8_t kind;     /* enum snap_waitkind, where there is no sudog that tells; else 0 */
-    bool is_select, queued, all_cases, nil_case;
+    bool is_select, queued, sends, all_cases, nil_case; /* queued, sends: once queues were read */
 };
 
 /* ---- heap_arenas.c: single heap objects ---- */
