@@ -88,6 +88,8 @@ static void report_panic(struct diag_run *r, uint32_t row, const struct rule *ru
         diag_evidence(r->found, f, "the %s is at 0x%llx", rule->chan ? "channel" : "WaitGroup",
                       (unsigned long long)addr);
     others(r, f, addr);
+    if (addr && strstr(rule->text, "closed channel"))
+        diag_closer_evidence(r, f, addr);
     f->why = rule->why;
     f->mend = rule->mend;
     f->sure = DIAG_PROVED;

@@ -514,6 +514,18 @@ static void want_chan(struct ahead_wanted *w, taddr addr, bool sends)
     w->kinds |= AHEAD_K_CLOSE | (sends ? AHEAD_K_RECV : AHEAD_K_SEND);
 }
 
+/* Channels that panics are about: who will close them once more. */
+static void want_closed(struct ahead_wanted *w, const struct snap *s)
+{
+    bool added;
+    for (uint32_t i = 0; i < s->panic.n; i++) {
+        if (!s->panic.object[i] || !capture_panics_of_closed(s, i))
+            continue;
+        map_get_or_put(&w->chans, s->panic.object[i], 0, &added);
+        w->kinds |= AHEAD_K_CLOSE;
+    }
+}
+
 static void want_reason(struct ahead_wanted *w, const char *reason)
 {
     if (strncmp(reason, "sync.Cond", 9) == 0) {
@@ -554,6 +566,7 @@ static void find_wanted(struct ahead_job *j)
     ahead_close(&a);
     map_free(&by_row);
     map_free(&seen);
+    want_closed(&j->wanted, s);
     j->wanted.all = j->c->o->owners == RT_OWNERS_ALL;
     if (j->wanted.all)
         j->wanted.kinds = UINT16_MAX;

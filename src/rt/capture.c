@@ -214,6 +214,7 @@ static struct err *finish(struct capture *c)
             s->thread.stack[i] = c->workers[0].node_row[s->thread.stack[i]];
     capture_waits_finish(c);
     ahead_rows(c);
+    closers_rows(c);
     note_incomplete(c);
     return NULL;
 }
@@ -243,6 +244,7 @@ static struct err *read_all(struct capture *c)
     capture_runqs(c);
     TRY(capture_waits(c));
     capture_panics(c);
+    capture_closers(c);
     TRY(capture_ahead(c));
     TRY(capture_labels(c));
     TRY(capture_timers(c));
@@ -299,6 +301,7 @@ static void close_capture(struct capture *c)
     capture_waits_free(c);
     capture_heap_free(c);
     ahead_free(c);
+    closers_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);

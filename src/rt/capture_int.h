@@ -210,6 +210,7 @@ struct capture {
     struct rt_heap heap;       /* single objects */
     struct waits *waits;       /* waits_int.h; NULL: not read */
     struct ahead_found *ahead; /* ahead_int.h; NULL: not asked for */
+    struct closers *closers;   /* closers.c; NULL: not looked for */
     struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
     uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
     int64_t sampled_ns;        /* longest time a thread stood still to be looked at */
@@ -309,6 +310,13 @@ void capture_waits_free(struct capture *c);
 void waits_name_prepare(const struct rt *rt, const struct rt_capture_options *o);
 /* panics.c: panics in flight */
 void capture_panics(struct capture *c);
+/* Whether the panic in a row of the table is a send on, or close of, a closed channel. */
+bool capture_panics_of_closed(const struct snap *s, uint32_t row);
+/* closers.c: who closed channels that are closed; after waits and panics are known.  What it finds
+ * stays in c->closers until closers_rows(), after the target was let go. */
+void capture_closers(struct capture *c);
+void closers_rows(struct capture *c);
+void closers_free(struct capture *c);
 /* labels.c */
 struct err *capture_labels(struct capture *c) MUST_USE;
 /* moment.c: when a core was taken; after everything else is in the snapshot */

@@ -307,6 +307,21 @@ enum snap_how {
     SNAP_HOW_COUNT,
 };
 
+/* How it was told who closed a channel. */
+enum snap_closed {
+    SNAP_CLOSED_OTHER,    /* something that this version does not know */
+    SNAP_CLOSED_BEHIND,   /* its frame stands behind the call, whichever way it came, and still has
+                             the channel */
+    SNAP_CLOSED_PASSED,   /* the same, but there are ways that do not make the call */
+    SNAP_CLOSED_LEFT,     /* some way makes the call, and the channel was left where a call's
+                             argument lies: of that call, or of a later one */
+    SNAP_CLOSED_RIVAL,    /* several goroutines stand behind such a call, but only one closed it */
+    SNAP_CLOSED_VARIABLE, /* code: it closes the variable that holds the channel */
+    SNAP_CLOSED_TYPE,     /* code: it closes channels of this type */
+    SNAP_CLOSED_CODE,     /* code: it closes a channel of a type that is not known */
+    SNAP_CLOSED_COUNT,
+};
+
 /* Why the code ahead of a goroutine may do more than was seen. */
 enum snap_aheadflag {
     SNAP_AH_UNKNOWN_UNLOCK = 1 << 0, /* it releases something whose address is not known */
