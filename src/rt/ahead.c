@@ -14,7 +14,6 @@
 
 enum {
     CHUNK = 64,
-    FRAMES_MAX = 256,
     DEFERS_MAX = 64,
     PROLOGUE = 32, /* bytes of a function in which its frame may not be set up yet */
     IN_LOCK_FRAMES = 9,
@@ -29,7 +28,8 @@ enum {
 struct ahead_found {
     struct ahead_claims claims;
     VEC(struct ahead_goroutine) doubts; /* frames are empty */
-    uint64_t steps;                     /* taken */
+    VEC(taddr) orphans;
+    uint64_t steps; /* taken */
 };
 
 struct ahead_job {
@@ -104,9 +104,7 @@ static uint8_t lock_of(const struct ahead_fn *f, uint8_t before)
     return before;
 }
 
-/* Walks the frames of a goroutine, innermost first. */
-static void walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret,
-                 size_t max)
+void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret, size_t max)
 {
     taddr pc = g->pc, sp = g->sp;
     bool exact = g->exact, panics = false;
@@ -145,7 +143,7 @@ static void walk(struct ahead *a, const struct goroutine *g, struct ahead_gorout
         pc = word;
         sp += (taddr)p.frame + 8;
     }
-    if (max == FRAMES_MAX)
+    if (max == AHEAD_FRAMES)
         ret->flags |= SNAP_AH_STACK;
 }
 
@@ -314,7 +312,7 @@ static void take_flags(struct ahead_goroutine *ag)
 
 /* ---- a goroutine ---- */
 
-static bool is_walkable(const struct goroutine *g)
+bool ahead_is_walkable(const struct goroutine *g)
 {
     return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
 }
@@ -334,10 +332,10 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
     a->left = steps;
     a->mem.lo = g->g.stack_lo;
     a->mem.hi = g->g.stack_hi;
-    if (!is_walkable(g)) {
+    if (!ahead_is_walkable(g)) {
         ag.flags = SNAP_AH_SKIPPED;
     } else {
-        walk(a, g, &ag, FRAMES_MAX);
+        ahead_walk(a, g, &ag, AHEAD_FRAMES);
         p.n = ahead_defer_list(a, &g->g, p.v, DEFERS_MAX);
         drop_running(a, &ag, &p);
     }
@@ -390,8 +388,8 @@ static struct err *crowd_chunk(void *arg, size_t n, unsigned worker)
         const struct goroutine *g = &j->c->gs[j->order[i]];
         struct ahead_goroutine ag = {.gi = j->order[i]};
         uint64_t hash = 1;
-        if (is_walkable(g))
-            walk(a, g, &ag, FRAMES_MAX);
+        if (ahead_is_walkable(g))
+            ahead_walk(a, g, &ag, AHEAD_FRAMES);
         for (size_t k = 0; k < ag.frames.n; k++)
             hash = hash_u64(hash ^ ag.frames.v[k].pc);
         j->crowd[ag.gi] = hash;
@@ -488,20 +486,22 @@ static void want_sema(struct ahead_job *j, struct ahead *a, uint32_t gi, taddr a
     struct ahead_goroutine g = {.gi = gi};
     struct ahead_wanted *w = &j->wanted;
     enum { MUTEX = 4, WRITER = 8, READER = 12, GROUP = 8 };
-    walk(a, &j->c->gs[gi], &g, IN_LOCK_FRAMES);
+    struct map *in = &w->mutexes;
+    ahead_walk(a, &j->c->gs[gi], &g, IN_LOCK_FRAMES);
     vec_free(&g.frames);
     if (g.in_lock == AHEAD_IN_GROUP) {
-        want(&w->groups, addr - GROUP);
-        w->kinds |= AHEAD_K_GROUP;
-        return;
+        addr -= GROUP;
+        in = &w->groups;
+    } else if (g.in_lock == AHEAD_IN_WRITER || g.in_lock == AHEAD_IN_READER) {
+        addr -= g.in_lock == AHEAD_IN_WRITER ? WRITER : READER;
+        in = &w->rws;
+    } else {
+        addr -= MUTEX;
+        in = g.in_lock == AHEAD_IN_WRITERS_MUTEX ? &w->rws : in;
     }
-    w->kinds |= AHEAD_K_LOCK;
-    if (g.in_lock == AHEAD_IN_WRITER)
-        want(&w->rws, addr - WRITER);
-    else if (g.in_lock == AHEAD_IN_READER)
-        want(&w->rws, addr - READER);
-    else
-        want(g.in_lock == AHEAD_IN_WRITERS_MUTEX ? &w->rws : &w->mutexes, addr - MUTEX);
+    want(in, addr);
+    vec_push(&w->locks, addr);
+    w->kinds |= g.in_lock == AHEAD_IN_GROUP ? AHEAD_K_GROUP : AHEAD_K_LOCK;
 }
 
 /* A channel: senders wait for who receives, receivers for who sends. */
@@ -590,6 +590,26 @@ static int by_goroutine(const void *a, const void *b)
     return x->gi < y->gi ? -1 : x->gi > y->gi;
 }
 
+static void find_orphans(const struct ahead_wanted *w, struct ahead_found *all)
+{
+    struct map told = {0};
+    for (size_t i = 0; i < all->claims.v.n; i++)
+        map_put(&told, all->claims.v.v[i].addr, 0);
+    for (size_t i = 0; i < w->locks.n; i++) {
+        bool added;
+        map_get_or_put(&told, w->locks.v[i], 0, &added);
+        if (added)
+            vec_push(&all->orphans, w->locks.v[i]);
+    }
+    map_free(&told);
+}
+
+size_t ahead_orphans(const struct capture *c, const taddr **ret)
+{
+    *ret = c->ahead ? c->ahead->orphans.v : NULL;
+    return c->ahead ? c->ahead->orphans.n : 0;
+}
+
 static void gather(struct ahead_job *j, unsigned n)
 {
     struct ahead_found *all = mem_alloc(sizeof(*all));
@@ -607,6 +627,7 @@ static void gather(struct ahead_job *j, unsigned n)
     if (all->doubts.n)
         qsort(all->doubts.v, all->doubts.n, sizeof(*all->doubts.v), by_goroutine);
     ahead_compare(&all->claims);
+    find_orphans(&j->wanted, all);
     j->c->ahead = all;
 }
 
@@ -642,6 +663,7 @@ struct err *capture_ahead(struct capture *c)
     map_free(&j.wanted.rws);
     map_free(&j.wanted.groups);
     map_free(&j.wanted.chans);
+    vec_free(&j.wanted.locks);
     return e;
 }
 
@@ -675,6 +697,7 @@ void ahead_free(struct capture *c)
         return;
     vec_free(&c->ahead->claims.v);
     vec_free(&c->ahead->doubts);
+    vec_free(&c->ahead->orphans);
     free(c->ahead);
     c->ahead = NULL;
 }

@@ -407,6 +407,7 @@ enum { AHEAD_WANT_SEND = 1, AHEAD_WANT_RECV = 2 };
 struct ahead_wanted {
     struct map mutexes, rws, groups;
     struct map chans; /* what would help: AHEAD_WANT_*, or-ed */
+    VEC(taddr) locks; /* keys of the first three, some more than once */
     bool conds, coros, all;
     uint16_t kinds; /* enum ahead_kind: what is worth to be followed */
 };
@@ -428,6 +429,15 @@ void ahead_compare(struct ahead_claims *all);
 struct err *capture_ahead(struct capture *c) MUST_USE;
 void ahead_rows(struct capture *c); /* after the target was let go */
 void ahead_free(struct capture *c);
+/* Locks and WaitGroups that somebody waits for and nobody was found to release; after
+ * capture_ahead().  *ret is the capture's. */
+size_t ahead_orphans(const struct capture *c, const taddr **ret);
+/* The frames of a goroutine, innermost first, without the outermost; at most max (AHEAD_FRAMES: all
+ * that are looked at).  Free ret->frames. */
+enum { AHEAD_FRAMES = 256 };
+bool ahead_is_walkable(const struct goroutine *g);
+void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret,
+                size_t max);
 /* A worker's own, for tests, too. */
 void ahead_init(struct ahead *a, struct capture *c);
 void ahead_close(struct ahead *a);

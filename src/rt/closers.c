@@ -17,7 +17,7 @@
 #include "rt/closers_int.h"
 #include "rt/waits_int.h"
 
-enum { FRAMES_MAX = 256, CHANS_MAX = 256, FOUND_MAX = 4096, SITES_MAX = 64 };
+enum { CHANS_MAX = 256, FOUND_MAX = 4096, SITES_MAX = 64 };
 
 struct closer {
     uint32_t gi; /* SNAP_NONE: only the code is known */
@@ -84,13 +84,6 @@ static void find_chans(struct closers *x)
 
 /* ---- goroutines ---- */
 
-struct frame {
-    taddr pc, sp, caller_pc, caller_sp; /* caller_pc 0: none */
-    uint32_t fn;
-    uint16_t number;
-    bool exact;
-};
-
 /* The value of now; false: not told, or not readable. */
 static bool value_of(struct closers *x, const struct code_value *v, taddr sp, taddr *ret)
 {
@@ -105,35 +98,36 @@ static bool value_of(struct closers *x, const struct code_value *v, taddr sp, ta
 
 /* The channel that the call closed, and how it is known; *slot: the word of the frame that tells,
  * or -1.  False: not one of those that are asked for. */
-static bool channel_of(struct closers *x, const struct closing *k, const struct frame *f,
-                       taddr *ret, int64_t *slot)
+static bool channel_of(struct closers *x, const struct closing *k, const struct ahead_frame *f,
+                       const struct ahead_frame *caller, taddr *ret, int64_t *slot)
 {
     struct code_value v = k->by_frame, args[CODE_ARGS] = {0};
     taddr sp = f->sp;
     *slot = v.kind == CODE_FRAME ? (int64_t)v.at : -1;
     if (v.kind == CODE_ENTRY) {
-        if (!f->caller_pc || !closings_args(x->c->rt, f->caller_pc, args))
+        if (!caller || caller->exact || !closings_args(x->c->rt, caller->pc, args))
             return false;
         v = closings_in_caller(v, args);
-        sp = f->caller_sp;
+        sp = caller->sp;
     }
     return value_of(x, &v, sp, ret) && map_get(&x->chan_at, *ret) != MAP_NONE;
 }
 
 /* Where a call's callee may keep its first argument: the lowest word of the caller's frame.  What
  * is called later may use it, too. */
-static bool left_behind(struct closers *x, const struct closing *k, const struct frame *f,
+static bool left_behind(struct closers *x, const struct closing *k, const struct ahead_frame *f,
                         taddr *ret)
 {
     return k->site == k->behind && k->by_frame.kind != CODE_LOADED &&
            ahead_peek(&x->a.mem, f->sp, 8, ret) && map_get(&x->chan_at, *ret) != MAP_NONE;
 }
 
-static void judge(struct closers *x, uint32_t gi, const struct frame *f, const struct closing *k)
+static void judge(struct closers *x, uint32_t gi, const struct ahead_frame *f,
+                  const struct ahead_frame *caller, const struct closing *k)
 {
     struct closing_place at = {.fn = f->fn, .pc = f->pc, .exact = f->exact};
     struct closer r = {.gi = gi, .site = k->site, .frame = f->number};
-    bool told = channel_of(x, k, f, &r.chan, &at.slot);
+    bool told = channel_of(x, k, f, caller, &r.chan, &at.slot);
     if (!told && !left_behind(x, k, f, &r.chan))
         return;
     at.slot = told ? at.slot : -1;
@@ -150,36 +144,26 @@ static void judge(struct closers *x, uint32_t gi, const struct frame *f, const s
         x->cut++;
 }
 
-static void look_at_frame(struct closers *x, uint32_t gi, const struct frame *f)
+static void look_at_frame(struct closers *x, uint32_t gi, const struct ahead_frame *f,
+                          const struct ahead_frame *caller)
 {
     uint32_t i = map_get(&x->code.by_entry, x->a.code.fns.v[f->fn].entry);
     if (i == MAP_NONE)
         return;
     for (size_t k = 0; k < x->code.fns.v[i].v.n; k++)
-        judge(x, gi, f, &x->code.fns.v[i].v.v[k]);
+        judge(x, gi, f, caller, &x->code.fns.v[i].v.v[k]);
 }
 
 static void look_at_goroutine(struct closers *x, uint32_t gi)
 {
-    const struct goroutine *g = &x->c->gs[gi];
-    struct frame f = {.pc = g->pc, .sp = g->sp, .exact = g->exact};
-    while (f.number < FRAMES_MAX && f.sp >= g->g.stack_lo && f.sp < g->g.stack_hi) {
-        struct ahead_place p = *ahead_place_at(&x->a.code, f.pc, f.exact);
-        uint64_t ret;
-        if (p.fn == SNAP_NONE || p.frame < 0)
-            return;
-        const struct ahead_fn fn = x->a.code.fns.v[p.fn];
-        f.fn = p.fn;
-        f.caller_sp = f.sp + (taddr)p.frame + 8;
-        f.caller_pc = ahead_peek(&x->a.mem, f.caller_sp - 8, 8, &ret) ? ret : 0;
-        look_at_frame(x, gi, &f);
-        if (fn.top || (fn.switches && (f.number || f.exact)) || !f.caller_pc)
-            return;
-        f.exact = fn.injected || strcmp(fn.name, "runtime.sigpanic") == 0;
-        f.pc = f.caller_pc;
-        f.sp = f.caller_sp;
-        f.number++;
+    struct ahead_goroutine g = {.gi = gi};
+    if (ahead_is_walkable(&x->c->gs[gi]))
+        ahead_walk(&x->a, &x->c->gs[gi], &g, AHEAD_FRAMES);
+    for (size_t i = 0; i < g.frames.n; i++) {
+        const struct ahead_frame *f = &g.frames.v[i];
+        look_at_frame(x, gi, f, i + 1 < g.frames.n ? f + 1 : NULL);
     }
+    vec_free(&g.frames);
 }
 
 /* Of what one goroutine says about a channel the best counts; a channel is closed once, so when
@@ -276,7 +260,7 @@ void capture_closers(struct capture *c)
     }
     closings_find(c->rt, &x->code);
     for (size_t i = 0; i < c->ngs; i++)
-        if (c->gs[i].row != SNAP_NONE && c->gs[i].sp)
+        if (c->gs[i].row != SNAP_NONE)
             look_at_goroutine(x, (uint32_t)i);
     compare(x);
     for (uint32_t i = 0; i < x->chans.n; i++)
