@@ -28,6 +28,11 @@ static const struct rule rules[] = {
     {"WaitGroup is reused", "used a WaitGroup again before Wait had returned",
      "Add came between the wake-up and the return of an earlier Wait",
      "one WaitGroup for each round", false},
+    {"sync.Cond is copied", "used a copy of a Cond",
+     "those who wait for the original are not woken by it",
+     "pass a pointer, or keep the Cond where "
+     "it is",
+     false},
     {"WaitGroup misuse", "called Add of a WaitGroup while another called Wait",
      "whether Wait sees it is a matter of luck", "Add before the go statement", false},
 };

@@ -357,6 +357,25 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         vec_push(&ret->doubts, ag);
 }
 
+void ahead_look_at(struct capture *c, uint32_t gi, struct ahead_claims *ret)
+{
+    struct ahead a = {0};
+    struct ahead_found found = {0};
+    struct ahead_job j = {.c = c,
+                          .wanted = {.all = true, .kinds = UINT16_MAX},
+                          .steps = STEPS_MOST,
+                          .crowd = mem_alloc(c->ngs * sizeof(*j.crowd) + 1),
+                          .in_vain = mem_alloc(c->ngs + 1)};
+    ahead_init(&a, c);
+    a.wanted = &j.wanted;
+    look(&a, &j, gi, &found);
+    *ret = found.claims;
+    vec_free(&found.doubts);
+    ahead_close(&a);
+    free(j.crowd);
+    free(j.in_vain);
+}
+
 static struct ahead *worker_of(struct ahead_job *j, unsigned worker)
 {
     struct ahead *a = &j->workers[worker];

@@ -432,6 +432,8 @@ void ahead_free(struct capture *c);
 /* Locks and WaitGroups that somebody waits for and nobody was found to release; after
  * capture_ahead().  *ret is the capture's. */
 size_t ahead_orphans(const struct capture *c, const taddr **ret);
+/* All that one goroutine will do, whether somebody waits for it or not. */
+void ahead_look_at(struct capture *c, uint32_t gi, struct ahead_claims *ret);
 /* The frames of a goroutine, innermost first, without the outermost; at most max (AHEAD_FRAMES: all
  * that are looked at).  Free ret->frames. */
 enum { AHEAD_FRAMES = 256 };

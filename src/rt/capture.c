@@ -215,6 +215,7 @@ static struct err *finish(struct capture *c)
     capture_waits_finish(c);
     ahead_rows(c);
     closers_rows(c);
+    copies_rows(c);
     note_incomplete(c);
     return NULL;
 }
@@ -246,6 +247,7 @@ static struct err *read_all(struct capture *c)
     capture_panics(c);
     capture_closers(c);
     TRY(capture_ahead(c));
+    capture_copies(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
@@ -302,6 +304,7 @@ static void close_capture(struct capture *c)
     capture_heap_free(c);
     ahead_free(c);
     closers_free(c);
+    copies_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);

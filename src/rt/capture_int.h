@@ -210,6 +210,7 @@ struct capture {
     struct rt_heap heap;       /* single objects */
     struct waits *waits;       /* waits_int.h; NULL: not read */
     struct ahead_found *ahead; /* ahead_int.h; NULL: not asked for */
+    struct copies *copies;     /* copies.c; NULL: not looked for */
     struct closers *closers;   /* closers.c; NULL: not looked for */
     struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
     uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
@@ -317,6 +318,11 @@ bool capture_panics_of_closed(const struct snap *s, uint32_t row);
 void capture_closers(struct capture *c);
 void closers_rows(struct capture *c);
 void closers_free(struct capture *c);
+/* copies.c: locks that were copied; after capture_ahead().  Rows and the rest, when the target was
+ * let go. */
+void capture_copies(struct capture *c);
+void copies_rows(struct capture *c);
+void copies_free(struct capture *c);
 /* labels.c */
 struct err *capture_labels(struct capture *c) MUST_USE;
 /* moment.c: when a core was taken; after everything else is in the snapshot */

@@ -50,6 +50,7 @@ struct rt_capture_options {
     bool heap_memory;          /* with heap: what is in them, too */
     taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
     enum rt_owners owners;     /* not with RT_GOROUTINE from a process that runs */
+    bool copies;               /* with owners: locks that were copied, when nobody releases one */
     struct progress *progress; /* NULL: none */
     struct rt_rest **rest; /* not NULL: what the objects of the heap are is left to rt_rest_finish()
                               (NULL is put there when nothing is left) */

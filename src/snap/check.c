@@ -41,6 +41,7 @@ static const struct {
              {TABLE_owner, "act", SNAP_ACT_COUNT, SNAP_ACT_OTHER},
              {TABLE_owner, "evidence", SNAP_PROOF_COUNT, SNAP_PROOF_WEAK},
              {TABLE_owner, "how", SNAP_HOW_COUNT, SNAP_HOW_SOME_PATH},
+             {TABLE_copied, "kind", SNAP_OBJ_COUNT, SNAP_OBJ_UNKNOWN},
              {TABLE_closer, "evidence", SNAP_PROOF_COUNT, SNAP_PROOF_WEAK},
              {TABLE_closer, "how", SNAP_CLOSED_COUNT, SNAP_CLOSED_OTHER}};
 
