@@ -88,6 +88,38 @@ static void tell_waiter(struct diag_run *r, struct diag_finding *f, uint32_t obj
                       r->s->object.waiters[object] > 1 ? ", and others" : "");
 }
 
+/* Whether some goroutine may release more than was seen: something whose address is not known, or
+ * with code ahead that was not followed. */
+static bool may_be_released(const struct snap *s)
+{
+    enum { DOUBT = SNAP_AH_UNKNOWN_UNLOCK | SNAP_AH_CUT | SNAP_AH_STACK | SNAP_AH_SKIPPED };
+    for (uint32_t i = 0; i < s->ahead.n; i++)
+        if (s->ahead.flags[i] & DOUBT)
+            return true;
+    return false;
+}
+
+static void set_sure(struct diag_run *r, struct diag_finding *f, const char *why)
+{
+    bool doubt = may_be_released(r->s);
+    f->severity = doubt ? DIAG_WARNING : DIAG_PROBLEM;
+    f->sure = doubt ? DIAG_SUSPECTED : DIAG_INFERRED;
+    f->sure_why = doubt ? "not all code ahead could be followed: somebody may release it" : why;
+}
+
+/* Another place of what was passed: the parameter itself, as it came, when the variable that is
+ * used lies elsewhere. */
+static bool came_locked(const struct snap *s, uint32_t row)
+{
+    enum { LOCKED = 1 };
+    for (uint32_t i = 0; i < s->copied.n; i++)
+        if (s->copied.goroutine[i] == s->copied.goroutine[row] &&
+            s->copied.func[i] == s->copied.func[row] && s->copied.addr[i] &&
+            s->copied.addr[i] != s->copied.addr[row] && s->copied.state[i] & LOCKED)
+            return true;
+    return false;
+}
+
 /* It waits for the copy: nobody but the function has that, and it did not lock it. */
 static void waits_for_copy(struct diag_run *r, uint32_t object, uint32_t row)
 {
@@ -98,21 +130,27 @@ static void waits_for_copy(struct diag_run *r, uint32_t object, uint32_t row)
                   diag_number(r, s->goroutine.id[waiter_of(s, object)]), plain(s, object));
     diag_evidence(r->found, f, "goroutine %s has the copy: %s",
                   diag_number(r, s->goroutine.id[s->copied.goroutine[row]]), taker(r, row));
-    f->why = "it was locked when it was copied, or is locked twice";
-    f->sure = DIAG_INFERRED;
-    f->sure_why = "its address is that of what was passed by value, and no code ahead releases it";
+    if (came_locked(s, row))
+        diag_evidence(r->found, f, "it was locked already when it was passed");
+    f->why = "a copy of a locked lock is locked for ever; or the copy is locked twice";
+    set_sure(r, f,
+             "its address is that of what was passed by value, and no code ahead releases it");
     finish(r, f, object, row);
 }
 
 /* Goroutines that will call Done of a copy; how many, and *first. */
 static uint32_t counters_down(const struct snap *s, const struct map *waited, uint32_t *first)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->copied.n; i++)
-        if (s->copied.kind[i] == SNAP_OBJ_WAITGROUP && s->copied.goroutine[i] != SNAP_NONE &&
-            s->copied.addr[i] && s->copied.state[i] > 0 &&
-            map_get(waited, s->copied.addr[i]) == MAP_NONE && !n++)
-            *first = i;
+    uint32_t n = 0, last = SNAP_NONE;
+    for (uint32_t i = 0; i < s->copied.n; i++) {
+        uint32_t g = s->copied.goroutine[i];
+        if (s->copied.kind[i] != SNAP_OBJ_WAITGROUP || g == SNAP_NONE || g == last ||
+            !s->copied.addr[i] || s->copied.state[i] <= 0 ||
+            map_get(waited, s->copied.addr[i]) != MAP_NONE)
+            continue;
+        *first = n++ ? *first : i;
+        last = g;
+    }
     return n;
 }
 
@@ -130,8 +168,7 @@ static void counts_down_copy(struct diag_run *r, uint32_t object, uint32_t n, ui
                   diag_number(r, s->goroutine.id[s->copied.goroutine[row]]),
                   (long long)s->copied.state[row], taker(r, row));
     f->why = "Done of a copy wakes nobody";
-    f->sure = DIAG_INFERRED;
-    f->sure_why = "no code ahead calls Done of the one that is waited for";
+    set_sure(r, f, "no code ahead calls Done of the one that is waited for");
     finish(r, f, object, row);
     diag_value_int(r->found, f, "copies", DIAG_COUNT, n);
 }

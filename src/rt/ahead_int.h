@@ -42,7 +42,8 @@ enum {
 
 struct ahead_page {
     taddr addr;
-    bool used, readable, fixed; /* fixed: not writable in the target */
+    bool used, fixed; /* fixed: not writable in the target */
+    uint16_t n;       /* how many bytes of it are readable, from its beginning */
     uint8_t bytes[AHEAD_PAGE];
 };
 
