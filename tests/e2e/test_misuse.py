@@ -67,8 +67,8 @@ def test_a_copied_lock_is_told_when_somebody_waits(gospect, go_build, run_go, re
     assert any("main.short" in line for line in found["evidence"])
 
 
-@pytest.mark.modes("default", "stripped")
+@pytest.mark.modes("default")
 def test_locks_that_look_copied_and_are_not(gospect, go_build, run_go, release, mode):
-    for name, args in (("copies", ("healthy",)), ("waits", ()), ("owners", ())):
+    for name, args in (("copies", ("healthy",)), ("waits", ())):
         target = run_go(go_build(release, mode, name), *args)
         assert not findings(gospect, target.pid, "copies", None), name
