@@ -88,8 +88,8 @@ static void tell_lines(struct diag_run *r, struct diag_finding *f, uint64_t addr
         buf_printf(&b, " and %s more", diag_number(r, n - LINES_MAX));
     const char *lines = diag_text(r->found, "%s", buf_text(&b));
     buf_free(&b);
-    const char *who = weak ? "or by one that has ended, or has left the function that did it"
-                           : "who closed it has ended, or has left the function that did it";
+    const char *who = weak ? "or by another goroutine, which may have ended"
+                           : "which goroutine closed it is not known, it may have ended";
     if (!n) {
         diag_evidence(r->found, f, "%s", who);
         return;

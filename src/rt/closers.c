@@ -2,7 +2,7 @@
  *
  * Go does not record it, and it matters when somebody closes or sends afterwards: the panic names
  * neither the channel nor the one that closed it.  What memory can tell, for the channels of panics
- * in flight and for closed ones in the table chan:
+ * in flight:
  *
  *     a goroutine with a frame behind a call that closes a channel, and the frame still has that
  *     channel: it closed it, because a channel is closed once
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "rt/closers_int.h"
-#include "rt/waits_int.h"
 
 enum { CHANS_MAX = 256, FOUND_MAX = 4096, SITES_MAX = 64 };
 
@@ -60,26 +59,12 @@ static void ask(struct closers *x, taddr chan)
     vec_push(&x->elems, elem);
 }
 
-static bool any(const struct capture *c)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < c->s->panic.n; i++)
-        found |= c->s->panic.object[i] && capture_panics_of_closed(c->s, i);
-    for (size_t i = 0; c->waits && i < c->waits->chans.n; i++)
-        found |= c->waits->chans.v[i].flags & SNAP_CF_CLOSED;
-    return found;
-}
-
 static void find_chans(struct closers *x)
 {
     const struct snap *s = x->c->s;
-    const struct waits *w = x->c->waits;
     for (uint32_t i = 0; i < s->panic.n; i++)
         if (capture_panics_of_closed(s, i))
             ask(x, s->panic.object[i]);
-    for (size_t i = 0; w && i < w->chans.n; i++)
-        if (w->chans.v[i].flags & SNAP_CF_CLOSED)
-            ask(x, w->chans.v[i].addr);
 }
 
 /* ---- goroutines ---- */
@@ -245,7 +230,10 @@ static void find_sites(struct closers *x, uint32_t chan)
 
 void capture_closers(struct capture *c)
 {
-    if (!any(c))
+    bool any = false;
+    for (uint32_t i = 0; i < c->s->panic.n; i++)
+        any |= c->s->panic.object[i] && capture_panics_of_closed(c->s, i);
+    if (!any)
         return;
     struct closers *x = mem_alloc(sizeof(*x));
     x->c = c;

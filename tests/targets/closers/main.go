@@ -4,6 +4,7 @@
 //	                                       file whose close could have closed it
 //	CLOSED name goroutine                  that goroutine is still alive, and it did it
 //	WILL name goroutine                    that goroutine will close it once more
+//	MAYBE name goroutine                   it did it, but its stack need not tell
 //
 // No CLOSED: the one that closed it has ended.
 package main
@@ -266,6 +267,21 @@ func again() {
 	fmt.Println("WILL again", g)
 }
 
+// Nothing is kept of the channel, but what the call left.
+//
+//go:noinline
+func closeAndForget(c chan event) {
+	close(c)
+	block()
+}
+
+func forgotten() {
+	c := make(chan event)
+	g := start(func() { closeAndForget(c) })
+	tell("forgotten", c, start(send(c)))
+	fmt.Println("MAYBE forgotten", g)
+}
+
 // A channel of a type that only one place closes.
 type rare struct{ a, b, c int }
 
@@ -284,7 +300,7 @@ func onlyType() {
 }
 
 func main() {
-	for _, f := range []func(){field, helper, parameter, twice, two, ended, decoy, notTaken, again, onlyType} {
+	for _, f := range []func(){field, helper, parameter, twice, two, ended, decoy, notTaken, again, onlyType, forgotten} {
 		f()
 	}
 	time.Sleep(5 * time.Millisecond)
