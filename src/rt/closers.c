@@ -16,7 +16,7 @@
 
 #include "rt/closers_int.h"
 
-enum { CHANS_MAX = 256, FOUND_MAX = 4096, SITES_MAX = 64 };
+enum { CALLS_MAX = 1024, CHANS_MAX = 256, FOUND_MAX = 4096, SITES_MAX = 64 };
 
 struct closer {
     uint32_t gi; /* SNAP_NONE: only the code is known */
@@ -29,6 +29,11 @@ struct closer {
     struct code_value value;
 };
 
+struct call { /* what is passed to it, by the frame that makes it */
+    bool told;
+    struct code_value args[CODE_ARGS];
+};
+
 struct closers {
     struct capture *c;
     struct ahead a; /* for its memory and its instructions */
@@ -36,6 +41,8 @@ struct closers {
     VEC(taddr) chans;
     VEC(const char *) elems; /* names of their elements' types; in the arena of the capture */
     struct map chan_at;      /* address -> index */
+    struct map call_at;      /* return address -> index of calls */
+    VEC(struct call) calls;
     VEC(struct closer) v;
     uint64_t cut; /* not told: there are too many */
 };
@@ -81,16 +88,30 @@ static bool value_of(struct closers *x, const struct code_value *v, taddr sp, ta
     return ok;
 }
 
+/* Each call is looked at once; NULL: not told. */
+static const struct code_value *passed_to(struct closers *x, taddr behind)
+{
+    bool added;
+    uint32_t i = map_get_or_put(&x->call_at, behind, (uint32_t)x->calls.n, &added);
+    if (added) {
+        struct call c = {0};
+        c.told = x->calls.n < CALLS_MAX && closings_args(x->c->rt, behind, c.args);
+        vec_push(&x->calls, c);
+    }
+    return x->calls.v[i].told ? x->calls.v[i].args : NULL;
+}
+
 /* The channel that the call closed, and how it is known; *slot: the word of the frame that tells,
  * or -1.  False: not one of those that are asked for. */
 static bool channel_of(struct closers *x, const struct closing *k, const struct ahead_frame *f,
                        const struct ahead_frame *caller, taddr *ret, int64_t *slot)
 {
-    struct code_value v = k->by_frame, args[CODE_ARGS] = {0};
+    struct code_value v = k->by_frame;
     taddr sp = f->sp;
     *slot = v.kind == CODE_FRAME ? (int64_t)v.at : -1;
     if (v.kind == CODE_ENTRY) {
-        if (!caller || caller->exact || !closings_args(x->c->rt, caller->pc, args))
+        const struct code_value *args = caller && !caller->exact ? passed_to(x, caller->pc) : NULL;
+        if (!args)
             return false;
         v = closings_in_caller(v, args);
         sp = caller->sp;
@@ -293,6 +314,8 @@ void closers_free(struct capture *c)
     vec_free(&x->chans);
     vec_free(&x->elems);
     map_free(&x->chan_at);
+    map_free(&x->call_at);
+    vec_free(&x->calls);
     vec_free(&x->v);
     free(x);
     c->closers = NULL;
