@@ -35,6 +35,7 @@ struct ahead_found {
 struct ahead_job {
     struct capture *c;
     struct ahead_wanted wanted;
+    struct ahead_wanted every; /* RT_OWNERS_ACTIVE: of those that do not wait; shares its maps */
     struct ahead *workers;
     bool *made;
     struct ahead_found *found; /* of each worker */
@@ -156,7 +157,7 @@ static bool is_lock_side(const struct ahead_fn *f)
 }
 
 /* Whether the code of a frame is to be followed. */
-static bool is_followed(struct ahead *a, const struct ahead_job *j, const struct ahead_frame *f)
+static bool is_followed(struct ahead *a, const struct ahead_frame *f)
 {
     const struct ahead_fn *fn = &a->code.fns.v[f->fn];
     if (f->dead || (fn->runtime && !fn->injected) || is_lock_side(fn))
@@ -172,12 +173,10 @@ static bool is_followed(struct ahead *a, const struct ahead_job *j, const struct
         p->kinds = kinds;
         p->kinds_known = true;
     }
-    return p->kinds & (j->wanted.kinds | AHEAD_K_UNKNOWN | AHEAD_K_DEFER | AHEAD_K_GO);
+    return p->kinds & (a->wanted->kinds | AHEAD_K_UNKNOWN | AHEAD_K_DEFER | AHEAD_K_GO);
 }
 
-/* The registers of a goroutine that was running. */
-static uint32_t registers(const struct ahead *a, const struct goroutine *g,
-                          uint64_t regs[ARCH_REGS])
+uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g, uint64_t regs[ARCH_REGS])
 {
     struct arch_regs r = {.raw_n = g->nregs * 8};
     uint32_t known = 0;
@@ -190,18 +189,18 @@ static uint32_t registers(const struct ahead *a, const struct goroutine *g,
     return known;
 }
 
-static void follow_body(struct ahead *a, const struct ahead_job *j, const struct goroutine *g,
-                        struct ahead_goroutine *ag, size_t i)
+static void follow_body(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ag,
+                        size_t i)
 {
     struct ahead_frame *f = &ag->frames.v[i];
     uint64_t regs[ARCH_REGS] = {0};
     struct ahead_start s = {
         .pc = f->pc, .sp = f->sp, .end = f->sp + (taddr)f->size, .g = g->g.addr};
     f->body = (struct ahead_result){.first = a->tallies.n};
-    if (!is_followed(a, j, f))
+    if (!is_followed(a, f))
         return;
     if (i == 0 && f->exact && g->regs) {
-        s.regs_known = registers(a, g, regs);
+        s.regs_known = ahead_registers(a, g, regs);
         s.regs = regs;
     } else if (f->exact && i && a->code.fns.v[ag->frames.v[i - 1].fn].injected) {
         return; /* the frame before went on into it */
@@ -317,6 +316,15 @@ bool ahead_is_walkable(const struct goroutine *g)
     return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
 }
 
+/* Which objects count of what a goroutine does. */
+static const struct ahead_wanted *wanted_of(const struct ahead_job *j, const struct goroutine *g)
+{
+    const struct snap *s = j->c->s;
+    bool parked = s->goroutine.status[g->row] == SNAP_G_WAITING &&
+                  strcmp(snap_str(s, s->goroutine.wait_reason[g->row]), "sleep") != 0;
+    return j->c->o->owners == RT_OWNERS_ACTIVE && !parked ? &j->every : &j->wanted;
+}
+
 static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct ahead_found *ret)
 {
     const struct goroutine *g = &j->c->gs[gi];
@@ -327,6 +335,7 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
     ag.waits_on = ag.nwaits == 1 ? ag.waits[0] : 0;
     struct pending p = {.n = 0};
     a->tallies.n = 0;
+    a->wanted = wanted_of(j, g);
     bool hopeless = map_get(&j->hopeless, j->crowd[gi]) != MAP_NONE;
     uint64_t steps = hopeless ? min_u64(j->steps, STEPS_LEAST) : j->steps;
     a->left = steps;
@@ -344,13 +353,13 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         end_panic(&ag, i);
     }
     for (size_t i = 0; !hopeless && i < ag.frames.n; i++)
-        follow_body(a, j, g, &ag, i);
+        follow_body(a, g, &ag, i);
     take_flags(&ag);
     ag.flags |= hopeless ? SNAP_AH_CUT : 0;
     ret->steps += steps - a->left;
     size_t before = ret->claims.v.n;
     if (a->tallies.n)
-        ahead_judge(a, &ag, &j->wanted, &ret->claims);
+        ahead_judge(a, &ag, a->wanted, &ret->claims);
     j->in_vain[gi] = (ag.flags & SNAP_AH_CUT) && ret->claims.v.n == before;
     vec_free(&ag.frames);
     if (ag.flags)
@@ -589,6 +598,9 @@ static void find_wanted(struct ahead_job *j)
     j->wanted.all = j->c->o->owners == RT_OWNERS_ALL;
     if (j->wanted.all)
         j->wanted.kinds = UINT16_MAX;
+    j->every = j->wanted;
+    j->every.all = true;
+    j->every.kinds = UINT16_MAX;
 }
 
 /* ---- all of them ---- */
@@ -662,7 +674,7 @@ struct err *capture_ahead(struct capture *c)
     unsigned n = pool_width();
     struct ahead_job j = {.c = c};
     find_wanted(&j);
-    if (!c->ngs || !j.wanted.kinds) {
+    if (!c->ngs || (!j.wanted.kinds && c->o->owners != RT_OWNERS_ACTIVE)) {
         gather(&j, 0);
         n = 0;
     }

@@ -15,6 +15,7 @@
  *     ahead_defers.c  deferred calls that are pending
  *     ahead_judge.c   what the paths of all frames of a goroutine say about an object
  *     ahead.c         leads; rows of the snapshot
+ *     ahead_print.c   prints of goroutines that run: whether anything changes from look to look
  *
  * Everything is bounded: steps, paths, events, depth.  What was not followed to its end is said.
  *
@@ -441,6 +442,11 @@ enum { AHEAD_FRAMES = 256 };
 bool ahead_is_walkable(const struct goroutine *g);
 void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret,
                 size_t max);
+/* The registers of a goroutine that was running; which are known, a bit set. */
+uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g,
+                         uint64_t regs[ARCH_REGS]);
+/* ahead_print.c: goroutine.print of those that the options name */
+void capture_prints(struct capture *c);
 /* A worker's own, for tests, too. */
 void ahead_init(struct ahead *a, struct capture *c);
 void ahead_close(struct ahead *a);

@@ -248,6 +248,7 @@ static struct err *read_all(struct capture *c)
     capture_closers(c);
     TRY(capture_ahead(c));
     capture_copies(c);
+    capture_prints(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));

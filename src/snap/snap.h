@@ -42,6 +42,8 @@ enum snap_gflag {
     SNAP_GF_PARKING = 1 << 7,       /* between gopark and being parked */
     SNAP_GF_PANICKING = 1 << 8,     /* a panic is in flight */
     SNAP_GF_DURABLE = 1 << 9,       /* durably blocked inside a synctest bubble */
+    SNAP_GF_PRINT_PART = 1 << 10,   /* its print does not have all the memory there was */
+    SNAP_GF_PRINT_CODE = 1 << 11,   /* its code ahead may do what its print does not tell */
 };
 
 enum snap_pcflag {
@@ -284,7 +286,7 @@ enum snap_act {
     SNAP_ACT_SIGNAL,
     SNAP_ACT_BROADCAST,
     SNAP_ACT_RESUME, /* a coroutine (iter.Pull) */
-    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; RT_OWNERS_ALL only */
+    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; not without RT_OWNERS_ACTIVE */
     SNAP_ACT_COUNT,
 };
 

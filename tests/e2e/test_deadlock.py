@@ -109,14 +109,15 @@ def test_a_snapshot_without_owners_says_so(gospect, go_build, run_go, release, t
 class Watch:
     """A running `gospect deadlock --watch --json`."""
 
-    def __init__(self, start, *args):
-        self.run = start("deadlock", *args, "--watch", "--json", "--interval", "100ms")
+    def __init__(self, start, *args, interval="100ms", checked=True):
+        self.check = (lambda e: schema.check("deadlock-watch", e)) if checked else (lambda e: e)
+        self.run = start("deadlock", *args, "--watch", "--json", "--interval", interval)
         self.seen = []
 
     def next(self):
         line = self.run.stdout.readline()
         assert line, f"it ended: {self.run.stderr.read()} {self.seen[-1:]}"
-        self.seen.append(schema.check("deadlock-watch", json.loads(line)))
+        self.seen.append(self.check(json.loads(line)))
         return self.seen[-1]
 
     def until(self, condition, looks=600):
@@ -132,14 +133,14 @@ class Watch:
     def end(self):
         self.run.send_signal(signal.SIGINT)
         out, err = self.run.communicate(timeout=60)
-        self.seen += [schema.check("deadlock-watch", json.loads(line)) for line in out.splitlines()]
+        self.seen += [self.check(json.loads(line)) for line in out.splitlines()]
         assert not [line for line in err.splitlines() if b'"note"' not in line], err
         return self.run.returncode
 
 
 @pytest.fixture
 def watch(gospect_start):
-    return lambda *args: Watch(gospect_start, *args)
+    return lambda *args, **options: Watch(gospect_start, *args, **options)
 
 
 @pytest.fixture
@@ -179,6 +180,52 @@ def test_livelock_is_suspected(watch, standstill):
     assert found["seen_in_looks"] > 3 and len(set(found["locks"])) == 2
     assert standstill.ask("got") == "0"
     assert view.end() == 0  # suspected: no finding that a script should stop for
+
+
+def livelocks(view):
+    """The goroutines of all livelocks that there were, by form."""
+    return {(f["form"], tuple(sorted(f["goroutines"]))) for e in view.seen for f in e["findings"] if f["kind"] == "livelock"}
+
+
+def test_livelocks_without_locks(watch, standstill):
+    """A token that goes round, with and without rest; loops over a flag, a compare-and-swap, selects with default."""
+    rings = {tuple(ids_of(standstill.ask(command))) for command in ("token", "relay")}
+    view = watch(standstill.pid, interval="50ms")
+    view.until(lambda e: {g for form, g in livelocks(view) if form == "channels"} >= rings)
+    assert not any(form == "spin" for form, _ in livelocks(view))
+    spinning = {g for command in ("spin", "swap", "poll") for g in ids_of(standstill.ask(command))}
+    view.until(lambda e: {g for form, found in livelocks(view) if form == "spin" for g in found} >= spinning)
+    assert {g for form, found in livelocks(view) if form == "spin" for g in found} == spinning
+    assert {g for form, g in livelocks(view) if form == "channels"} == rings
+    for event in view.seen:
+        assert (event["not_traced"], event["lock_pairs_left_out"]) == (0, 0)
+        for cycle in (c for f in event["findings"] for c in f["cycle"]):
+            assert sum(s["looks"] for s in cycle["steps"]) == cycle["looks"] >= cycle["prints"] > 0
+            assert cycle["steps"][0]["func"].startswith("main.")
+    assert view.end() == 0
+
+
+@pytest.mark.releases("1.27")
+def test_livelocks_among_very_many(watch, standstill):
+    standstill.ask("crowd 20500")
+    locks, ring = (tuple(ids_of(standstill.ask(command))) for command in ("livelock", "relay"))
+    view = watch(standstill.pid, checked=False)  # of 20,000 states a look, which takes its time
+    view.until(lambda e: livelocks(view) >= {("locks", locks), ("channels", ring)})
+    assert {form for form, _ in livelocks(view)} == {"locks", "channels"}
+    assert view.seen[-1]["goroutines"] > 20500
+    assert view.end() == 0
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_who_works_is_not_livelocked(watch, standstill):
+    for commands in (("queue", "ask", "hash", "tick"), ("garbage", "serve", "busy")):
+        for command in commands:
+            standstill.ask(command)
+        view = watch(standstill.pid, interval="50ms")
+        view.until(lambda e: e["look"] == 25)
+        assert view.end() == 0
+        assert not livelocks(view), commands
+        assert any(e["traced"] > 5 for e in view.seen)
 
 
 @pytest.mark.releases("1.18", "1.27")

@@ -5,6 +5,8 @@
  * however that comes. */
 #include "front/cli/deadlock_watch.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "front/cli/outfile.h"
@@ -13,8 +15,8 @@
 
 enum {
     ERRORS_MAX = 5, /* looks in a row that fail before we give up */
-    ALL_LOCKS =
-        20000, /* up to so many goroutines, locks nobody waits for are told, too: livelock */
+    ALL_HOLDERS = 20000, /* up to so many goroutines, those that wait and hold a lock which nobody
+                            waits for are told, too; livelock does not need them */
 };
 
 struct session {
@@ -63,8 +65,8 @@ static struct err *judge(struct session *x, const struct snap *s, int64_t began)
                                                  .wall_ns = clock_mono_ns() - began},
                                          .states = &x->states,
                                          .unix_ns = clock_wall_ns()};
-        x->found |= stuck.ncycles || stuck.nleft;
         x->goroutines = s->goroutine.n;
+        x->found |= stuck.ncycles || stuck.nleft;
         if (x->history)
             report_history_add(x->history, &r);
         e = say(x, &r);
@@ -101,8 +103,12 @@ static struct err *step(struct session *x)
     struct rt_capture_options o = cli_capture_options(x->cli);
     struct snap *s = NULL;
     o.names = true;
-    o.owners = x->goroutines <= ALL_LOCKS ? RT_OWNERS_ALL : RT_OWNERS_WAITED;
+    o.owners = x->goroutines <= ALL_HOLDERS ? RT_OWNERS_ALL : RT_OWNERS_ACTIVE;
+    uint64_t *prints;
+    o.nprints = wait_states_prints(&x->states, &prints);
+    o.prints = prints;
     struct err *e = rt_capture(x->subject.rt, &o, &s);
+    free(prints);
     if (e && cli_signal()) { /* Ctrl-C in the middle of a look: that look does not count */
         err_free(e);
         return NULL;
