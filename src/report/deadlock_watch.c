@@ -384,8 +384,12 @@ static void finding_json(struct json *j, const struct wait_states *st, const str
     json_end(j, ']');
     json_key(j, "locks");
     json_begin(j, '[');
-    for (size_t i = 0; i < f->ng; i++)
-        json_addr(j, f->lock[i]);
+    for (size_t i = 0; i < f->ng; i++) {
+        if (f->lock[i])
+            json_addr(j, f->lock[i]);
+        else
+            json_null(j);
+    }
     json_end(j, ']');
     json_ku64(j, "seen_in_looks", f->looks ? f->looks : f->n);
     json_ku64(j, "overtaken", f->overtaken);
