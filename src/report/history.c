@@ -226,8 +226,8 @@ static void put_pair(struct json *j, uint32_t object, uint64_t goroutine)
     json_end(j, ']');
 }
 
-/* What each of a livelock over locks holds, or (next) is about to take: nobody waits for it, so it has no
- * name. */
+/* What each of a livelock over locks holds, or (next) is about to take: nobody waits for it, so it
+ * has no name. */
 static void put_livelocks(struct report_history *h, struct json *j, const struct wait_states *st,
                           size_t next)
 {

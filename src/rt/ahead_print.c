@@ -8,13 +8,14 @@
  *   - its registers, when it was running code of the program;
  *   - the variables that the code ahead of these frames names, calls included;
  *   - the heap objects all these lead to, DEPTH steps far.
- * A pointer into the goroutine's own stack counts as its distance from the end, because stacks move.
- * Of channels the queues are left out: who waits is told elsewhere.
+ * A pointer into the goroutine's own stack counts as its distance from the end, because stacks
+ * move. Of channels the queues are left out: who waits is told elsewhere.
  *
  * So a print that differs may mean nothing (a clock, a counter, what a neighbour did); one that
  * comes back again and again means that nothing happened that was looked at.  SNAP_GF_PRINT_PART
- * says that there was more memory to look at (large objects, many), SNAP_GF_PRINT_CODE that the code
- * ahead may do what nobody sees: calls through pointers, system calls, C, more code than is read.
+ * says that there was more memory to look at (large objects, many), SNAP_GF_PRINT_CODE that the
+ * code ahead may do what nobody sees: calls through pointers, system calls, C, more code than is
+ * read.
  *
  * Bounds: bytes and objects of one print, bytes of all.  Goroutines that got none have 0. */
 #include <stdlib.h>
@@ -139,7 +140,8 @@ static bool survey_one(struct survey *s, taddr lo, taddr hi, const struct arch_o
     take_operand(s, &op->dst, false);
     if (op->verb == ARCH_V_CALL || op->verb == ARCH_V_JUMP || op->verb == ARCH_V_JUMP_IF) {
         taddr to = (taddr)op->src.value;
-        bool inside = op->verb != ARCH_V_CALL && op->src.place == ARCH_IMMEDIATE && to >= lo && to < hi;
+        bool inside =
+            op->verb != ARCH_V_CALL && op->src.place == ARCH_IMMEDIATE && to >= lo && to < hi;
         if (inside)
             vec_push(&s->todo, to);
         else
@@ -224,10 +226,12 @@ static bool is_chan(struct printer *p, const struct rt_object *o)
     for (size_t i = 0; i < p->c->rt->nmodules; i++)
         typed |= type >= p->c->rt->modules[i].types && type < p->c->rt->modules[i].etypes;
     bool empty = cap == 0 || field(p, o->base, RT_hchan_elemsize, 2) == 0;
-    return typed && (buf == o->base + head || (empty ? buf == o->base + (taddr)L(p->c->rt, hchan_buf)
-                                                     : buf > UINT16_MAX)) &&
+    return typed &&
+           (buf == o->base + head ||
+            (empty ? buf == o->base + (taddr)L(p->c->rt, hchan_buf) : buf > UINT16_MAX)) &&
            field(p, o->base, RT_hchan_qcount, 8) <= cap &&
-           field(p, o->base, RT_hchan_sendx, 8) <= cap && field(p, o->base, RT_hchan_recvx, 8) <= cap;
+           field(p, o->base, RT_hchan_sendx, 8) <= cap &&
+           field(p, o->base, RT_hchan_recvx, 8) <= cap;
 }
 
 /* An object on the heap that was not looked at yet; of a channel, not its queues and its lock. */
@@ -313,7 +317,7 @@ static void take_registers(struct printer *p, const struct goroutine *g)
             take_word(p, regs[i], 1);
 }
 
-static uint64_t print_of(struct printer *p, const struct goroutine *g)
+static uint32_t print_of(struct printer *p, const struct goroutine *g)
 {
     struct ahead_goroutine ag = {0};
     p->g = &g->g;
@@ -336,7 +340,7 @@ static uint64_t print_of(struct printer *p, const struct goroutine *g)
     vec_free(&ag.frames);
     vec_free(&p->todo);
     map_free(&p->seen);
-    return any ? p->hash | 1 : 0;
+    return any ? (uint32_t)p->hash | 1 : 0;
 }
 
 /* ---- those that are asked for ---- */

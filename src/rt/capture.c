@@ -375,6 +375,8 @@ static struct err *capture(struct capture *c, bool *opened)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
+    if (!e && !c->o->heap) /* the tables of the heap have their size from the start */
+        snap_trim(c->s);
     if (!e && c->s->span.n)
         counters_spans_of_heap(c->s);
     else if (!e)

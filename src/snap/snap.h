@@ -286,7 +286,8 @@ enum snap_act {
     SNAP_ACT_SIGNAL,
     SNAP_ACT_BROADCAST,
     SNAP_ACT_RESUME, /* a coroutine (iter.Pull) */
-    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; not without RT_OWNERS_ACTIVE */
+    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; not without
+                        RT_OWNERS_ACTIVE */
     SNAP_ACT_COUNT,
 };
 
@@ -370,6 +371,7 @@ struct snap {
 struct snap *snap_new(void);
 void snap_free(struct snap *s);
 size_t snap_memory(const struct snap *s); /* bytes held */
+void snap_trim(struct snap *s);           /* when no rows will be added: gives back what is left */
 
 /* Appends a row of zeros (MAYBE and LINK columns: SNAP_NONE) to a table and returns its number:
  * snap_add_goroutine(s) and so on. */

@@ -32,13 +32,13 @@
  *     For the last two, *progress* is whatever changes in what a goroutine can work with: its
  *     frames, its registers, the variables its code names and the objects these lead to (the print,
  *     rt/ahead_print.c).  None was there when 6 looks in a row (12, when there was more memory than
- *     could be looked at) brought only prints that had been there before, at most 32 different ones;
- *     of one that spins each place has one print only.  Afterwards it goes on until new ones come
+ *     could be looked at) brought only prints that had been there before, at most 32 different
+ * ones; of one that spins each place has one print only.  Afterwards it goes on until new ones come
  *     often.  Whoever was seen in a system call, waiting for the network, a timer, C code or the
  *     collector in between is about something outside, and never in it; and whose code ahead could
  *     not be read as a whole (calls through pointers, system calls) is not judged, but counted.
- *     What is not seen: loops that count, or keep a clock; retries with time.Sleep that no circle of
- *     locks or channels explains, for a loop that looks for work every now and then does the same.
+ *     What is not seen: loops that count, or keep a clock; retries with time.Sleep that no circle
+ * of locks or channels explains, for a loop that looks for work every now and then does the same.
  *
  * Memory: some 150 bytes for each goroutine of the last look and 800 for each of up to
  * WAIT_TRACES_MAX that run; findings and edges have a ceiling.  How many had no room is told.
@@ -110,8 +110,8 @@ struct wait_finding {
     uint32_t looks;     /* starvation: in how many looks it waits; livelock: seen in how many */
     uint32_t overtaken; /* starvation */
     uint64_t *g;        /* goids: of the circle in order, or who waits; owned */
-    taddr *lock;        /* of each g: the lock it waits for, or (livelock) that it holds; 0: none; owned */
-    size_t ng;          /* at most WAIT_FINDING_GS */
+    taddr *lock; /* of each g: the lock it waits for, or (livelock) that it holds; 0: none; owned */
+    size_t ng;   /* at most WAIT_FINDING_GS */
 };
 enum { WAIT_FINDING_GS = 64, WAIT_FINDINGS_MAX = 4096 };
 

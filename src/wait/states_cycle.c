@@ -1,20 +1,20 @@
-/* states_cycle.c - goroutines that run and come back to the same states: livelock over channels, and
- * those that spin (states.h).
+/* states_cycle.c - goroutines that run and come back to the same states: livelock over channels,
+ * and those that spin (states.h).
  *
  * Who is worth a print is chosen from what a look says anyway; the capture of the next look makes
- * the prints (goroutine.print).  A goroutine is *cycling* when it ran between all looks, and so many
- * looks in a row gave only prints that had been there before. */
+ * the prints (goroutine.print).  A goroutine is *cycling* when it ran between all looks, and so
+ * many looks in a row gave only prints that had been there before. */
 #include <stdlib.h>
 
 #include "wait/states_int.h"
 
 enum {
-    STIRRED_LEAST = 2, /* looks in a row it ran in, before it is worth a print */
-    AGAIN_LEAST = 6,   /* looks in a row that bring nothing new */
-    AGAIN_PART = 12,   /* when not all could be looked at */
-    STILL_MAX = 1,     /* its counter of runs has 8 bits, and may come round to what it was */
+    STIRRED_LEAST = 2,  /* looks in a row it ran in, before it is worth a print */
+    AGAIN_LEAST = 6,    /* looks in a row that bring nothing new */
+    AGAIN_PART = 12,    /* when not all could be looked at */
+    STILL_MAX = 1,      /* its counter of runs has 8 bits, and may come round to what it was */
     CHANGES_ONE_IN = 8, /* looks that may differ at one place, of one that spins already */
-    NEWS_MAX = 4,      /* new prints in that many looks that do not end what was on */
+    NEWS_MAX = 4,       /* new prints in that many looks that do not end what was on */
 };
 
 /* In these a goroutine may be that goes round in a livelock.  In all others it is about something
@@ -216,9 +216,8 @@ size_t wait_states_prints(const struct wait_states *st, uint64_t **ret)
 const struct wait_trace *wait_states_trace(const struct wait_states *st, uint64_t id)
 {
     struct wait_trace key = {.id = id};
-    return st->traces.n
-               ? bsearch(&key, st->traces.v, st->traces.n, sizeof(*st->traces.v), by_id)
-               : NULL;
+    return st->traces.n ? bsearch(&key, st->traces.v, st->traces.n, sizeof(*st->traces.v), by_id)
+                        : NULL;
 }
 
 /* ---- what it comes to ---- */
@@ -243,8 +242,7 @@ static bool has_stranger(const struct wait_states *st, const struct wait_graph *
     for (size_t r = 0; r < s->wait.n; r++) {
         if (s->wait.addr[r] != chan)
             continue;
-        const struct wait_trace *t =
-            wait_states_trace(st, s->goroutine.id[s->wait.goroutine[r]]);
+        const struct wait_trace *t = wait_states_trace(st, s->goroutine.id[s->wait.goroutine[r]]);
         if (!t || !in[t - st->traces.v])
             return true;
     }

@@ -71,10 +71,10 @@ static struct err *check(const struct cli *c)
                                                   OPT_history};
     bool watch = cli_flag(&c->args, OPT_deadlock_watch), many = c->args.npos > 1;
     if (watch && many)
-        return err_new(ERR_USAGE, "--watch takes one running process; several snapshots need no option");
+        return err_new(ERR_USAGE,
+                       "--watch takes one running process; several snapshots need no option");
     for (size_t i = 0; i < ARRAY_LEN(needs_watch); i++)
-        if (c->args.opt[needs_watch[i]].given && !watch &&
-            !(many && needs_watch[i] == OPT_history))
+        if (c->args.opt[needs_watch[i]].given && !watch && !(many && needs_watch[i] == OPT_history))
             return err_new(ERR_USAGE, "--%s needs --watch", cli_opts[needs_watch[i]].name);
     return NULL;
 }

@@ -15,7 +15,7 @@
 
 enum {
     SAVE_PART = 16,
-    ERRORS_MAX = 5, /* looks in a row that fail before we give up */
+    ERRORS_MAX = 5,      /* looks in a row that fail before we give up */
     ALL_HOLDERS = 20000, /* up to so many goroutines, those that wait and hold a lock which nobody
                             waits for are told, too; livelock does not need them */
 };
@@ -28,7 +28,7 @@ struct session {
     struct report_history *history; /* NULL: not asked for */
     unsigned errors;
     size_t goroutines; /* in the look before */
-    uint32_t saved; /* looks that the page on disk has */
+    uint32_t saved;    /* looks that the page on disk has */
     bool found, ended;
 };
 
@@ -50,8 +50,9 @@ static struct err *say(struct session *x, const struct report_deadlock_look *r)
     return cli_out_flush(&c->out);
 }
 
-/* The page is written when there is twice as much in it, and when something was found: who is killed
- * has lost no more than half of the looks.  Writing costs as much as the looks, whatever their number. */
+/* The page is written when there is twice as much in it, and when something was found: who is
+ * killed has lost no more than half of the looks.  Writing costs as much as the looks, whatever
+ * their number. */
 static bool is_worth_saving(const struct session *x)
 {
     const struct wait_states *st = &x->states;
@@ -196,15 +197,17 @@ static struct err *take_snapshot(struct session *x, const char *text, struct sna
     cli_subject_close(&x->subject);
     TRY(cli_subject_find(x->cli, text, &x->subject));
     if (x->subject.kind == CLI_LIVE)
-        return err_hint(err_new(ERR_USAGE, "%s is a running process, and NEXT... are snapshots", text),
-                        "gospect deadlock --watch looks at a process again and again");
+        return err_hint(
+            err_new(ERR_USAGE, "%s is a running process, and NEXT... are snapshots", text),
+            "gospect deadlock --watch looks at a process again and again");
     TRY(cli_subject_open(&x->subject));
     TRY(cli_subject_snap(&x->subject, &o, &s));
     enum snap_order order = *before ? snap_compare(*before, s) : SNAP_LATER;
-    struct err *e =
-        order == SNAP_OF_OTHER ? err_new(ERR_USAGE, "%s is of another process than those before it", text)
-        : order == SNAP_EARLIER ? err_new(ERR_USAGE, "%s was taken before the one that precedes it", text)
-                                : judge(x, s, began, snap_meta_i64(s, SNAP_META_taken_wall_ns, 0));
+    struct err *e = order == SNAP_OF_OTHER
+                        ? err_new(ERR_USAGE, "%s is of another process than those before it", text)
+                    : order == SNAP_EARLIER
+                        ? err_new(ERR_USAGE, "%s was taken before the one that precedes it", text)
+                        : judge(x, s, began, snap_meta_i64(s, SNAP_META_taken_wall_ns, 0));
     snap_free(*before);
     *before = s;
     return e;

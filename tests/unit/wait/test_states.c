@@ -386,10 +386,10 @@ static void test_something_is_handed_round(void **state)
     assert_in_range(looks_until_ring(&(struct ring){0}, 20), 8, 12);
     assert_in_range(looks_until_ring(&(struct ring){.flags = SNAP_GF_PRINT_PART}, 30), 14, 20);
     static const struct ring none[] = {
-        {.one_way = true},                          /* a producer and a consumer */
-        {.stranger = true},                         /* somebody else may put an end to it */
-        {.works = true},                            /* something is different every time */
-        {.flags = SNAP_GF_PRINT_CODE},              /* it may do what nobody sees */
+        {.one_way = true},             /* a producer and a consumer */
+        {.stranger = true},            /* somebody else may put an end to it */
+        {.works = true},               /* something is different every time */
+        {.flags = SNAP_GF_PRINT_CODE}, /* it may do what nobody sees */
     };
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
         assert_int_equal(looks_until_ring(&none[i], 40), 0);
