@@ -13,6 +13,7 @@
 
 #include "base/pool.h"
 #include "heap/diff_int.h"
+#include "snap/order.h"
 
 /* ---- which types are one ---- */
 

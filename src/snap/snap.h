@@ -428,13 +428,6 @@ const char *snap_meta_name(enum snap_meta_key key);
 void snap_set_meta(struct snap *s, enum snap_meta_key key, const char *value);
 void snap_set_meta_i64(struct snap *s, enum snap_meta_key key, int64_t value);
 const char *snap_meta(const struct snap *s, enum snap_meta_key key); /* NULL: not known */
-/* Whether two snapshots are of one process, as far as both know, and which is the earlier. */
-enum snap_order {
-    SNAP_LATER, /* b is of the same process and not earlier than a */
-    SNAP_EARLIER,
-    SNAP_OF_OTHER,
-};
-enum snap_order snap_compare(const struct snap *a, const struct snap *b);
 int64_t snap_meta_i64(const struct snap *s, enum snap_meta_key key, int64_t fallback);
 
 void snap_set_counter(struct snap *s, const char *name, int64_t value);

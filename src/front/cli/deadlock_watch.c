@@ -12,6 +12,7 @@
 #include "front/cli/outfile.h"
 #include "front/cli/pace.h"
 #include "report/history.h"
+#include "snap/order.h"
 
 enum {
     SAVE_PART = 16,
