@@ -372,6 +372,7 @@ void ahead_look_at(struct capture *c, uint32_t gi, struct ahead_claims *ret)
     struct ahead_found found = {0};
     struct ahead_job j = {.c = c,
                           .wanted = {.all = true, .kinds = UINT16_MAX},
+                          .every = {.all = true, .kinds = UINT16_MAX},
                           .steps = STEPS_MOST,
                           .crowd = mem_alloc(c->ngs * sizeof(*j.crowd) + 1),
                           .in_vain = mem_alloc(c->ngs + 1)};
