@@ -15,6 +15,7 @@
  *     ahead_defers.c  deferred calls that are pending
  *     ahead_judge.c   what the paths of all frames of a goroutine say about an object
  *     ahead.c         leads; rows of the snapshot
+ *     ahead_print.c   prints of goroutines that run: whether anything changes from look to look
  *
  * Everything is bounded: steps, paths, events, depth.  What was not followed to its end is said.
  *
@@ -42,7 +43,8 @@ enum {
 
 struct ahead_page {
     taddr addr;
-    bool used, readable, fixed; /* fixed: not writable in the target */
+    bool used, fixed; /* fixed: not writable in the target */
+    uint16_t n;       /* how many bytes of it are readable, from its beginning */
     uint8_t bytes[AHEAD_PAGE];
 };
 
@@ -407,6 +409,7 @@ enum { AHEAD_WANT_SEND = 1, AHEAD_WANT_RECV = 2 };
 struct ahead_wanted {
     struct map mutexes, rws, groups;
     struct map chans; /* what would help: AHEAD_WANT_*, or-ed */
+    VEC(taddr) locks; /* keys of the first three, some more than once */
     bool conds, coros, all;
     uint16_t kinds; /* enum ahead_kind: what is worth to be followed */
 };
@@ -428,6 +431,22 @@ void ahead_compare(struct ahead_claims *all);
 struct err *capture_ahead(struct capture *c) MUST_USE;
 void ahead_rows(struct capture *c); /* after the target was let go */
 void ahead_free(struct capture *c);
+/* Locks and WaitGroups that somebody waits for and nobody was found to release; after
+ * capture_ahead().  *ret is the capture's. */
+size_t ahead_orphans(const struct capture *c, const taddr **ret);
+/* All that one goroutine will do, whether somebody waits for it or not. */
+void ahead_look_at(struct capture *c, uint32_t gi, struct ahead_claims *ret);
+/* The frames of a goroutine, innermost first, without the outermost; at most max (AHEAD_FRAMES: all
+ * that are looked at).  Free ret->frames. */
+enum { AHEAD_FRAMES = 256 };
+bool ahead_is_walkable(const struct goroutine *g);
+void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret,
+                size_t max);
+/* The registers of a goroutine that was running; which are known, a bit set. */
+uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g,
+                         uint64_t regs[ARCH_REGS]);
+/* ahead_print.c: goroutine.print of those that the options name */
+void capture_prints(struct capture *c);
 /* A worker's own, for tests, too. */
 void ahead_init(struct ahead *a, struct capture *c);
 void ahead_close(struct ahead *a);

@@ -119,6 +119,7 @@ static struct err *look(struct visit *v)
     int64_t apart = cli_num(a, OPT_doctor_for);
     bool live = v->subject.kind == CLI_LIVE;
     o.owners = RT_OWNERS_WAITED;
+    o.copies = true;
     o.names = true;
     TRY(cli_subject_snap(&v->subject, &o, &v->now));
     if (since)
