@@ -246,13 +246,14 @@ static struct err *read_all(struct capture *c)
     TRY(capture_waits(c));
     capture_panics(c);
     capture_closers(c);
-    TRY(capture_ahead(c));
-    capture_copies(c);
-    capture_prints(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
-    return capture_heap(c);
+    TRY(capture_heap(c));
+    TRY(capture_ahead(c)); /* behind the heap: it has the closures */
+    capture_copies(c);
+    capture_prints(c);
+    return NULL;
 }
 
 /* Variables need DWARF; what takes long is made before anything stands still. */

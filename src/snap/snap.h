@@ -333,6 +333,13 @@ enum snap_aheadflag {
     SNAP_AH_STACK = 1 << 3,          /* its stack is not known whole */
     SNAP_AH_SKIPPED = 1 << 4,        /* it was not looked at at all */
     SNAP_AH_IN_LOCK = 1 << 5,        /* it is about to take a lock, and not in its queue yet */
+    SNAP_AH_HAS_NONE = 1 << 6,       /* but by its code it releases no more locks than it takes */
+};
+
+/* A lock that nobody was seen to release. */
+enum snap_unownedflag {
+    SNAP_UN_STATIC = 1 << 0, /* it lies in the program's data */
+    SNAP_UN_CODE = 1 << 1,   /* such code as may be called through a pointer releases it */
 };
 
 enum snap_bucketkind { SNAP_BUCKET_MEM, SNAP_BUCKET_BLOCK, SNAP_BUCKET_MUTEX, SNAP_BUCKET_COUNT };
