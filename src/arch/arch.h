@@ -105,10 +105,10 @@ enum arch_pass {
 
 enum { ARCH_SLOT = 32, ARCH_INSN_MAX = 15 };
 struct arch_displaced {
-    uint8_t how;         /* enum arch_pass */
-    uint8_t len;         /* of the instruction */
-    uint8_t copy_len;    /* SLOT: of its copy, behind which a jump leads back */
-    bool lasts;          /* SLOT: it can be interrupted halfway, and goes on where it was */
+    uint8_t how;      /* enum arch_pass */
+    uint8_t len;      /* of the instruction */
+    uint8_t copy_len; /* SLOT: of its copy, behind which a jump leads back */
+    bool lasts;       /* SLOT: it can be interrupted halfway, and goes on where it was */
     uint8_t code[ARCH_SLOT];
     struct arch_op op; /* EMULATE */
     bool counts;       /* EMULATE: a jump that looks at a counter */

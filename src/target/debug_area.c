@@ -8,8 +8,9 @@
  * Only the process can map it, so a thread of it must make system calls for us.  As in inject.c, it
  * is one that sleeps in a call whose result nobody looks at: if we are killed in between, it goes
  * on behind its own call as if that had returned.  A process that we launched dies with us; there
- * any thread will do.  What we put in: mmap(), rt_sigaction() (which handler was there), mprotect(),
- * rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody tracing.
+ * any thread will do.  What we put in: mmap(), rt_sigaction() (which handler was there),
+ * mprotect(), rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody
+ * tracing.
  *
  * After a kill -9 of us, area and handler stay.  Who attaches next finds them by the handler and
  * takes them over; debug_close() takes them out.
@@ -319,8 +320,12 @@ static struct err *map(struct setup *s)
     taddr at;
     int64_t result;
     TRY(choose(d, &at));
-    const uint64_t args[6] = {at, DEBUG_AREA, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, UINT64_MAX, 0};
+    const uint64_t args[6] = {at,
+                              DEBUG_AREA,
+                              PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                              UINT64_MAX,
+                              0};
     TRY(checked(s, d->a->nr_mmap, args, "map memory", &result));
     d->area = (taddr)result;
     return write_area(d);

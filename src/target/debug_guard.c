@@ -9,9 +9,9 @@
  *             bytes back.  It holds /proc/PID/mem open, which is this one program for ever, not
  *             whoever has the number then; and shares a table of breakpoints with us.
  *   handler   a few instructions in the process that handle SIGTRAP (arch/x86_64_trap.c).  While we
- *             trace they are never reached.  When nobody does, a thread that has met a breakpoint is
- *             put back before it, and meets it again and again, for the microseconds until the
- *             guardian has come.
+ *             trace they are never reached.  When nobody does, a thread that has met a breakpoint
+ * is put back before it, and meets it again and again, for the microseconds until the guardian has
+ * come.
  *
  * What else the handler must understand, because we can be killed between any two instructions:
  *   - a thread that was put back onto its breakpoint already, or into a slot, still has the
