@@ -89,8 +89,11 @@ int debug_fd(const struct debug *d);
 /* Makes debug_wait() return DEBUG_HALTED soon.  Any thread; safe in a signal handler. */
 void debug_halt(struct debug *d);
 
-/* One instruction of one thread while all others stand.  A site at pc is not met.  The event is
- * STEPPED, or what came instead. */
+/* One instruction of one thread while all others stand.  A site at pc is not met; one where the
+ * step ends is met when the thread runs on.  The event is STEPPED, or what came instead: a fault,
+ * the end of the process, HALTED (debug_halt() ends a system call that waits for others).  A signal
+ * that came meanwhile is delivered when the thread runs on; a fault that is not to be told leads
+ * the step into its handler. */
 struct err *debug_step(struct debug *d, pid_t tid, struct debug_event *ret) MUST_USE;
 
 /* A thread that is held does not run when the others do. */
@@ -123,7 +126,7 @@ typedef enum debug_verdict debug_handler(void *arg, const struct debug_hit *hit)
  * FAULT: not code. */
 struct err *debug_site_add(struct debug *d, taddr addr, debug_handler *fn, void *arg,
                            struct debug_site **ret) MUST_USE;
-/* Afterwards fn is not called any more. */
+/* Afterwards fn is not called any more.  Also after an exec() or the end of the process. */
 struct err *debug_site_remove(struct debug *d, struct debug_site *s) MUST_USE;
 
 /* ---- watchpoints in hardware ---- */

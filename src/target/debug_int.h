@@ -101,6 +101,8 @@ struct debug {
     bool launched;                  /* killed with us */
     int wake;                       /* eventfd: an event is there, or a halt is wanted */
     _Atomic bool halt;
+    _Atomic bool ended; /* the process has */
+    bool end_told;      /* of the thread that owns the session */
 
     /* tracer thread only: */
     enum debug_state state;
@@ -121,6 +123,7 @@ struct debug {
 
     /* the area in the process */
     taddr area;             /* 0: there is none */
+    bool lenders_tried;     /* nobody has lent himself for a while */
     bool no_area, handler;  /* it cannot be had; the handler is in */
     taddr call_at;          /* a system call instruction; 0: not looked for yet */
     taddr code_lo, code_hi; /* a mapping that is known to hold code */
@@ -182,10 +185,14 @@ struct err *debug_prepare(const struct tracer_token *tok, struct debug *d) MUST_
 struct err *debug_prepare_area(const struct tracer_token *tok, struct debug *d,
                                bool try_again) MUST_USE;
 void debug_unprepare(const struct tracer_token *tok, struct debug *d);
+void debug_area_guardian(struct debug *d); /* notes who it is */
 void debug_area_entry(struct debug *d, const struct place *p);
 
 /* ---- debug_guard.c ---- */
 struct err *guard_start(const struct tracer_token *tok, struct debug *d) MUST_USE;
+/* Waits for the guardian of somebody who was killed: it would undo what we do. */
+void guard_await(pid_t guardian);
+bool guard_is(pid_t pid); /* one is at work there */
 void guard_died(const struct tracer_token *tok, struct debug *d);
 void guard_end(const struct tracer_token *tok, struct debug *d);
 
