@@ -132,7 +132,7 @@ struct arch_trap_head {
     uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
     uint64_t slots_lo, slots_hi;
     uint64_t former_flags, former_restorer, former_mask;
-    uint64_t guardian; /* its number */
+    uint64_t guardian;   /* its number */
     uint64_t scratch[8]; /* for calls that want memory */
 };
 

@@ -336,8 +336,12 @@ static struct err *map(struct setup *s, taddr at)
 {
     struct debug *d = s->d;
     int64_t result;
-    const uint64_t args[6] = {at, DEBUG_AREA, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, UINT64_MAX, 0};
+    const uint64_t args[6] = {at,
+                              DEBUG_AREA,
+                              PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                              UINT64_MAX,
+                              0};
     TRY(checked(s, d->a->nr_mmap, args, "map memory", &result));
     d->area = (taddr)result;
     return NULL;
