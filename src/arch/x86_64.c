@@ -63,17 +63,16 @@ static bool dwarf_vector(const uint8_t *extended, size_t n, unsigned reg, uint8_
     return true;
 }
 
-/* The same, 13.4.2: XSTATE_BV, without whose bit 1 they are taken for zero. */
-static bool set_dwarf_vector(uint8_t *extended, size_t n, unsigned reg, const uint8_t *v, size_t m)
+static bool set_dwarf_vector(uint8_t *extended, size_t n, unsigned reg, const void *src,
+                             size_t src_n)
 {
-    enum { XMM_AT = 160, XMMS = 16, BYTES = 16, STATE_AT = 512, STATE_SSE = 2 };
-    if (reg < DWARF_XMM0 || reg >= DWARF_XMM0 + XMMS || n < XMM_AT + XMMS * BYTES || m > BYTES)
+    enum { XMM_AT = 160, XMMS = 16, BYTES = 16, USED_AT = 512, USED_SSE = 2 };
+    if (reg < DWARF_XMM0 || reg >= DWARF_XMM0 + XMMS || n <= USED_AT || src_n > BYTES)
         return false;
     uint8_t *at = extended + XMM_AT + (size_t)(reg - DWARF_XMM0) * BYTES;
     memset(at, 0, BYTES);
-    memcpy(at, v, m);
-    if (n > STATE_AT)
-        extended[STATE_AT] |= STATE_SSE;
+    memcpy(at, src, src_n);
+    extended[USED_AT] |= USED_SSE; /* XSAVE's header: else the kernel takes them as zero */
     return true;
 }
 
@@ -324,11 +323,10 @@ const struct arch arch_x86_64 = {
     .breakpoint_n = sizeof(int3),
     .breakpoint_pc_skip = 1,
     .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
+    .debug_call_reg = 12,
     .go_vectors = 17,                          /* xmm0 ... xmm14 */
     .ngo_vectors = 15,
     .sp = 7,
-    .go_closure = 1,     /* rdx */
-    .go_debug_call = 12, /* r12 */
     .barrier = 11,
     .next_ref = next_ref,
     .decode = decode,

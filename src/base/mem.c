@@ -39,7 +39,12 @@ void mem_advise(void *p, size_t n)
 
 void *mem_try_alloc(size_t n)
 {
-    void *p = calloc(1, n ? n : 1);
+    return calloc(1, n ? n : 1);
+}
+
+void *mem_try_alloc_huge(size_t n)
+{
+    void *p = mem_try_alloc(n);
     if (p)
         mem_advise(p, n);
     return p;
@@ -79,6 +84,17 @@ void arena_free(struct arena *a)
         free(c);
     }
     arena_init(a);
+}
+
+void arena_join(struct arena *a, struct arena *from)
+{
+    struct arena_chunk **last = &from->chunks;
+    while (*last)
+        last = &(*last)->next;
+    *last = a->chunks;
+    a->chunks = from->chunks;
+    a->total += from->total;
+    arena_init(from);
 }
 
 /* Large requests get a chunk of their own, so that they do not waste the rest of the current one.

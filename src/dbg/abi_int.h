@@ -6,8 +6,7 @@
 #ifndef GOSPECT_DBG_ABI_INT_H
 #define GOSPECT_DBG_ABI_INT_H
 
-#include "arch/arch.h"
-#include "rt/value.h"
+#include "dbg/dbg_int.h"
 
 enum { ABI_PARTS_MAX = 32, ABI_WORD = 8 };
 
@@ -34,6 +33,10 @@ void abi_assign(struct abi *a, uint64_t type, bool *ret_stack, taddr *ret_off);
 /* A part, from registers right behind the call, into the bytes of its value; false: not known. */
 bool abi_read(const struct abi *a, const struct abi_part *p, const struct arch_regs *regs,
               const uint8_t *extended, size_t extended_n, uint8_t *value);
+/* Arguments and results of a function, as they are declared; their values mean nothing.
+ * UNSUPPORTED: assembly, which has another convention and is not described. */
+struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
+                          struct rt_var **ret, size_t *ret_n) MUST_USE;
 /* What follows are results. */
 void abi_results(struct abi *a);
 

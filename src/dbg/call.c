@@ -182,7 +182,7 @@ static struct err *fill(struct call *c, struct arch_regs *regs)
                               : arch->set_dwarf_reg(regs, r->reg, v));
     }
     if (f->closure)
-        ok = ok && arch->set_dwarf_reg(regs, arch->go_closure, f->closure);
+        ok = ok && arch->set_dwarf_reg(regs, arch->abi->context, f->closure);
     if (!ok || !arch->set_dwarf_reg(regs, arch->sp, sp))
         return err_new(ERR_UNSUPPORTED, "an argument's register cannot be set");
     arch->debug->set_pc(regs, f->pc);
@@ -202,17 +202,19 @@ static void say_refused(struct call *c, const struct arch_regs *regs)
 
 static void say_panicked(struct call *c, const struct arch_regs *regs)
 {
+    struct rt_panic p = {.type_name = "", .text = ""};
     uint64_t words[2] = {0};
     err_free(target_read(dbg_view(c->d), regs->sp, words, sizeof(words))); /* as nil */
-    if (words[0])
-        c->refused = err_new(ERR_UNSUPPORTED, "the call panics: %s",
-                             dbg_panic_words(c->d, words[0], words[1]));
-    else
-        c->refused = err_new(ERR_UNSUPPORTED,
-                             "the call has ended without returning (runtime.Goexit, or a panic "
-                             "with nil): if its goroutine is gone, goroutine %llu waits for it for "
-                             "ever",
-                             (unsigned long long)c->g.id);
+    if (words[0]) {
+        rt_panic_value(c->d->rt, dbg_view(c->d), words[0], words[1], &c->arena, &p);
+        c->refused = err_new(ERR_UNSUPPORTED, "the call panicked: %s",
+                             dbg_value_of_panic(c->d, &p, &c->arena));
+        return;
+    }
+    c->refused = err_new(ERR_UNSUPPORTED,
+                         "the call has ended without returning (runtime.Goexit, or a panic with "
+                         "nil): if its goroutine is gone, goroutine %llu waits for it for ever",
+                         (unsigned long long)c->g.id);
 }
 
 /* Puts back what was there before the call, but pc and sp. */
@@ -288,15 +290,17 @@ static void tell_done(struct call *c, struct dbg_event *ev)
     arena_free(&d->call_arena);
     d->call_arena = c->arena;
     arena_init(&c->arena);
+    err_free(d->call_error);
+    d->call_error = c->error;
+    d->call_value = c->value;
+    d->call_frame = c->spec.frame;
     if (c->error) {
         ev->text = arena_strdup(&d->call_arena, err_message(c->error));
     } else {
-        struct dbg_value *one = arena_new(&d->call_arena, struct dbg_value);
-        *one = c->value;
-        ev->results = c->whole ? c->results : one;
+        ev->results = c->whole ? c->results : &d->call_value;
         ev->nresults = c->whole ? c->nresults : 1;
     }
-    d->call_frame = c->spec.frame;
+    c->error = NULL;
 }
 
 static struct err *on_restore(struct call *c, const struct arch_regs *now, struct dbg_event *ev,
@@ -377,7 +381,7 @@ struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *to
         return NULL;
     *told = false;
     TRY(debug_regs(d->debug, c->tid, &regs));
-    if (!arch->dwarf_reg(&regs, arch->go_debug_call, &word))
+    if (!arch->dwarf_reg(&regs, arch->debug_call_reg, &word))
         return err_new(ERR_BAD_DATA, "the registers of thread %d cannot be read", c->tid);
     return on_word(c, word, &regs, ev, told);
 }
@@ -464,6 +468,45 @@ struct err *dbg_call(struct dbg *d, const struct dbg_call_spec *how)
     TRY(debug_resume(d->debug));
     d->state = DBG_RUNS;
     return NULL;
+}
+
+/* What stood before is told again as if nothing had been, unless something else stopped it. */
+struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct arena *a,
+                          struct dbg_value *ret)
+{
+    struct dbg_event before = d->stop;
+    struct arena kept = d->stop_arena;
+    int64_t goroutine = d->goroutine;
+    unsigned frame = d->frame;
+    arena_init(&d->stop_arena);
+    struct err *e = dbg_call(d, how);
+    bool begun = !e;
+    if (begun)
+        e = dbg_run_on(d);
+    bool done = !e && d->have_told && d->told.kind == DBG_EV_STOPPED &&
+                d->told.why == DBG_WHY_CALL_DONE;
+    if (!done && begun) {
+        arena_free(&kept);
+        if (!e && d->state == DBG_OVER)
+            return err_new(ERR_GONE, "the program has ended in the call");
+        return e ? e
+                 : err_hint(err_new(ERR_CANCELLED, "the program has stopped before the call was "
+                                                   "done"),
+                            "it goes on when the program does");
+    }
+    arena_free(&d->stop_arena);
+    d->stop_arena = kept;
+    d->stop = before;
+    d->goroutine = goroutine;
+    d->frame = frame;
+    if (!done)
+        return e;
+    d->have_told = false;
+    e = d->call_error;
+    d->call_error = NULL;
+    *ret = d->call_value;
+    arena_join(a, &d->call_arena);
+    return e;
 }
 
 size_t dbg_calls(const struct dbg *d)

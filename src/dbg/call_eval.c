@@ -18,44 +18,19 @@ struct signature {
     size_t nargs, nresults;
 };
 
-/* The type of a variable that escaped, of which DWARF tells the pointer. */
-static uint64_t type_of_param(struct values *vs, const struct dwarf_var *v)
+static struct err *read_signature(struct call *c, const struct code_func *f, struct signature *ret)
 {
-    const struct dwarf_type *t = *v->name == '&' ? value_type_stripped(vs, v->type) : NULL;
-    return t && t->kind == DWARF_KIND_POINTER ? t->elem : v->type;
-}
-
-/* The compiler may describe a result more than once. */
-static bool is_known(const struct param *list, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static struct err *read_signature(struct call *c, struct values *vs, const struct code_func *f,
-                                  struct signature *ret)
-{
-    struct dwarf_scope s;
-    struct dwarf *dw = values_dwarf(vs);
+    struct rt_var *vars;
+    size_t count;
     *ret = (struct signature){0};
-    if ((f->f.flag & PCLN_FLAG_ASM) != 0)
-        return err_new(ERR_UNSUPPORTED, "%s is assembly: what it takes is not described",
-                       f->f.name);
-    TRY(err_wrap(dwarf_scope_at(dw, f->f.entry - rt_slide(c->d->rt), &c->arena, &s), "%s",
-                 f->f.name));
-    for (size_t i = 0; i < s.nvars; i++) {
-        const struct dwarf_var *v = &s.vars[i];
-        struct param *list = v->result ? ret->results : ret->args;
-        size_t *n = v->result ? &ret->nresults : &ret->nargs;
-        if (!v->param || (size_t)v->call + 1 != s.ncalls ||
-            (v->result && is_known(list, *n, v->name + (*v->name == '&'))))
-            continue;
+    TRY(abi_signature(c->d, f, &c->arena, &vars, &count));
+    for (size_t i = 0; i < count; i++) {
+        bool result = vars[i].kind == RT_VAR_RESULT;
+        size_t *n = result ? &ret->nresults : &ret->nargs;
         if (*n == PARAMS_MAX)
             return err_new(ERR_LIMIT, "%s has too many parameters", f->f.name);
-        list[(*n)++] = (struct param){.name = v->name + (*v->name == '&'),
-                                      .type = type_of_param(vs, v)};
+        (result ? ret->results : ret->args)[(*n)++] =
+            (struct param){.name = vars[i].name, .type = vars[i].value.type};
     }
     return NULL;
 }
@@ -159,6 +134,8 @@ static struct err *put_bytes(struct args *a, const struct param *p, const uint8_
     if (on_stack) {
         if (off + n > STACK_LIMIT)
             return err_new(ERR_LIMIT, "call frame too large");
+        if (!a->f.stack)
+            a->f.stack = arena_alloc(&a->c->arena, STACK_LIMIT);
         memcpy(a->f.stack + off, bytes, n);
         a->f.stack_n = off + n;
         return NULL;
@@ -297,13 +274,16 @@ static void as_value(struct call *c, struct dbg_value *ret)
         *ret = c->results[0];
         return;
     }
-    buf_char(&b, '(');
-    for (size_t i = 0; i < c->nresults; i++)
-        buf_printf(&b, "%s%s", i ? ", " : "", c->results[i].type);
-    buf_char(&b, ')');
+    for (size_t i = 0; i < c->nresults; i++) {
+        buf_str(&b, i ? ", " : "");
+        dbg_value_text(c->d->stand, &c->results[i], &value_limits_typed, &b);
+    }
     *ret = (struct dbg_value){.form = DBG_VALUE,
-                              .type = arena_strdup(&c->arena, buf_text(&b)),
-                              .why = c->nresults ? "several results" : "no result",
+                              .name = "",
+                              .path = "",
+                              .type = "",
+                              .why = c->nresults ? arena_strdup(&c->arena, buf_text(&b))
+                                                 : "no result",
                               .v = {.type = DWARF_NO_ID}};
     buf_free(&b);
 }
@@ -356,12 +336,11 @@ static struct err *call_function(void *arg, const struct expr_call *x, struct ar
     if (!vs)
         return err_new(ERR_UNSUPPORTED, "the program has no DWARF: parameters are not known");
     TRY(find_callee(c, vs, x, &callee));
-    TRY(read_signature(c, vs, &callee.f, s));
+    TRY(read_signature(c, &callee.f, s));
     if (s->nresults != 1 && !is_whole(c, x))
         return err_new(ERR_USAGE, "%s has %zu results where one is wanted", callee.f.f.name,
                        s->nresults);
     a.f = (struct call_frame){.pc = callee.pc, .closure = callee.closure};
-    a.f.stack = arena_alloc(&c->arena, STACK_LIMIT);
     TRY(put_args(&a, s, &callee, x));
     TRY(run_callee(&a, s, &back, &results));
     a.abi = results;

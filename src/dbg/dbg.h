@@ -125,7 +125,7 @@ struct dbg_run_spec {
     unsigned frame;    /* STEP_OUT: of this frame; 0: the innermost */
     const char *place; /* UNTIL */
     taddr target;      /* STEP: pc of the call to step into (dbg_step_targets()); 0: the first */
-    bool alone;        /* the other threads stand meanwhile; what waits for them waits, too */
+    bool alone;        /* threads that run other goroutines stand meanwhile */
 };
 /* Begins to run and returns at once; dbg_wait() tells the end.  Errors leave it standing. */
 struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how) MUST_USE;
@@ -174,7 +174,8 @@ struct dbg_event {
  * happened to is the selected one. */
 struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret) MUST_USE;
 int dbg_fd(const struct dbg *d); /* readable when dbg_wait() has something */
-/* dbg_wait() returns DBG_WHY_INTERRUPT soon.  A program that stands: nothing. */
+/* dbg_wait() returns DBG_WHY_INTERRUPT soon, dbg_eval() that calls a function an error.  A program
+ * that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);
@@ -215,10 +216,16 @@ struct err *dbg_call_give_up(struct dbg *d) MUST_USE;
 /* ---- looking; while it stands ---- */
 
 /* Goroutines, frames, variables: rt/frames.h on dbg_stand(). */
+/* Expressions may call functions, as dbg_call(); returns when that is done.  When the program stops
+ * before (at a breakpoint in what is called, by dbg_interrupt()) the error says so, and dbg_wait()
+ * tells the stop; the call goes on with the program, and its end is told then.  What must not run
+ * code of the program is evaluated by expr.h without a hook for calls. */
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                      struct arena *a, struct dbg_value *ret) MUST_USE;
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
                        const char *text) MUST_USE;
+/* Bytes of its memory; what was read of the program (dbg_stand()) is read anew afterwards. */
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n) MUST_USE;
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o,
                          struct snap **ret) MUST_USE;

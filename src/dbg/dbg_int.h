@@ -207,6 +207,8 @@ struct dbg_launched { /* copies of what it was started with; NULL exe: it was no
     struct debug_launch how;
 };
 
+struct call; /* call_int.h */
+
 struct dbg {
     struct debug *debug; /* NULL: a core, or over */
     struct target *core; /* NULL: a process */
@@ -224,10 +226,12 @@ struct dbg {
     unsigned next_id;
     VEC(unsigned) changed; /* breakpoints that changed by themselves */
 
-    struct step *step; /* NULL: none goes on */
-    struct call *call; /* the last that was begun; NULL: none goes on */
-    struct arena call_arena; /* results of the last that is done */
-    unsigned call_frame;     /* that it was evaluated in */
+    struct step *step;              /* NULL: none goes on */
+    struct call *call;              /* the last that was begun; NULL: none goes on */
+    struct arena call_arena;        /* results of the last that is done: */
+    struct dbg_value call_value;    /* as one value */
+    struct err *call_error;         /* or why there is none */
+    unsigned call_frame;            /* that it was evaluated in */
     struct ring *ring;
     pthread_mutex_t hits_lock;
     VEC(struct hit) hits;
@@ -255,19 +259,23 @@ void dbg_unlook(struct dbg *d);
 struct target *dbg_view(struct dbg *d);
 struct err *dbg_must_stand(const struct dbg *d) MUST_USE;
 struct err *dbg_goroutine_or(struct dbg *d, int64_t goroutine, struct rt_goroutine *ret) MUST_USE;
+/* call.c: what an int3 of the runtime means to the call for which its thread runs.  *is: it is one.
+ * *told: the user is to hear of it; else the program is to run on. */
+struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told) MUST_USE;
+struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct arena *a,
+                          struct dbg_value *ret) MUST_USE;
+void call_settle(struct dbg *d); /* before the program is let go: calls are given time to end */
+void call_forget(struct dbg *d); /* the program is gone */
 /* stop.c */
+/* Runs until there is a stop, which is left for dbg_wait(). */
+struct err *dbg_run_on(struct dbg *d) MUST_USE;
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* panic.c: what a stop at a panic or fatal error says */
 /* results.c: what a function has returned; the thread is right behind the call */
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);
+const char *dbg_value_of_panic(struct dbg *d, const struct rt_panic *p, struct arena *a);
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
-const char *dbg_panic_words(struct dbg *d, taddr type, taddr data); /* of the value itself */
-/* call.c: what an int3 of the runtime means to the call for which its thread runs.  *is: it is one.
- * *told: the user is to hear of it; else the program is to run on. */
-struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told) MUST_USE;
-void call_settle(struct dbg *d); /* before the program is let go: calls are given time to end */
-void call_forget(struct dbg *d); /* the program is gone */
 
 #endif

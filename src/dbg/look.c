@@ -29,13 +29,31 @@ static struct expr_ctx context_of(struct dbg *d, const struct seen *s, struct ar
         .st = d->stand, .frame = s->frame, .g = s->g.g, .tid = s->g.tid, .arena = a};
 }
 
+static struct err *wants_call(void *arg, const struct expr_call *call, struct arena *a,
+                              struct dbg_value *ret)
+{
+    (void)call;
+    (void)a;
+    (void)ret;
+    *(bool *)arg = true;
+    return err_new(ERR_UNSUPPORTED, "a call");
+}
+
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                      struct arena *a, struct dbg_value *ret)
 {
     struct seen s;
+    bool calls = false;
     TRY(see(d, goroutine, frame, a, &s));
     struct expr_ctx ctx = context_of(d, &s, a);
-    return expr_once(&ctx, text, ret);
+    ctx.call = wants_call;
+    ctx.call_arg = &calls;
+    struct err *e = expr_once(&ctx, text, ret);
+    if (!calls)
+        return e;
+    err_free(e);
+    struct dbg_call_spec how = {.goroutine = (int64_t)s.g.id, .frame = frame, .text = text};
+    return call_and_wait(d, &how, a, ret);
 }
 
 /* ---- setting ---- */
@@ -93,6 +111,16 @@ struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const c
     }
     arena_free(&a);
     return e;
+}
+
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n)
+{
+    TRY(dbg_must_stand(d));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core cannot be changed");
+    TRY(debug_write(d->debug, addr, bytes, n));
+    rt_stand_moved(d->stand, dbg_view(d));
+    return NULL;
 }
 
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, struct snap **ret)

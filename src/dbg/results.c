@@ -42,27 +42,45 @@ static void read_result(struct reader *r, struct abi *a, const struct rt_var *va
     ret->v.n = size > 0 ? (size_t)size : 0;
 }
 
-/* Arguments and results of a function, as they are declared. */
-static struct err *signature(struct dbg *d, const struct code_func *f, struct arena *a,
-                             struct rt_var **ret, size_t *ret_n)
-{
-    taddr body = code_body(d->code, f);
-    struct rt_frame frame = {.pc = body, .entry = f->f.entry, .exact = true, .size = -1};
-    struct rt_frame calls[CODE_DEPTH];
-    size_t n = rt_where(d->stand, body, true, calls, CODE_DEPTH);
-    frame.inline_no = (uint16_t)(n ? n - 1 : 0);
-    frame.func = f->f.name;
-    frame.file = frame.module = "";
-    return rt_vars(d->stand, &frame, a, ret, ret_n);
-}
-
 /* The compiler may describe a result more than once. */
-static bool is_known(const struct dbg_value *v, size_t n, const char *name)
+static bool is_known(const struct rt_var *v, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcmp(v[i].name, name) == 0)
+        if (v[i].kind == RT_VAR_RESULT && strcmp(v[i].name, name) == 0)
             return true;
     return false;
+}
+
+/* By DWARF as it is: results without a name are no variables that people see.  Of what escaped it
+ * has the pointer. */
+struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
+                          struct rt_var **ret, size_t *ret_n)
+{
+    struct dwarf_scope scope;
+    struct values *values = rt_stand_values(d->stand, NULL);
+    *ret_n = 0;
+    if (!f->m->dwarf || !values)
+        return err_new(ERR_NOT_FOUND, "%s: there is no DWARF", f->f.name);
+    if (f->f.flag & PCLN_FLAG_ASM)
+        return err_new(ERR_UNSUPPORTED, "%s is assembly: what it takes is not described",
+                       f->f.name);
+    TRY(dwarf_scope_at(f->m->dwarf, code_body(d->code, f) - f->m->slide, a, &scope));
+    *ret = arena_array(a, struct rt_var, scope.nvars + 1);
+    for (size_t i = 0; i < scope.nvars; i++) {
+        const struct dwarf_var *v = &scope.vars[i];
+        bool escaped = *v->name == '&';
+        const struct dwarf_type *t = escaped ? value_type_stripped(values, v->type) : NULL;
+        uint64_t type = t && t->kind == DWARF_KIND_POINTER ? t->elem : v->type;
+        if (!v->param || v->call + 1u != scope.ncalls || type == DWARF_NO_ID ||
+            (v->result && is_known(*ret, *ret_n, v->name + escaped)))
+            continue;
+        (*ret)[(*ret_n)++] = (struct rt_var){.name = v->name + escaped,
+                                             .type = value_type_name(values, type),
+                                             .kind = v->result ? RT_VAR_RESULT : RT_VAR_ARG,
+                                             .file = "",
+                                             .value.type = type};
+    }
+    return NULL;
 }
 
 static struct err *read_all(struct reader *r, const struct code_func *f, struct dbg_event *ev)
@@ -71,7 +89,7 @@ static struct err *read_all(struct reader *r, const struct code_func *f, struct 
     size_t n = 0, results = 0;
     bool on_stack;
     taddr off;
-    TRY(signature(r->d, f, r->arena, &vars, &n));
+    TRY(abi_signature(r->d, f, r->arena, &vars, &n));
     struct abi a = {.arch = code_arch(r->d->code), .values = rt_stand_values(r->d->stand, NULL)};
     for (size_t i = 0; i < n; i++)
         if (vars[i].kind == RT_VAR_ARG)
@@ -79,7 +97,7 @@ static struct err *read_all(struct reader *r, const struct code_func *f, struct 
     abi_results(&a);
     struct dbg_value *v = arena_array(r->arena, struct dbg_value, n + 1);
     for (size_t i = 0; i < n; i++)
-        if (vars[i].kind == RT_VAR_RESULT && !is_known(v, results, vars[i].name))
+        if (vars[i].kind == RT_VAR_RESULT)
             read_result(r, &a, &vars[i], &v[results++]);
     ev->results = v;
     ev->nresults = results;
@@ -89,8 +107,6 @@ static struct err *read_all(struct reader *r, const struct code_func *f, struct 
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev)
 {
     struct reader r = {.d = d, .tid = tid, .arena = &d->stop_arena};
-    if ((f->f.flag & PCLN_FLAG_ASM) || !rt_stand_values(d->stand, NULL))
-        return; /* assembly has another convention */
     struct err *e = debug_regs(d->debug, tid, &r.regs);
     if (!e)
         e = debug_extended(d->debug, tid, r.arena, &r.extended, &r.extended_n);

@@ -238,11 +238,11 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
         d->launched.how.argv = copy_texts(&d->launched.arena, argv);
     step_end(d);
     call_forget(d);
-    bp_uproot(d);
-    dbg_forget_hits(d, NULL, NULL);
     if (d->debug)
         debug_close(d->debug, DEBUG_KILL);
     d->debug = NULL;
+    bp_uproot(d); /* only now: while it ran, handlers of its sites did, too */
+    dbg_forget_hits(d, NULL, NULL);
     d->have_event = d->have_told = false;
     d->entry = NULL;
     dbg_unlook(d);
@@ -280,6 +280,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     arena_free(&d->arena);
     arena_free(&d->stop_arena);
     arena_free(&d->call_arena);
+    err_free(d->call_error);
     arena_free(&d->message_arena);
     arena_free(&d->launched.arena);
     if (d->epoll_fd >= 0)

@@ -501,6 +501,19 @@ static struct err *attend(struct dbg *d, bool *ret_any)
     return told ? NULL : debug_resume(d->debug);
 }
 
+struct err *dbg_run_on(struct dbg *d)
+{
+    struct err *e = NULL;
+    while (!e && d->state == DBG_RUNS && !d->have_told) {
+        bool any;
+        e = attend(d, &any);
+        if (!e && !any)
+            await(d, -1);
+    }
+    settle_fd(d);
+    return e;
+}
+
 /* Messages come before what happened after them. */
 static bool tell(struct dbg *d, struct dbg_event *ret)
 {

@@ -6,7 +6,7 @@ import pytest
 
 from lib import drive
 
-LABELS = drive.labels("calls")
+LABELS, STEPPING = drive.labels("calls"), drive.labels("stepping")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_several_results(session, release, mode):
     assert told["results"] == [["quotient", "2"], ["rest", "1"]]
     told = one("call pair(4)")
     assert [row[1] for row in told["results"]] == ["8", "error nil"]
-    assert "2 results" in one("call pair(4) + 1")["text"]
+    assert "2 results" in one("call pair(4) + 1")["error"]
     for _ in range(3):
         assert one("call nothing()")["results"] == []
     assert one("print counter")["value"] == "3"
@@ -78,6 +78,11 @@ def test_stops_inside(session, release, mode):
     assert [f["func"] for f in told["frames"][:2]] == ["main.inner", "main.outer"]
     assert one("print n")["value"] == "4"
     assert value(one("call add(n, 1)")) == "5"
+    assert one("print inner(2)")["error"].startswith("the program has stopped")
+    assert one("wait")["bps"] == [inside]
+    assert one(f"remove {inside}")["ok"]
+    assert one("continue")["why"] == "call"
+    assert one("print n")["value"] == "4"
     assert one("next")["why"] == "step"
     told = one("continue")
     assert value(told) == "51" and told["goroutine"] == 1
@@ -92,7 +97,7 @@ def test_panics_are_told(session, release, mode):
                        ("nil", "nil pointer")):
         told = one(f'call add(1, panics("{what}"))')
         assert told["why"] == "call" and not told["results"] and text.strip('"') in told["text"], (what, told)
-        assert "panics" in told["text"]
+        assert "the call panicked" in told["text"]
     assert value(one('call panics("")')) == "1"
     assert one("continue")["bps"] == [one.stop]
 
@@ -111,7 +116,7 @@ def test_refusals(session, release, mode):
     assert one.breakpoint("main.local | if=add(p.X, 1) == 2")
     told = one("continue")
     assert "cannot be called here" in told["text"]
-    assert "cannot be called here" in one("print add(1, 2)")["error"]
+    assert one("print add(1, 2)")["value"] == "3"
     one.close()
     one = session(release, mode, "runtime.mallocgc | if=runtime.curg.goid == 1")
     told = one("call main.add(1, 2)")
@@ -153,16 +158,102 @@ def test_detach_in_a_call(go_build, run_go, release, mode):
     """Letting go while a call goes on waits for its end: the program lives on."""
     target = run_go(go_build(release, mode, "calls"), "forever")
     one = drive.Drive("attach", target.pid)
-    stop = one.breakpoint("main.stop")
+    stop = one.breakpoint(f"main.go:{LABELS['stop']}")
     inner = one.breakpoint("main.inner")
     assert one("continue")["bps"] == [stop]
     assert one("call outer(3)")["bps"] == [inner]
     assert one("detach")["ok"]
     one.close()
     two = drive.Drive("attach", target.pid)
-    again = two.breakpoint("main.stop")
+    again = two.breakpoint(f"main.go:{LABELS['stop']}")
     assert two("continue")["bps"] == [again]
     assert value(two("call outer(3)")) == "41"
     assert two("detach")["ok"]
     two.close()
     assert target.popen.poll() is None
+
+
+@pytest.fixture
+def stopped(go_build):
+    """stopped(release, mode, what, spec): a session that stands at a breakpoint."""
+    opened = []
+
+    def start(release, mode, what, spec):
+        one = drive.Drive("launch", go_build(release, mode, "stepping"), what)
+        opened.append(one)
+        one.breakpoint(spec)
+        assert one("continue")["why"] == "breakpoint"
+        return one
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+@pytest.mark.modes("noopt", "pie-noopt")
+def test_evaluating_calls(stopped, release, mode):
+    """Values of calls, also within larger expressions; the stack is moved meanwhile."""
+    one = stopped(release, mode, "lines", f"main.go:{STEPPING['lines:if']}")
+    x = int(one("print x")["value"])
+    for text, value in (("add(x, 3)", x + 3), ("add(x, 3) * add(1, 1) + x", 2 * (x + 3) + x), ("fact(6)", 720),
+                        ("add(add(x, x), -5)", 2 * x - 5), ("moves()", 1), ("len(upper()) + x", None)):
+        told = one("print " + text)
+        if value is None:
+            assert "upper" in told["error"]
+        else:
+            assert told.get("value") == str(value), (text, told)
+    assert int(one("print x")["value"]) == x
+    assert one("next")["frames"][0]["line"] == STEPPING["lines:return"]
+    assert one("continue") | {"goroutine": 0} == {"event": "exited", "code": 0, "signal": 0, "goroutine": 0, "bps": [],
+                                                  "text": ""}
+
+
+@pytest.mark.modes("noopt")
+def test_methods_and_closures(stopped, release, mode):
+    """A method of what an interface holds, a closure with what it captured, results that need the stack."""
+    one = stopped(release, mode, "dispatch", f"main.go:{STEPPING['dispatch:iface']}")
+    assert one("print s.area()")["value"] == "4"
+    assert one("print f(7)")["value"] == "10"
+    assert one("print f(s.area()) + 1")["value"] == "8"
+    one.close()
+    one = stopped(release, mode, "results", "main.results")
+    one("next")
+    assert one("print results(n, pad)")["value"] == "5"
+
+
+@pytest.mark.modes("noopt")
+def test_calls_that_fail(stopped, release, mode):
+    """Panics, wrong arguments, functions without results; afterwards all is as it was."""
+    one = stopped(release, mode, "lines", f"main.go:{STEPPING['lines:if']}")
+    assert "panicked" in one("print boom(nil)")["error"]
+    assert "not enough arguments" in one("print add(x)")["error"]
+    assert "b: " in one('print add(x, "text")')["error"]
+    assert "no result" in one("print recovers()")["value"]
+    assert one("print add(x, 1)")["value"] == str(int(one("print x")["value"]) + 1)
+    assert one("continue")["event"] == "exited"
+
+
+@pytest.mark.releases("1.21", "1.23", "1.26", "1.27")  # before, the beginning of a function is no safe point
+@pytest.mark.modes("default")
+def test_coming_back_is_no_hit(stopped, release, mode):
+    """The breakpoint the goroutine stands at is not met once more behind a call; a call that meets it counts."""
+    one = stopped(release, mode, "crowd", "main.visit | if=id == 7 && n == 150")
+    bp = next(row["id"] for row in one.list().values() if row["place"] == "main.visit")
+    for more in range(3):
+        assert one(f"print visit(id, n + 1) + {more}")["value"] == str(158 + more)
+    assert one("next")["why"] == "step"
+    assert one("continue")["event"] == "exited"
+    row = one.list()[bp]
+    assert row["hits"] == 1 and row["met"] == 100 * 200 + 3
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_refused_where_it_waits(stopped, release, mode):
+    """In the runtime itself it refuses, with its reason; a goroutine that waits cannot call."""
+    one = stopped(release, mode, "blocks", f"main.go:{STEPPING['blocks:recv']}")
+    one.breakpoint("runtime.chanrecv | goroutine=1")
+    assert one("continue")["goroutine"] == 1
+    assert "does not allow" in one("print main.add(1, 2)")["error"]
+    assert one("goroutine 2")["ok"]
+    assert "does not run" in one("print main.add(1, 2)")["error"]
