@@ -138,6 +138,8 @@ struct arch_trap_head {
 
 struct arch_debug {
     void (*set_pc)(struct arch_regs *r, taddr pc); /* and ends a system call that would restart */
+    /* What belongs to the thread and not to what runs on it (the thread pointer): as in `of`. */
+    void (*set_thread)(struct arch_regs *r, const struct arch_regs *of);
     /* A general register by DWARF's number; false: none. */
     bool (*set_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
     void (*displace)(const uint8_t *bytes, size_t n, taddr pc, taddr slot,

@@ -28,6 +28,19 @@ static void set_pc(struct arch_regs *r, taddr pc)
     r->syscall = -1;
 }
 
+static void set_thread(struct arch_regs *r, const struct arch_regs *of)
+{
+    struct user_regs_struct u, thread;
+    memcpy(&u, r->raw, sizeof(u));
+    memcpy(&thread, of->raw, sizeof(thread));
+    u.fs_base = thread.fs_base;
+    u.gs_base = thread.gs_base;
+    u.fs = thread.fs;
+    u.gs = thread.gs;
+    memcpy(r->raw, &u, sizeof(u));
+    r->tls = of->tls;
+}
+
 /* Numbers are DWARF's. */
 static unsigned long long *general(struct user_regs_struct *u, unsigned reg)
 {
@@ -287,6 +300,7 @@ static uint64_t watch_control(uint64_t control, unsigned slot, unsigned n, unsig
 
 const struct arch_debug arch_x86_64_debug = {
     .set_pc = set_pc,
+    .set_thread = set_thread,
     .set_reg = set_reg,
     .displace = displace,
     .emulate = emulate,

@@ -4,8 +4,8 @@
  *
  * Go: runtime/asm_amd64.s debugCallV2, debugCall32 ... debugCall65536, debugCallPanicked;
  * runtime/debugcall.go (1.18-1.27).  A goroutine that runs is made to call debugCallV2, which looks
- * whether a call is safe, starts another goroutine for it on the same thread, and says where it is
- * by an int3 and a register: 0 a frame is ready, to be filled; 1 the function has returned; 2 it
+ * whether a call is safe, starts another goroutine for it, and says where it is by an int3 and a
+ * register: 0 a frame is ready, to be filled; 1 the function has returned; 2 it
  * has panicked; 8 a call is not allowed; 16 registers are to be put back.
  *
  * An expression may call several functions, and needs memory of the program for texts.  Every call
@@ -224,6 +224,7 @@ static struct err *restore(struct call *c, const struct call_level *l, const str
     struct arch_regs regs = l->regs;
     arch->set_dwarf_reg(&regs, arch->sp, now->sp);
     arch->debug->set_pc(&regs, now->pc);
+    arch->debug->set_thread(&regs, now); /* it may be another one by now */
     TRY(debug_set_extended(c->d->debug, c->tid, l->extended, l->extended_n));
     return debug_set_regs(c->d->debug, c->tid, &regs);
 }
@@ -368,19 +369,41 @@ static bool is_protocol(struct dbg *d, taddr pc)
            strspn(name + strlen(family), "0123456789") == strlen(name + strlen(family));
 }
 
+/* Whether a goroutine takes part in a call: it calls, or was started for it.  It is on any thread
+ * once it has waited for something; only its beginning is on the one that began it. */
+static bool takes_part(struct call *c, taddr g, pid_t tid)
+{
+    struct call_level *top = c->levels.n ? &c->levels.v[c->levels.n - 1] : NULL;
+    bool is = g == c->g.g;
+    for (size_t i = 0; i < c->levels.n && !is; i++)
+        is = c->levels.v[i].g == g;
+    if (!is && top && !top->g && c->tid == tid) {
+        top->g = g;
+        is = true;
+    }
+    if (is)
+        c->tid = tid;
+    return is;
+}
+
 struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told)
 {
     const struct arch *arch = code_arch(d->code);
     struct call *c = d->call;
     struct arch_regs regs;
+    struct rt_goroutine g; /* by its thread: assembly keeps no register for it */
     uint64_t word;
-    while (c && c->tid != ev->tid)
+    *is = false;
+    if (!c || !is_protocol(d, ev->pc - arch->breakpoint_pc_skip))
+        return NULL;
+    TRY(rt_goroutine_of_thread(d->stand, ev->tid, &g));
+    TRY(debug_regs(d->debug, ev->tid, &regs));
+    while (c && !takes_part(c, g.g, ev->tid))
         c = c->outer;
-    *is = c && is_protocol(d, ev->pc - arch->breakpoint_pc_skip);
+    *is = c != NULL;
     if (!*is)
         return NULL;
     *told = false;
-    TRY(debug_regs(d->debug, c->tid, &regs));
     if (!arch->dwarf_reg(&regs, arch->debug_call_reg, &word))
         return err_new(ERR_BAD_DATA, "the registers of thread %d cannot be read", c->tid);
     return on_word(c, word, &regs, ev, told);

@@ -30,6 +30,7 @@ struct call_returned {
 
 /* What was going on when a call was injected, to be put back. */
 struct call_level {
+    taddr g; /* the goroutine that the runtime started for the call; 0: not yet */
     struct arch_regs regs;
     uint8_t *extended;
     size_t extended_n;
@@ -42,7 +43,7 @@ struct call {
     struct dbg_call_spec spec;
     struct rt_goroutine g;
     struct rt_frame frame;
-    pid_t tid;
+    pid_t tid; /* where the innermost goroutine was last */
     VEC(struct call_level) levels;
     VEC(pid_t) held;
 

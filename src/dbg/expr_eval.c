@@ -245,17 +245,17 @@ static struct err *base_of(struct ev *ev, struct node *n, const struct dbg_value
     return NULL;
 }
 
-/* A method by its function: pkg.T.M or pkg.(*T).M. */
+/* A method by its function: pkg.T.M, or pkg.(*T).M, which is only a wrapper when both are there. */
 static bool method_of(struct ev *ev, const char *type, const char *name, taddr *ret)
 {
     const char *slash = strrchr(type, '/'), *dot = strchr(slash ? slash : type, '.');
     if (!dot)
         return false;
     int package = (int)(dot - type);
-    *ret = rt_function_entry(ev->st,
-                             arena_printf(ev->a, "%.*s.(*%s).%s", package, type, dot + 1, name));
+    *ret = rt_function_entry(ev->st, arena_printf(ev->a, "%s.%s", type, name));
     if (!*ret)
-        *ret = rt_function_entry(ev->st, arena_printf(ev->a, "%s.%s", type, name));
+        *ret = rt_function_entry(
+            ev->st, arena_printf(ev->a, "%.*s.(*%s).%s", package, type, dot + 1, name));
     return *ret != 0;
 }
 

@@ -42,7 +42,7 @@ def test_calls_agree_with_go(session, go_build, release, mode):
     rows = [line.split("\t") for line in told.stdout.splitlines()]
     for expression, result in rows:
         told = one(f"call {expression}")
-        if told.get("results", [["", None]])[0][1] != result:
+        if [row[1] for row in told.get("results", [])] != [result]:
             wrong.append((expression, result, told.get("text"), told.get("error"), told.get("results")))
     assert not wrong
     assert len(rows) > 60
@@ -93,7 +93,7 @@ def test_stops_inside(session, release, mode):
 def test_panics_are_told(session, release, mode):
     """A panic in what is called is told with its value, ends the expression, and nothing else."""
     one = session(release, mode)
-    for what, text in (("text", '"a text"'), ("error", "an error"), ("value", "failure"), ("bounds", "index out of range"),
+    for what, text in (("text", '"a text"'), ("error", "an error"), ("value", "failure"), ("bounds", "oundsError"),
                        ("nil", "nil pointer")):
         told = one(f'call add(1, panics("{what}"))')
         assert told["why"] == "call" and not told["results"] and text.strip('"') in told["text"], (what, told)
@@ -130,7 +130,7 @@ def test_goroutine_that_waits(session, release, mode):
     one = session(release, mode)
     for goroutine in range(2, 60):
         if one(f"goroutine {goroutine}").get("ok"):
-            told = one("call add(1, 2)")
+            told = one("call main.add(1, 2)")
             if "does not run" in told.get("error", ""):
                 assert told["hint"]
                 return
@@ -218,7 +218,8 @@ def test_methods_and_closures(stopped, release, mode):
     one.close()
     one = stopped(release, mode, "results", "main.results")
     one("next")
-    assert one("print results(n, pad)")["value"] == "5"
+    assert all(one(f"remove {bp}").get("ok") for bp in one.list() if bp > 3)
+    assert one("print results(n, pad)")["value"].startswith("(5, ")
 
 
 @pytest.mark.modes("noopt")
