@@ -32,8 +32,7 @@ static bool take_words(struct abi *a, uint32_t off, unsigned words)
 
 static bool take_type(struct abi *a, uint64_t type, uint32_t off, unsigned depth);
 
-static bool take_struct(struct abi *a, const struct dwarf_type *t, uint32_t off,
-                        unsigned depth)
+static bool take_struct(struct abi *a, const struct dwarf_type *t, uint32_t off, unsigned depth)
 {
     for (size_t i = 0; i < t->nmembers; i++)
         if (!take_type(a, t->members[i].type, off + (uint32_t)t->members[i].off, depth + 1))

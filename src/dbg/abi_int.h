@@ -21,9 +21,9 @@ struct abi_part {
 struct abi {
     const struct arch *arch;
     struct values *values;
-    unsigned ints, vectors; /* registers taken */
-    taddr stack;            /* bytes of the stack taken */
-    taddr spill;            /* bytes that the callee may want for what is in registers */
+    unsigned ints, vectors;           /* registers taken */
+    taddr stack;                      /* bytes of the stack taken */
+    taddr spill;                      /* bytes that the callee may want for what is in registers */
     struct abi_part v[ABI_PARTS_MAX]; /* of the last value, unless it is on the stack */
     unsigned n;
 };

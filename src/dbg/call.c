@@ -83,8 +83,9 @@ static struct err *may_call(struct call *c, const struct arch_regs *regs)
                                 "goroutine %llu does not run (%s): only a goroutine that does can "
                                 "be made to call a function",
                                 (unsigned long long)g->id,
-                                *g->wait_reason ? g->wait_reason : "it waits for a thread, or is "
-                                                                   "in a system call"),
+                                *g->wait_reason ? g->wait_reason
+                                                : "it waits for a thread, or is "
+                                                  "in a system call"),
                         "stop it at a breakpoint where it goes on, or choose another goroutine");
     if (regs->sp < g->stack_lo || regs->sp >= g->stack_hi)
         return err_new(ERR_UNSUPPORTED, "executing on Go runtime stack");
@@ -418,8 +419,8 @@ static struct err *begin(struct call *c, const struct dbg_call_spec *how)
     TRY(dbg_goroutine_or(d, how->goroutine, &c->g));
     TRY(rt_goroutine_frames(d->stand, c->g.g, how->frame + 1, &c->arena, &frames));
     if (how->frame >= frames.n)
-        return err_new(ERR_NOT_FOUND, "goroutine %llu has no frame %u",
-                       (unsigned long long)c->g.id, how->frame);
+        return err_new(ERR_NOT_FOUND, "goroutine %llu has no frame %u", (unsigned long long)c->g.id,
+                       how->frame);
     c->frame = frames.v[how->frame];
     if (c->frame.regs) {
         struct arch_regs *regs = arena_new(&c->arena, struct arch_regs);
@@ -506,8 +507,8 @@ struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct
     bool begun = !e;
     if (begun)
         e = dbg_run_on(d);
-    bool done = !e && d->have_told && d->told.kind == DBG_EV_STOPPED &&
-                d->told.why == DBG_WHY_CALL_DONE;
+    bool done =
+        !e && d->have_told && d->told.kind == DBG_EV_STOPPED && d->told.why == DBG_WHY_CALL_DONE;
     if (!done && begun) {
         arena_free(&kept);
         if (!e && d->state == DBG_OVER)

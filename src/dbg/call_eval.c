@@ -1,4 +1,5 @@
-/* call_eval.c - evaluating an expression that calls: which function, with what, and what it returns.
+/* call_eval.c - evaluating an expression that calls: which function, with what, and what it
+ * returns.
  *
  * Go: cmd/compile/internal/dwarfgen (1.18-1.27): DWARF has all parameters of a function in their
  * order, the receiver first, also in optimised code; that one is variadic it does not say.  So what
@@ -90,9 +91,8 @@ static struct err *fit_receiver(struct call *c, struct values *vs, uint64_t want
     if (t && t->kind == DWARF_KIND_POINTER && value_type_same(vs, t->elem, want)) {
         if (!value_get(vs, &v->v, 0, &at, ABI_WORD) || !at)
             return err_new(ERR_USAGE, "the receiver is nil");
-        *v = (struct dbg_value){.form = DBG_VALUE,
-                                .v = {.type = want, .addr = at},
-                                .type = value_type_name(vs, want)};
+        *v = (struct dbg_value){
+            .form = DBG_VALUE, .v = {.type = want, .addr = at}, .type = value_type_name(vs, want)};
         return NULL;
     }
     return err_new(ERR_UNSUPPORTED, "a method of %s cannot be called on %s",
@@ -278,13 +278,13 @@ static void as_value(struct call *c, struct dbg_value *ret)
         buf_str(&b, i ? ", " : "");
         dbg_value_text(c->d->stand, &c->results[i], &value_limits_typed, &b);
     }
-    *ret = (struct dbg_value){.form = DBG_VALUE,
-                              .name = "",
-                              .path = "",
-                              .type = "",
-                              .why = c->nresults ? arena_strdup(&c->arena, buf_text(&b))
-                                                 : "no result",
-                              .v = {.type = DWARF_NO_ID}};
+    *ret =
+        (struct dbg_value){.form = DBG_VALUE,
+                           .name = "",
+                           .path = "",
+                           .type = "",
+                           .why = c->nresults ? arena_strdup(&c->arena, buf_text(&b)) : "no result",
+                           .v = {.type = DWARF_NO_ID}};
     buf_free(&b);
 }
 

@@ -61,12 +61,13 @@ struct call {
     struct dbg_value *results; /* of the last call */
     size_t nresults;
     bool whole; /* value is all that the last call has returned */
-    bool over; /* the evaluation is at its end */
+    bool over;  /* the evaluation is at its end */
     bool given_up;
 };
 
 /* call.c; on the thread that evaluates: runs a function, and waits for its end. */
-struct err *call_run(struct call *c, const struct call_frame *f, struct call_returned *ret) MUST_USE;
+struct err *call_run(struct call *c, const struct call_frame *f,
+                     struct call_returned *ret) MUST_USE;
 
 /* call_eval.c */
 struct err *call_eval(struct call *c) MUST_USE;

@@ -67,8 +67,8 @@ static struct err *type_word(struct call *c, struct values *vs, uint64_t iface, 
     return NULL;
 }
 
-static struct err *plain(struct call *c, struct values *vs, const struct dbg_value *v,
-                         uint8_t *dst, size_t n);
+static struct err *plain(struct call *c, struct values *vs, const struct dbg_value *v, uint8_t *dst,
+                         size_t n);
 
 /* What an interface holds, in another interface. */
 static struct err *reface(struct call *c, struct values *vs, uint64_t iface,
@@ -107,8 +107,8 @@ static struct err *box(struct call *c, struct values *vs, uint64_t iface, const 
 
 /* ---- values ---- */
 
-static struct err *plain(struct call *c, struct values *vs, const struct dbg_value *v,
-                         uint8_t *dst, size_t n)
+static struct err *plain(struct call *c, struct values *vs, const struct dbg_value *v, uint8_t *dst,
+                         size_t n)
 {
     if (v->form == DBG_UNTYPED) { /* a text; others have become values */
         uint64_t head[2] = {0, v->untyped->n};

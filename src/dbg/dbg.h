@@ -149,7 +149,7 @@ enum dbg_why {
     DBG_WHY_PANIC,
     DBG_WHY_FATAL,
     DBG_WHY_SIGNAL,
-    DBG_WHY_TRAP, /* runtime.Breakpoint() */
+    DBG_WHY_TRAP,      /* runtime.Breakpoint() */
     DBG_WHY_CALL_DONE, /* text: "", or why there is no result */
 };
 struct dbg_event {

@@ -226,12 +226,12 @@ struct dbg {
     unsigned next_id;
     VEC(unsigned) changed; /* breakpoints that changed by themselves */
 
-    struct step *step;              /* NULL: none goes on */
-    struct call *call;              /* the last that was begun; NULL: none goes on */
-    struct arena call_arena;        /* results of the last that is done: */
-    struct dbg_value call_value;    /* as one value */
-    struct err *call_error;         /* or why there is none */
-    unsigned call_frame;            /* that it was evaluated in */
+    struct step *step;           /* NULL: none goes on */
+    struct call *call;           /* the last that was begun; NULL: none goes on */
+    struct arena call_arena;     /* results of the last that is done: */
+    struct dbg_value call_value; /* as one value */
+    struct err *call_error;      /* or why there is none */
+    unsigned call_frame;         /* that it was evaluated in */
     struct ring *ring;
     pthread_mutex_t hits_lock;
     VEC(struct hit) hits;

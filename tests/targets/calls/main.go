@@ -19,13 +19,13 @@ import (
 type point struct{ X, Y int }
 
 type mixed struct {
-	A int8
-	F float32
-	S string
-	B bool
-	P *point
-	C complex64
-	Z struct{}
+	A   int8
+	F   float32
+	S   string
+	B   bool
+	P   *point
+	C   complex64
+	Z   struct{}
 	One [1]uint16
 }
 
