@@ -8,7 +8,7 @@
 
 #include "dbg/call_int.h"
 
-enum { PARAMS_MAX = 64, STACK_LIMIT = 65536, ARG_LIMIT = 65536 };
+enum { PARAMS_MAX = 64, STACK_LIMIT = 65536, ARG_LIMIT = 65536, DEPTH_MAX = 32 };
 
 struct param {
     const char *name;
@@ -108,28 +108,70 @@ struct args {
     struct call_frame f;
 };
 
-/* A pointer to the goroutine's stack is right only as long as the function does not keep it. */
-static struct err *check_stack(struct args *a, const char *name, const uint8_t *bytes, size_t n)
+static bool on_stack_of(const struct rt_goroutine *g, const uint8_t *bytes, size_t n, size_t off)
 {
+    uint64_t word;
+    if (off > n || n - off < ABI_WORD)
+        return false;
+    memcpy(&word, bytes + off, ABI_WORD);
+    return word >= g->stack_lo && word < g->stack_hi;
+}
+
+/* Whether a value has a pointer to the goroutine's stack; only where its type has pointers, because
+ * anything may be between fields. */
+static bool points_to_stack(struct args *a, uint64_t type, const uint8_t *bytes, size_t n,
+                            size_t off, unsigned depth)
+{
+    const struct dwarf_type *t = value_type_stripped(a->vs, type);
     const struct rt_goroutine *g = &a->c->g;
-    for (size_t i = 0; !a->c->spec.unsafe && i + ABI_WORD <= n; i += ABI_WORD) {
-        uint64_t word;
-        memcpy(&word, bytes + i, ABI_WORD);
-        if (word >= g->stack_lo && word < g->stack_hi)
-            return err_hint(err_new(ERR_UNSUPPORTED,
-                                    "%s refers to the goroutine's stack: a function that keeps it "
-                                    "would find something else there later",
-                                    *name ? name : "an argument"),
-                            "call it unsafely when you know that it keeps nothing");
+    bool yes = false;
+    if (!t || depth > DEPTH_MAX)
+        return false;
+    switch (t->kind) {
+    case DWARF_KIND_POINTER:
+    case DWARF_KIND_FUNC:
+    case DWARF_KIND_CHAN:
+    case DWARF_KIND_MAP:
+    case DWARF_KIND_STRING:
+    case DWARF_KIND_SLICE:
+        return on_stack_of(g, bytes, n, off);
+    case DWARF_KIND_INTERFACE:
+        return on_stack_of(g, bytes, n, off + ABI_WORD);
+    case DWARF_KIND_STRUCT:
+        for (size_t i = 0; i < t->nmembers && !yes; i++)
+            yes = points_to_stack(a, t->members[i].type, bytes, n, off + t->members[i].off,
+                                  depth + 1);
+        return yes;
+    case DWARF_KIND_ARRAY: {
+        int64_t size = value_type_size(a->vs, t->elem);
+        for (size_t at = off; size > 0 && at < n && !yes && at - off < t->count * (uint64_t)size;
+             at += (size_t)size)
+            yes = points_to_stack(a, t->elem, bytes, n, at, depth + 1);
+        return yes;
     }
-    return NULL;
+    default:
+        return false;
+    }
+}
+
+/* Such a pointer is right only as long as the function does not keep it. */
+static struct err *check_stack(struct args *a, const struct param *p, const uint8_t *bytes,
+                               size_t n)
+{
+    if (a->c->spec.unsafe || !points_to_stack(a, p->type, bytes, n, 0, 0))
+        return NULL;
+    return err_hint(err_new(ERR_UNSUPPORTED,
+                            "%s refers to the goroutine's stack: a function that keeps it would "
+                            "find something else there later",
+                            *p->name ? p->name : "an argument"),
+                    "call it unsafely when you know that it keeps nothing");
 }
 
 static struct err *put_bytes(struct args *a, const struct param *p, const uint8_t *bytes, size_t n)
 {
     bool on_stack;
     taddr off = 0;
-    TRY(check_stack(a, p->name, bytes, n));
+    TRY(check_stack(a, p, bytes, n));
     abi_assign(&a->abi, p->type, &on_stack, &off);
     if (on_stack) {
         if (off + n > STACK_LIMIT)

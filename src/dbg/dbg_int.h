@@ -266,6 +266,9 @@ struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct
                           struct dbg_value *ret) MUST_USE;
 void call_settle(struct dbg *d); /* before the program is let go: calls are given time to end */
 void call_forget(struct dbg *d); /* the program is gone */
+/* look.c: as dbg_eval(), and nothing of the program runs */
+struct err *dbg_eval_still(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
+                           struct arena *a, struct dbg_value *ret) MUST_USE;
 /* stop.c */
 /* Runs until there is a stop, which is left for dbg_wait(). */
 struct err *dbg_run_on(struct dbg *d) MUST_USE;

@@ -29,6 +29,15 @@ static struct expr_ctx context_of(struct dbg *d, const struct seen *s, struct ar
         .st = d->stand, .frame = s->frame, .g = s->g.g, .tid = s->g.tid, .arena = a};
 }
 
+struct err *dbg_eval_still(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
+                           struct arena *a, struct dbg_value *ret)
+{
+    struct seen s;
+    TRY(see(d, goroutine, frame, a, &s));
+    struct expr_ctx ctx = context_of(d, &s, a);
+    return expr_once(&ctx, text, ret);
+}
+
 static struct err *wants_call(void *arg, const struct expr_call *call, struct arena *a,
                               struct dbg_value *ret)
 {

@@ -165,7 +165,7 @@ struct err *watch_make(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 {
     struct dbg_value v;
     TRY(dbg_must_stand(d));
-    TRY(dbg_eval(d, 0, d->frame, p->spec.place, &p->arena, &v));
+    TRY(dbg_eval_still(d, 0, d->frame, p->spec.place, &p->arena, &v));
     struct values *values = rt_stand_values(d->stand, NULL);
     int64_t size = values ? value_type_size(values, v.v.type) : -1;
     if (!v.v.addr || v.why)
