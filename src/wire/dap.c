@@ -72,11 +72,12 @@ static struct err *read_header(struct dap_in *in)
     const char *p = in->buf.p + in->at;
     size_t left = in->buf.n - in->at, looked = left < DAP_HEADER_MAX ? left : DAP_HEADER_MAX;
     const char *end = memmem(p, looked, "\r\n\r\n", 4);
+    if (!isalpha((unsigned char)*p)) /* tells garbage from a header that is under way */
+        return bad_header("its header begins with no letter");
     if (!end && left > DAP_HEADER_MAX)
         return bad_header("its header does not end");
-    if (!end) /* the first bytes tell garbage from a header that is under way */
-        return left && !isalpha((unsigned char)*p) ? bad_header("its header begins with no letter")
-                                                   : NULL;
+    if (!end)
+        return NULL;
     size_t length = 0;
     for (const char *line = p; line < end + 2;) {
         const char *stop = memmem(line, (size_t)(end + 2 - line), "\r\n", 2);
