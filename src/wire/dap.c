@@ -43,8 +43,11 @@ static struct err *bad_header(const char *what)
 static struct err *header_line(const char *line, size_t n, size_t *length)
 {
     static const char name[] = "Content-Length:";
-    if (!memchr(line, ':', n))
-        return bad_header("a header without a colon");
+    size_t word = 0;
+    while (word < n && (isalnum((unsigned char)line[word]) || line[word] == '-'))
+        word++;
+    if (word == n || line[word] != ':')
+        return bad_header("a header is NAME: VALUE"); /* also what a browser sends, say POST /:x */
     if (n < sizeof(name) - 1 || strncasecmp(line, name, sizeof(name) - 1) != 0)
         return NULL;
     size_t i = sizeof(name) - 1, v = 0;
@@ -226,7 +229,7 @@ static void error_text(const struct err *e, struct buf *b)
 }
 
 void dap_put_failure(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
-                     const struct err *e, bool show)
+                     const struct err *e, const char *word, bool show)
 {
     struct writer w;
     struct buf text = {0}, format = {0};
@@ -240,7 +243,7 @@ void dap_put_failure(struct buf *out, int64_t seq, int64_t request_seq, const ch
     json_ki64(&w.j, "request_seq", request_seq);
     json_kbool(&w.j, "success", false);
     json_kstr(&w.j, "command", command);
-    json_kstr(&w.j, "message", err_code(e) == ERR_CANCELLED ? "cancelled" : buf_text(&text));
+    json_kstr(&w.j, "message", word ? word : buf_text(&text));
     json_key(&w.j, "body");
     json_begin(&w.j, '{');
     json_key(&w.j, "error");

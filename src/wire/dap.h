@@ -103,10 +103,11 @@ struct err *dap_args_read(const struct dap_record *r, const struct json_value *v
 /* Bodies are JSON values, n 0: none. */
 void dap_put_response(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
                       const char *body, size_t n);
-/* The error's message with its excerpt and hint; show: the user is to see it.  e stays the
+/* The error's message with its excerpt and hint; word: what stands in its place for programs (the
+ * protocol's own "cancelled" and "notStopped"), or NULL; show: the user is to see it.  e stays the
  * caller's. */
 void dap_put_failure(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
-                     const struct err *e, bool show);
+                     const struct err *e, const char *word, bool show);
 void dap_put_event(struct buf *out, int64_t seq, const char *event, const char *body, size_t n);
 void dap_put_request(struct buf *out, int64_t seq, const char *command, const char *args, size_t n);
 

@@ -54,7 +54,8 @@ static void broken_frames(void **state)
 {
     (void)state;
     broken("{\"seq\":1}", ERR_BAD_DATA, "begins with no letter");
-    broken("GET / HTTP/1.1\r\n\r\n", ERR_BAD_DATA, "without a colon");
+    broken("GET / HTTP/1.1\r\n\r\n", ERR_BAD_DATA, "NAME: VALUE");
+    broken("POST /a:b HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", ERR_BAD_DATA, "NAME: VALUE");
     broken("Content-Length: x\r\n\r\n", ERR_BAD_DATA, "no number");
     broken("Content-Length: -1\r\n\r\n", ERR_BAD_DATA, "no number");
     broken("Content-Length: 0\r\n\r\n", ERR_BAD_DATA, "is 0");
@@ -178,7 +179,7 @@ static void writing(void **state)
     size_t n;
     struct err *e = err_hint(err_new(ERR_USAGE, "no {x}"), "try y");
     begin();
-    dap_put_failure(&out, 5, 4, "evaluate", e, true);
+    dap_put_failure(&out, 5, 4, "evaluate", e, NULL, true);
     err_free(e);
     dap_in_add(&in, out.p, out.n);
     check_ok(dap_in_next(&in, &text, &n));
