@@ -137,6 +137,14 @@ struct arch {
     bool (*dwarf_reg)(const struct arch_regs *r, unsigned reg, uint64_t *ret);
     /* Whether a register of DWARF's numbering is a floating point or vector register. */
     bool (*dwarf_is_vector)(unsigned reg);
+    /* The low 16 bytes of one of those, from n bytes of what extended_note has; false: they are not
+     * there. */
+    bool (*dwarf_vector)(const uint8_t *extended, size_t n, unsigned reg, uint8_t ret[16]);
+    /* Puts a general register into raw, and into pc, sp ...; false: as dwarf_reg(). */
+    bool (*set_dwarf_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
+    /* DWARF's number of a register that people name ("rax", "xmm3"; any case); -1: none. */
+    int (*reg_named)(const char *name);
+    const char *(*reg_name)(unsigned reg); /* the other way; NULL: none */
     uint32_t extended_note;     /* NT_* of the floating point and vector registers */
     const char *extended_owner; /* name of that note: CORE or LINUX */
     size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
