@@ -204,7 +204,7 @@ static void shortest(double v, bool single, char text[40])
 }
 
 /* Go's %v: an exponent below 1e-4 and from 1e6 on. */
-static void print_double(struct buf *b, double v, bool single, bool sign)
+void value_number(struct buf *b, double v, bool single, bool sign)
 {
     char text[40], digits[40];
     if (isnan(v) || isinf(v)) {
@@ -249,7 +249,7 @@ void value_float(struct printer *p, const struct dwarf_type *t, struct view x)
     } else {
         memcpy(&d, at, 8);
     }
-    print_double(p->b, d, size == 4, false);
+    value_number(p->b, d, size == 4, false);
 }
 
 void value_complex(struct printer *p, const struct dwarf_type *t, struct view x)
@@ -267,8 +267,8 @@ void value_complex(struct printer *p, const struct dwarf_type *t, struct view x)
     for (int i = 0; size == 8 && i < 2; i++)
         d[i] = (double)f[i];
     buf_char(p->b, '(');
-    print_double(p->b, d[0], size == 8, false);
-    print_double(p->b, d[1], size == 8, true);
+    value_number(p->b, d[0], size == 8, false);
+    value_number(p->b, d[1], size == 8, true);
     buf_str(p->b, "i)");
 }
 
