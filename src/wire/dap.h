@@ -65,6 +65,7 @@ struct dap_pair {
 #define BOOL(rec, field, def) bool field;
 #define TRI(rec, field) int field;
 #define STR(rec, field, need, def) const char *field;
+#define TEXT(rec, field) const char *field;
 #define STRS(rec, field)                                                                           \
     const char *const *field;                                                                      \
     size_t n##field;

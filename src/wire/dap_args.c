@@ -11,6 +11,7 @@ enum kind {
     KIND_BOOL,
     KIND_TRI,
     KIND_STR,
+    KIND_TEXT,
     KIND_STRS,
     KIND_MAP,
     KIND_WORD,
@@ -47,6 +48,7 @@ struct dap_field {
 #define BOOL(rec, f, def) {AT(rec, f), .kind = KIND_BOOL, .number = def},
 #define TRI(rec, f) {AT(rec, f), .kind = KIND_TRI},
 #define STR(rec, f, must, def) {AT(rec, f), .kind = KIND_STR, .need = must, .text = def},
+#define TEXT(rec, f) {AT(rec, f), .kind = KIND_TEXT, .text = ""},
 #define STRS(rec, f) {AT(rec, f), COUNT(rec, f), .kind = KIND_STRS},
 #define MAP(rec, f) {AT(rec, f), COUNT(rec, f), .kind = KIND_MAP},
 #define WORD(rec, f, must, words, def)                                                             \
@@ -84,6 +86,8 @@ static const char *expected(const struct dap_field *f, struct arena *a)
         return "true or false";
     case KIND_STR:
         return "a string";
+    case KIND_TEXT:
+        return "anything";
     case KIND_STRS:
         return "an array of strings";
     case KIND_MAP:
@@ -230,6 +234,10 @@ static struct err *read_field(struct reader *r, const struct dap_field *f,
             return err_new(ERR_USAGE, "%s.%s has a NUL in it", buf_text(&r->path), f->name);
         *(const char **)at = v->text;
         return NULL;
+    case KIND_TEXT:
+        if (v->kind == JSON_STRING && strlen(v->text) == v->n)
+            *(const char **)at = v->text;
+        return NULL;
     case KIND_WORD:
         return v->kind == JSON_STRING && word_index(f->text, v->text, at) ? NULL : wrong(r, f, v);
     case KIND_STRS:
@@ -260,6 +268,7 @@ static void set_default(const struct dap_field *f, void *at)
         *(int *)at = (int)f->number;
         break;
     case KIND_STR:
+    case KIND_TEXT:
         *(const char **)at = f->text;
         break;
     default:

@@ -11,9 +11,10 @@
 #include "base/err.h"
 
 struct dap_options {
-    const char *listen;   /* "host:port", "unix:PATH"; NULL: one client, on standard input and output */
-    bool any_address;     /* an address that is not this machine's own is meant so */
-    const char *log;      /* file for what the session did; NULL: none */
+    const char
+        *listen;      /* "host:port", "unix:PATH"; NULL: one client, on standard input and output */
+    bool any_address; /* an address that is not this machine's own is meant so */
+    const char *log;  /* file for what the session did; NULL: none */
     const char *terminal; /* be the helper in an editor's terminal: the socket to report to */
     /* The process that people call name.  NOT_FOUND. */
     struct err *(*find)(void *arg, const char *name, pid_t *ret);

@@ -2,8 +2,8 @@
  * which a client names frames and variables.
  *
  * Everything runs on one thread, in one loop (server.c).  A request is answered when its handler
- * returns, or later when that says so (dap_defer()).  Events that come up while a request is handled
- * are sent behind its answer. */
+ * returns, or later when that says so (dap_defer()).  Events that come up while a request is
+ * handled are sent behind its answer. */
 #ifndef GOSPECT_FRONT_DAP_DAP_INT_H
 #define GOSPECT_FRONT_DAP_DAP_INT_H
 
@@ -47,7 +47,7 @@ struct dap_body {
     struct buf text;
 };
 struct json *dap_body_begin(struct dap_body *b);
-void dap_body_end(struct dap_body *b);  /* text is whole */
+void dap_body_end(struct dap_body *b); /* text is whole */
 void dap_body_free(struct dap_body *b);
 
 /* ---- what a client has in hand; gone when the program runs again (hand.c) ---- */
@@ -57,6 +57,7 @@ struct dap_stack { /* frames of one goroutine or thread as far as asked for */
     taddr g;
     pid_t tid;
     size_t asked; /* 0: all */
+    uint32_t row; /* of a snapshot */
     struct rt_frames frames;
 };
 
@@ -65,7 +66,13 @@ struct dap_frame {
     unsigned index;
 };
 
-enum dap_scope { DAP_SCOPE_LOCALS, DAP_SCOPE_RESULTS, DAP_SCOPE_GLOBALS, DAP_SCOPE_REGISTERS, DAP_SCOPE_VALUE };
+enum dap_scope {
+    DAP_SCOPE_LOCALS,
+    DAP_SCOPE_RESULTS, /* what the call that was stepped out of returned */
+    DAP_SCOPE_GLOBALS,
+    DAP_SCOPE_REGISTERS,
+    DAP_SCOPE_VALUE,
+};
 
 struct dap_handle {
     enum dap_scope scope;
@@ -73,17 +80,17 @@ struct dap_handle {
     struct dbg_value value; /* SCOPE_VALUE */
 };
 
+struct dap_jump { /* where a goto or a step-in could go: its number is the index + 1 */
+    taddr pc;
+};
+
 struct dap_hand {
     VEC(struct dap_stack) stacks;
     VEC(struct dap_frame) frames;
     VEC(struct dap_handle) handles;
-    VEC(struct dap_goto) gotos;
+    VEC(struct dap_jump) jumps;
     int64_t frame_base, handle_base; /* so that numbers of an earlier stop mean nothing */
     struct arena mem;
-};
-
-struct dap_goto {
-    taddr pc;
 };
 
 /* A breakpoint that a client has set, as it said it. */
@@ -91,9 +98,9 @@ enum dap_set { DAP_SET_SOURCE, DAP_SET_FUNCTION, DAP_SET_INSTRUCTION, DAP_SET_DA
 struct dap_breakpoint {
     unsigned id; /* of the session; 0: it could not be set */
     enum dap_set set;
-    char *key; /* owned: the path of the source; else "" */
+    char *key;  /* owned: the path of the source; else "" */
     char *said; /* owned: everything that was said of it, to be compared */
-    char *why; /* owned: why it could not be set; NULL */
+    char *why;  /* owned: why it could not be set; NULL */
     int64_t line;
 };
 
@@ -112,22 +119,24 @@ struct dap_client {
     int in_fd, out_fd;
     struct dap_in in;
     struct buf out;
-    size_t out_at;        /* bytes of out that were sent */
-    int64_t stuck_ns;     /* since when it has not read anything of a long backlog; 0: it reads */
-    int64_t seq;          /* of the next message to it */
+    size_t out_at;    /* bytes of out that were sent */
+    int64_t stuck_ns; /* since when it has not read anything of a long backlog; 0: it reads */
+    int64_t seq;      /* of the next message to it */
     VEC(struct dap_queued) queue;
     bool initialized, in_session, owner, gone, ended_input, leaving;
     struct dap_initialize can; /* as it said; texts are not kept */
-    struct { /* a request that is answered later */
+    struct {                   /* a request that is answered later */
         bool is;
         int64_t seq;
         const char *command; /* of the row */
     } deferred;
-    bool answer_later; /* the handler says so */
-    int64_t handled_seq;  /* of the request that is handled */
-    bool cancel_handled;  /* it was cancelled meanwhile */
-    bool follows;         /* gets the session's log as it grows */
+    bool answer_later;   /* the handler says so */
+    int64_t handled_seq; /* of the request that is handled */
+    bool cancel_handled; /* it was cancelled meanwhile */
+    bool follows;        /* gets the session's log as it grows */
     struct dap_hand hand;
+    uint64_t top_stop; /* at that stop, top_frame is that which stopped */
+    size_t top_frame;
     VEC(struct dap_breakpoint) breakpoints;
     uint64_t exceptions; /* bits of the exception filters it has set */
 };
@@ -145,18 +154,18 @@ struct dap_build {
     struct dap_client *client;
     struct dap_output out;
     struct buf text; /* what it said, the beginning */
-    char *path;      /* owned: the program it makes */
-    bool progress;   /* was told */
-    int64_t began_ns;
+    bool again;      /* for a restart */
     bool cancelled;
+    char progress_id[32];
 };
 
 /* An editor's terminal that is awaited, or in use. */
 struct dap_terminal {
     int listen_fd, fd; /* -1 */
-    char *path;        /* owned: of the socket */
-    char *tty;         /* owned */
+    char *dir, *path;  /* owned: of the socket */
+    char *tty;         /* owned; NULL: not told yet */
     struct buf said;
+    struct dap_client *client; /* who has been asked; NULL: nobody */
     int64_t request_seq;
 };
 
@@ -167,31 +176,29 @@ struct dap_log_line {
 
 struct dap_session {
     enum dap_kind kind;
-    bool preparing, configured, over_said;
+    bool preparing, configured, over_said, asked_to_end;
     struct dbg *d;
-    struct rt_stand *stand;
-    struct rt *stand_of; /* the rt it belongs to */
-    bool stand_moved;
-    uint64_t stop;       /* counts stops: what was read at another one is old */
-    struct snap *snap;   /* SNAPSHOT: the file; else of this stop */
+    uint64_t stop;     /* counts stops: what was read at another one is old */
+    struct snap *snap; /* SNAPSHOT: the file; else of this stop */
     uint64_t snap_stop;
     unsigned snap_depth;
     int64_t snap_pause_ns, snap_wall_ns;
-    struct arena mem;          /* of what follows */
-    struct dap_launch launch;  /* LAUNCHED */
-    const char *program;       /* path of what runs */
-    char *built;               /* owned: a file that we made and remove; NULL */
+    struct arena mem;         /* of what follows */
+    struct dap_launch launch; /* LAUNCHED */
+    const char *program;      /* path of what runs */
+    char *built;              /* owned: a file that we made and remove; NULL */
     const char *const *argv;
     const char *const *env;
     bool stop_on_entry, hide_system, globals, registers;
     const char *const *source_map;
     pid_t pid;
     struct dap_output output[2];
+    int keep_fd[2], stdin_fd; /* the program's ends */
     struct dap_build build;
     struct dap_terminal terminal;
     VEC(struct dap_log_line) log;
     uint64_t log_first; /* number of log.v[0] */
-    struct { /* wait for a process of that name to appear */
+    struct {            /* wait for a process of that name to appear */
         char *name;
         struct dap_client *client;
         int64_t next_ns;
@@ -243,12 +250,16 @@ void dap_handle_message(struct dap_client *c, const char *text, size_t n, bool c
 
 /* ---- session.c ---- */
 void dap_session_init(struct dap_session *s);
+struct err *dap_session_new(struct dap_client *c) MUST_USE;
 struct err *dap_session_started(struct dap_client *c) MUST_USE;
+struct err *dap_run(struct dap_server *s, const struct dbg_run_spec *how) MUST_USE;
+struct err *dap_restart_now(struct dap_server *s) MUST_USE;
+/* The goroutine of an event; of a thread without one: -tid. */
+int64_t dap_thread_of(const struct dbg_event *ev);
+int64_t dap_first_goroutine(struct dap_client *c);
 void dap_session_end(struct dap_server *s, bool kill);
 void dap_session_poll(struct dap_server *s); /* something of it may have happened */
 void dap_event_of(struct dap_server *s, const struct dbg_event *ev);
-/* The stand at this stop. */
-struct err *dap_stand(struct dap_server *s, struct rt_stand **ret) MUST_USE;
 void dap_moved(struct dap_server *s); /* the program is about to run, or has become another */
 /* Runs fn while the program stands, for which it is stopped when it runs, for as short as
  * possible. */
@@ -257,7 +268,10 @@ struct err *dap_while_standing(struct dap_server *s, struct err *(*fn)(void *arg
 void dap_wait_for_poll(struct dap_server *s); /* attach with waitFor */
 
 /* ---- launch.c, terminal.c ---- */
-struct err *dap_build_start(struct dap_client *c) MUST_USE;
+struct err *dap_build_start(struct dap_client *c, bool again) MUST_USE;
+void dap_argv(struct dap_session *s, const char *const *args, size_t n);
+const char *const *dap_source_map(const struct dap_PathPair *v, size_t n, struct arena *a);
+bool dap_output_ready(const struct dap_output *o);
 void dap_build_poll(struct dap_server *s);
 void dap_build_end(struct dap_server *s);
 struct err *dap_launch_program(struct dap_client *c) MUST_USE;
@@ -273,15 +287,29 @@ void dap_hand_free(struct dap_hand *h);
 /* The frames of a thread (a goroutine, or -tid), at least n of them (0: all) when there are. */
 struct err *dap_stack_of(struct dap_client *c, int64_t thread, size_t n,
                          size_t *ret_stack) MUST_USE;
-struct err *dap_frame_add(struct dap_client *c, size_t stack, unsigned index, int64_t *ret_id) MUST_USE;
+struct err *dap_frame_add(struct dap_client *c, size_t stack, unsigned index,
+                          int64_t *ret_id) MUST_USE;
 struct err *dap_frame_find(struct dap_client *c, int64_t id, size_t *ret) MUST_USE;
 const struct rt_frame *dap_frame_at(const struct dap_client *c, size_t frame);
 struct err *dap_handle_add(struct dap_client *c, const struct dap_handle *h, int64_t *ret) MUST_USE;
 struct err *dap_handle_find(struct dap_client *c, int64_t id, struct dap_handle *ret) MUST_USE;
-struct expr_ctx dap_ctx(struct dap_client *c, size_t frame, struct rt_stand *st);
+/* frame SIZE_MAX: none. */
+struct expr_ctx dap_ctx(struct dap_client *c, size_t frame, struct arena *a);
+struct err *dap_eval(struct dap_client *c, size_t frame, const char *text, struct arena *a,
+                     struct dbg_value *ret) MUST_USE;
 /* frameId of a request; 0: the innermost of the goroutine that stopped, if there is one (SIZE_MAX:
  * there is none). */
 struct err *dap_frame_or_top(struct dap_client *c, int64_t id, size_t *ret) MUST_USE;
+
+/* ---- stack.c ---- */
+struct dap_frame_view {
+    int64_t id;
+    const char *func, *file, *note;
+    int64_t line;
+    taddr pc;
+    bool subtle; /* not the program's own code */
+};
+void dap_frame_json(struct dap_client *c, const struct dap_frame_view *v, struct json *j);
 
 /* ---- variables.c ---- */
 /* Type, text, children and memory of a value as members of the object that is open. */
@@ -289,9 +317,20 @@ struct err *dap_value_json(struct dap_client *c, size_t frame, const struct dbg_
                            const struct value_limits *limits, const char *text_key, bool hex,
                            struct json *j) MUST_USE;
 
+/* The child of a handle that has a name.  NOT_FOUND. */
+struct err *dap_child_named(struct dap_client *c, const struct dap_handle *h, const char *name,
+                            struct dbg_value *ret) MUST_USE;
+/* Memory of the program was changed by us (at 0: not known where): everybody is told. */
+void dap_memory_changed(struct dap_client *c, taddr at, uint64_t n);
+
 /* ---- snapshot.c ---- */
-/* A snapshot of this stop (or the file), at least so deep; of a program that runs, stopped for it. */
+/* A snapshot of this stop (or the file), at least so deep (0: all); of a program that runs, stopped
+ * for it, unless there is one and not `again`. */
 struct err *dap_snap(struct dap_client *c, unsigned depth, bool again, struct snap **ret) MUST_USE;
+/* What stackTrace and variables answer when the session is a snapshot. */
+struct err *dap_file_stack(struct dap_client *c, const struct dap_stackTrace *a,
+                           struct json *j) MUST_USE;
+struct err *dap_file_variables(struct dap_client *c, size_t frame, struct json *j) MUST_USE;
 
 /* ---- sources.c ---- */
 void dap_source_json(struct dap_client *c, const char *key, const char *path, struct json *j);
@@ -303,13 +342,18 @@ struct err *dap_address(const char *text, int64_t offset, taddr *ret) MUST_USE;
 
 /* ---- breakpoints.c ---- */
 void dap_breakpoint_changed(struct dap_server *s, unsigned id);
-void dap_breakpoints_drop(struct dap_client *c); /* a client leaves */
+/* "function breakpoint" ...; NULL: a plain one. */
+const char *dap_breakpoint_reason(struct dap_server *s, unsigned id);
+/* Its source and line as members of the object that is open. */
+void dap_breakpoint_place(struct dap_server *s, unsigned id, struct json *j);
+void dap_breakpoints_drop(struct dap_client *c);   /* a client leaves */
 void dap_breakpoints_forget(struct dap_client *c); /* there is no session any more */
 
 /* ---- log.c ---- */
 /* Who did what: to the log, its file, and the clients that see the session. */
 void dap_log(struct dap_server *s, struct dap_client *c, const char *what, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+void dap_log_request(struct dap_client *c, const struct dap_message *m, const struct err *e);
 void dap_log_free(struct dap_session *s);
 
 /* ---- handlers: one for each row of requests.def ---- */

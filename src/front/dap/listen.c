@@ -48,8 +48,7 @@ static bool loopback(const struct sockaddr *a)
     if (a->sa_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
     const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(six) ||
-           (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+    return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
 }
 
 /* "host:port" in two; host "" when there is none. */
@@ -191,7 +190,8 @@ bool dap_peer_allowed(int fd, bool any_address, struct err **ret_why)
     struct ucred cred;
     unsigned uid;
     *ret_why = NULL;
-    if (getpeername(fd, (struct sockaddr *)&peer, &n) || getsockname(fd, (struct sockaddr *)&own, &m)) {
+    if (getpeername(fd, (struct sockaddr *)&peer, &n) ||
+        getsockname(fd, (struct sockaddr *)&own, &m)) {
         *ret_why = err_sys(errno, "a connection");
         return false;
     }

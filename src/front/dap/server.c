@@ -3,8 +3,8 @@
  * One poll() for everything: clients, the session, the output of the program, builds.  A client is
  * read only as far as its queue has room, so that a flood costs it and nobody else; one that does
  * not read is not served any more until it does, and is dropped when it does not for a minute, so
- * that what waits for it (the program's output) goes on.  Requests are handled one of each client in
- * turn. */
+ * that what waits for it (the program's output) goes on.  Requests are handled one of each client
+ * in turn. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -58,7 +58,8 @@ static void send_event(struct dap_server *s, const struct dap_event_later *ev)
 {
     for (size_t i = 0; i < s->clients.n; i++) {
         struct dap_client *c = s->clients.v[i];
-        if (ev->only ? c == ev->only : c->in_session && c != ev->except)
+        bool sees = c->in_session || (c->owner && s->session.preparing);
+        if (ev->only ? c == ev->only : sees && c != ev->except)
             put_event(c, ev->event, ev->body, ev->n);
     }
 }
@@ -172,7 +173,7 @@ enum dap_state dap_state_of(const struct dap_client *c)
     if (!c->initialized)
         return DAP_NEW;
     if (!c->in_session)
-        return c->deferred.is || s->preparing ? (c->owner ? DAP_PREPARING : DAP_IDLE) : DAP_IDLE;
+        return s->preparing && c->owner ? DAP_PREPARING : DAP_IDLE;
     if (s->kind == DAP_SNAPSHOT)
         return DAP_FILE;
     if (!s->d || dbg_state(s->d) == DBG_OVER)
@@ -446,7 +447,14 @@ static void handle_one(struct dap_client *c)
 
 /* ---- the loop ---- */
 
-enum { FD_LISTEN, FD_SESSION, FD_OUTPUT, FD_BUILD = FD_OUTPUT + 2, FD_TERMINAL, FD_CLIENTS = FD_TERMINAL + 2 };
+enum {
+    FD_LISTEN,
+    FD_SESSION,
+    FD_OUTPUT,
+    FD_BUILD = FD_OUTPUT + 2,
+    FD_TERMINAL,
+    FD_CLIENTS = FD_TERMINAL + 2
+};
 
 struct polls {
     struct pollfd v[FD_CLIENTS + 2 * DAP_CLIENTS_MAX];
@@ -621,7 +629,8 @@ static struct err *begin(struct dap_server *s)
     if (!s->o->listen)
         return on_stdio(s);
     struct buf where = {0};
-    struct err *e = dap_listen(s->o->listen, s->o->any_address, &s->listen_fd, &s->unix_path, &where);
+    struct err *e =
+        dap_listen(s->o->listen, s->o->any_address, &s->listen_fd, &s->unix_path, &where);
     if (!e)
         s->o->say(s->o->say_arg, buf_text(&where));
     buf_free(&where);
