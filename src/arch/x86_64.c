@@ -329,5 +329,6 @@ const struct arch arch_x86_64 = {
     .fp_in_extended = sizeof(struct user_fpregs_struct), /* XSAVE begins as FXSAVE does */
     .syscall_name = syscall_name,
     .inject = &arch_x86_64_inject,
+    .debug = &arch_x86_64_debug,
     .from_sigframe = from_sigframe,
 };

@@ -51,6 +51,8 @@ struct rt *dbg_rt(struct dbg *d);
 struct target *dbg_target(struct dbg *d);
 /* Goroutines, frames, variables, values (rt/frames.h, dbg/value.h); moved along with every stop. */
 struct rt_stand *dbg_stand(struct dbg *d);
+/* NULL: a core, or over.  For registers and memory only: what runs is the session's. */
+struct debug *dbg_debug(struct dbg *d);
 struct code *dbg_code(struct dbg *d); /* dbg/place.h; in every state but DBG_OVER */
 /* What a user should know from the start: sources that are newer than the program, no DWARF, ...
  * one line each; how many. */

@@ -27,6 +27,7 @@ struct debug_launch {
     const char *dir;         /* NULL: ours */
     int fd[3];               /* its standard files; -1: ours */
     const char *tty;         /* its controlling terminal; NULL: none of its own */
+    bool same_addresses; /* without address space randomisation: the same addresses each time */
     bool own_group; /* a process group of its own: Ctrl-C on our terminal does not reach it */
 };
 
@@ -156,6 +157,10 @@ struct debug_cost {
     int64_t stood_ns;
     uint64_t hits, stops;
 };
-void debug_cost(const struct debug *d, struct debug_cost *ret);
+void debug_cost(struct debug *d, struct debug_cost *ret);
+
+/* What could not be set up, in words, and what follows from it; NULL: nothing.  While the process
+ * stands; the text lives until the next exec() of it. */
+const char *debug_warning(const struct debug *d);
 
 #endif
