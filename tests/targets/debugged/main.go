@@ -6,7 +6,7 @@
 // It prints READY, then answers lines on standard input: "calls NAME" (how many calls of that
 // function have returned), "go" (the workers begin), "stop" (they end), "usr1" (how many SIGUSR1
 // came), "exec N" (runs N programs), "raise" (an int3 of its own), "fault" (a nil pointer is
-// followed), "wrong" (results that were wrong), "become" (execs itself), "end".
+// followed), "wrong" (results that were wrong), "hot K N" (calls function K so often; nanoseconds of one), "become" (execs itself), "end".
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var (
@@ -135,6 +136,13 @@ func answer(words []string) string {
 		write(number(words, 1, 1))
 	case "once":
 		work(number(words, 1, 0))
+	case "hot":
+		n := number(words, 2, 1)
+		start := time.Now()
+		for i := 0; i < n; i++ {
+			call(number(words, 1, 0), 1)
+		}
+		return fmt.Sprint(time.Since(start).Nanoseconds() / int64(n))
 	case "become":
 		syscall.Exec(os.Args[0], os.Args, os.Environ())
 	case "end":
