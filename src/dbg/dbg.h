@@ -198,6 +198,8 @@ struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const cha
                      struct arena *a, struct dbg_value *ret) MUST_USE;
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
                        const char *text) MUST_USE;
+/* Bytes of its memory; what was read of the program (dbg_stand()) is read anew afterwards. */
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n) MUST_USE;
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o,
                          struct snap **ret) MUST_USE;

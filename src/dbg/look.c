@@ -76,6 +76,16 @@ struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const c
     return e;
 }
 
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n)
+{
+    TRY(dbg_must_stand(d));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core cannot be changed");
+    TRY(debug_write(d->debug, addr, bytes, n));
+    rt_stand_moved(d->stand, dbg_view(d));
+    return NULL;
+}
+
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, struct snap **ret)
 {
     TRY(dbg_must_stand(d));

@@ -284,6 +284,8 @@ struct err *dap_terminal_helper(const char *path) MUST_USE;
 /* ---- hand.c ---- */
 void dap_hand_drop(struct dap_hand *h); /* what it holds means nothing any more */
 void dap_hand_free(struct dap_hand *h);
+/* Memory was changed: frames are read anew, their numbers stay. */
+void dap_hand_refresh(struct dap_client *c);
 /* The frames of a thread (a goroutine, or -tid), at least n of them (0: all) when there are. */
 struct err *dap_stack_of(struct dap_client *c, int64_t thread, size_t n,
                          size_t *ret_stack) MUST_USE;

@@ -45,6 +45,15 @@ static struct err *frames_of(struct dap_client *c, int64_t thread, size_t max, s
     return rt_goroutine_frames(stand, g->g, max, &c->hand.mem, &st->frames);
 }
 
+void dap_hand_refresh(struct dap_client *c)
+{
+    for (size_t i = 0; i < c->hand.stacks.n; i++) {
+        struct dap_stack *st = &c->hand.stacks.v[i];
+        st->frames = (struct rt_frames){0};
+        err_free(frames_of(c, st->thread, st->asked, st)); /* then its frames have no variables */
+    }
+}
+
 struct err *dap_stack_of(struct dap_client *c, int64_t thread, size_t n, size_t *ret_stack)
 {
     struct dap_hand *h = &c->hand;
