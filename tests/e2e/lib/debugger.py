@@ -3,9 +3,9 @@ import os
 import re
 import subprocess
 
-from lib.paths import ROOT
+from lib.paths import build_dir
 
-PROGRAM = ROOT / "build" / "tests" / "tools" / "debugger"
+PROGRAM = build_dir() / "tests" / "tools" / "debugger"
 
 
 class Refused(Exception):
@@ -32,6 +32,10 @@ class Debugger:
         self.popen = subprocess.Popen([str(a) for a in (PROGRAM, *args)], stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
         self.pid = int(self._answer())
+
+    @staticmethod
+    def program():
+        return PROGRAM
 
     def _answer(self):
         line = self.popen.stdout.readline()

@@ -106,7 +106,7 @@ func threads(n int) string {
 		}()
 	}
 	wg.Wait()
-	return "done"
+	return ""
 }
 
 func answer(words []string) string {
@@ -148,7 +148,7 @@ func answer(words []string) string {
 	case "end":
 		os.Exit(number(words, 1, 0))
 	}
-	return "ok"
+	return ""
 }
 
 func main() {
@@ -163,7 +163,7 @@ func main() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		if words := strings.Fields(in.Text()); len(words) > 0 {
-			fmt.Println(answer(words))
+			fmt.Println("OK", answer(words))
 		}
 	}
 }
