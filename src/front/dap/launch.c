@@ -133,13 +133,14 @@ static struct err *start(struct dap_client *c)
         .env = s->env,
         .dir = *s->launch.cwd ? s->launch.cwd : NULL,
         .fd = {-1, -1, -1},
-        .tty = s->terminal.tty,
         .own_group = true,
     };
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    struct err *e = NULL;
-    if (!s->terminal.tty) {
-        what.fd[0] = null;
+    /* A terminal is its files, not what controls it: that is the editor's shell. */
+    const char *input = s->terminal.tty ? s->terminal.tty : "/dev/null";
+    int in = open(input, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct err *e = in < 0 ? err_sys(errno, "%s", input) : NULL;
+    what.fd[0] = what.fd[1] = what.fd[2] = in;
+    if (!e && !s->terminal.tty) {
         e = make_pipes(s);
         what.fd[1] = s->keep_fd[0];
         what.fd[2] = s->keep_fd[1];
@@ -148,7 +149,7 @@ static struct err *start(struct dap_client *c)
         e = dbg_launch(&what, &o, &s->d);
     if (s->stdin_fd >= 0)
         close(s->stdin_fd);
-    s->stdin_fd = null; /* stays open for a restart as well */
+    s->stdin_fd = in; /* stays open for a restart as well */
     if (e)
         return e;
     s->kind = DAP_LAUNCHED;
@@ -230,6 +231,23 @@ static char *const *go_command(struct dap_session *s, const char *what)
     return argv;
 }
 
+/* The go that PATH of the request's environment leads to. */
+static const char *find_go(struct dap_session *s)
+{
+    const char *path = "/usr/local/bin:/bin:/usr/bin";
+    for (size_t i = 0; s->env[i]; i++)
+        if (strncmp(s->env[i], "PATH=", 5) == 0)
+            path = s->env[i] + 5;
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, ":");
+        const char *file = arena_printf(&s->mem, "%.*s/go", (int)n, p);
+        if (n && access(file, X_OK) == 0 && !is_directory(file))
+            return file;
+        p += n + (p[n] == ':');
+    }
+    return NULL;
+}
+
 /* go in a process of its own, with the environment of the request, so that GOFLAGS and PATH count
  * that are said there. */
 static struct err *spawn(struct dap_session *s, const char *dir, char *const *argv, int out)
@@ -244,19 +262,19 @@ static struct err *spawn(struct dap_session *s, const char *dir, char *const *ar
     posix_spawn_file_actions_adddup2(&fa, out, 1);
     posix_spawn_file_actions_adddup2(&fa, out, 2);
     posix_spawn_file_actions_addchdir_np(&fa, dir);
-    int bad = posix_spawnp(&b->pid, "go", &fa, &attr, argv, (char *const *)(uintptr_t)s->env);
+    const char *go = find_go(s);
+    int bad =
+        !go ? ENOENT : posix_spawn(&b->pid, go, &fa, &attr, argv, (char *const *)(uintptr_t)s->env);
     posix_spawn_file_actions_destroy(&fa);
     posix_spawnattr_destroy(&attr);
     if (!bad)
         return NULL;
     b->pid = 0;
-    if (bad == ENOENT && !is_directory(dir))
-        return err_new(ERR_NOT_FOUND, "there is no directory %s", dir);
-    if (bad == ENOENT)
+    if (!go)
         return err_hint(err_new(ERR_NOT_FOUND, "there is no go in PATH to build %s", dir),
                         "Say where it is with \"env\": {\"PATH\": ...}, or build it yourself and "
                         "use mode exec");
-    return err_sys(bad, "go");
+    return err_sys(bad, "%s", is_directory(dir) ? go : dir);
 }
 
 static void tell_progress(struct dap_client *c, const char *event)
