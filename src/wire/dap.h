@@ -88,11 +88,9 @@ struct dap_record {
 #define REC(name) extern const struct dap_record dap_record_##name;
 #include "wire/dap.def"
 
-/* All records, for those who look at the table itself: its fuzzer and the test of its document. */
+/* All records, for those who look at the table itself: its fuzzer. */
 extern const struct dap_record *const dap_records[];
 extern const size_t dap_nrecords;
-/* Rows as text: "name: integer, must, 0 to 5"; one a line. */
-void dap_record_text(const struct dap_record *r, struct buf *b);
 
 /* A struct dap_NAME for the record; v NULL: no arguments came.  USAGE: which argument is wrong,
  * what it should be and what it is. */

@@ -309,19 +309,3 @@ struct err *dap_args_read(const struct dap_record *rec, const struct json_value 
     buf_free(&r.path);
     return e;
 }
-
-/* ---- the table, told ---- */
-
-void dap_record_text(const struct dap_record *rec, struct buf *b)
-{
-    struct arena a;
-    arena_init(&a);
-    for (size_t i = 0; i < rec->n; i++) {
-        const struct dap_field *f = &rec->fields[i];
-        buf_printf(b, "%s: %s", f->name, expected(f, &a));
-        if (f->record)
-            buf_printf(b, " (%s)", f->record->name);
-        buf_str(b, f->need == MUST ? ", must\n" : "\n");
-    }
-    arena_free(&a);
-}

@@ -492,8 +492,8 @@ def test_editor_terminal(dap, program, release):
         c.event("initialized")
         c.ask("configurationDone")
         assert c.event("exited")["body"]["exitCode"] == 3
-        terminal.expect("in a terminal")
-        terminal.expect("to stderr")
+        terminal.wait("in a terminal")
+        terminal.wait("to stderr")
         c.ask("disconnect")
     ends(c)
     assert not c.output["stdout"]

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,7 +20,7 @@
 #include "front/dap/dap_int.h"
 #include "front/dap/listen.h"
 
-enum { STUCK_SECONDS = 60, READ_AT_ONCE = 64 * 1024, PIPE_ATOMIC = 4096, NOTE_MAX = 16384 };
+enum { STUCK_SECONDS = 60, READ_AT_ONCE = 64 * 1024, PIPE_ATOMIC = 4096, PIPE_SIZE = 1 << 20, NOTE_MAX = 16384 };
 
 /* ---- bodies and events ---- */
 
@@ -359,7 +360,9 @@ static void client_write(struct dap_client *c)
             struct pollfd p = {.fd = c->out_fd, .events = POLLOUT};
             if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLOUT | POLLERR)))
                 break;
-            sent = write(c->out_fd, c->out.p + c->out_at, n < PIPE_ATOMIC ? n : PIPE_ATOMIC);
+            bool whole = fcntl(c->out_fd, F_GETFL) & O_NONBLOCK;
+            sent = write(c->out_fd, c->out.p + c->out_at,
+                         whole || n < PIPE_ATOMIC ? n : PIPE_ATOMIC);
         }
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             break;
@@ -605,6 +608,23 @@ static void say_goodbye(struct dap_server *s)
     }
 }
 
+/* A pipe opened once more does not block, and the peer's end does not change by that.  Anything else
+ * stays as it is. */
+static int unblocked(int fd)
+{
+    char path[64];
+    struct stat st;
+    if (fstat(fd, &st) || !S_ISFIFO(st.st_mode))
+        return fd;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int again = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (again < 0)
+        return fd;
+    close(fd);
+    fcntl(again, F_SETPIPE_SZ, PIPE_SIZE);
+    return again;
+}
+
 /* Standard input and output become the channel, and nothing else can get into it. */
 static struct err *on_stdio(struct dap_server *s)
 {
@@ -615,7 +635,7 @@ static struct err *on_stdio(struct dap_server *s)
     dup2(null, 0);
     dup2(fcntl(2, F_GETFD) >= 0 ? 2 : null, 1);
     close(null);
-    client_new(s, in, out);
+    client_new(s, in, unblocked(out));
     return NULL;
 }
 

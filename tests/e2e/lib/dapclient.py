@@ -40,7 +40,8 @@ class Client:
 
     def __init__(self, reader, writer, schema=True):
         self.reader, self.writer, self.schema = reader, writer, schema
-        self.buffer = b""
+        self.buffer = bytearray()
+        self.needed = 0  # bytes until the next message is whole
         self.seq = self.their_seq = 0
         self.events = collections.deque()
         self.responses = {}
@@ -81,17 +82,21 @@ class Client:
             self.closed = True
             return False
         self.buffer += data
-        self.take_messages()
+        if len(self.buffer) >= self.needed:
+            self.take_messages()
         return True
 
     def take_messages(self):
-        while b"\r\n\r\n" in self.buffer:
-            head, rest = self.buffer.split(b"\r\n\r\n", 1)
-            length = int(dict(line.split(b": ") for line in head.split(b"\r\n"))[b"Content-Length"])
-            if len(rest) < length:
+        self.needed = 0
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = dict(line.split(b": ") for line in bytes(self.buffer[:end]).split(b"\r\n"))
+            stop = end + 4 + int(head[b"Content-Length"])
+            if len(self.buffer) < stop:
+                self.needed = stop
                 return
-            self.buffer = rest[length:]
-            self.take(json.loads(rest[:length].decode()))
+            body = self.buffer[end + 4:stop]
+            del self.buffer[:stop]
+            self.take(json.loads(body.decode()))
 
     def take(self, message):
         self.their_seq += 1
