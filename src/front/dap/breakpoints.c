@@ -231,7 +231,8 @@ static void set_all(struct dap_client *c, enum dap_set set, const char *key, con
     bool *taken = mem_alloc(had + 1);
     size_t *at = mem_alloc((n + 1) * sizeof(*at));
     struct dap_breakpoint *old = mem_alloc((had + 1) * sizeof(*old));
-    memcpy(old, c->breakpoints.v, had * sizeof(*old));
+    if (had)
+        memcpy(old, c->breakpoints.v, had * sizeof(*old));
     for (size_t i = 0; i < n; i++) {
         at[i] = find_said(c, set, key, w[i].said, taken);
         if (at[i] != SIZE_MAX)

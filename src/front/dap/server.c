@@ -674,6 +674,8 @@ struct err *dap_serve(const struct dap_options *o)
         s->clients.v[0]->gone = true;
         tidy_clients(s);
     }
+    dap_log_free(&s->session);
+    arena_free(&s->session.mem);
     vec_free(&s->clients);
     vec_free(&s->later);
     if (s->listen_fd >= 0)
