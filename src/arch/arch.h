@@ -179,6 +179,7 @@ struct arch {
     /* DWARF's numbers of the registers that hold integers and pointers, in order: arguments of a
      * call of Go code (ABIInternal), and its results. */
     uint8_t go_args[9];
+    uint8_t go_vectors, ngo_vectors; /* the same for floats: the first one's number; how many */
     uint8_t sp;      /* DWARF's number of the stack pointer */
     uint8_t barrier; /* of the only register that a write barrier of Go changes */
     /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
@@ -190,6 +191,8 @@ struct arch {
     bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
     /* Decodes one instruction for somebody who follows the code; the same. */
     bool (*op)(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *ret);
+    /* The same as people read it; false: not one. */
+    bool (*text)(const uint8_t *bytes, size_t n, taddr pc, char *ret, size_t max);
     const struct arch_abi *abi;
     /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */
     bool (*from_raw)(struct arch_regs *r);

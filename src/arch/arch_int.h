@@ -13,6 +13,7 @@ extern const uint8_t arch_x86_64_trap[], arch_x86_64_trap_restorer[], arch_x86_6
 /* DWARF's number of a register that Zydis names; -1: none. */
 int arch_x86_64_number(int zydis);
 bool arch_x86_64_op(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *ret);
+bool arch_x86_64_text(const uint8_t *bytes, size_t n, taddr pc, char *ret, size_t max);
 extern const struct arch_abi arch_x86_64_abi;
 
 #endif

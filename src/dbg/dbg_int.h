@@ -140,6 +140,8 @@ struct step {
     taddr sp_depth;  /* of its stack pointer */
     taddr target;    /* STEP: only into the call there; 0: any */
     bool in_runtime; /* the user looks at the runtime: nothing of it is skipped */
+    bool returns;    /* f is called by the frame that is shown when it returns */
+    struct code_func f;
     VEC(struct step_site *) sites;
     VEC(pid_t) held;
 };
@@ -159,14 +161,14 @@ enum debug_verdict step_met(void *arg, const struct debug_hit *hit);
 struct err *step_go(struct dbg *d, struct step_site *s, pid_t tid, bool *ret_done,
                     struct dbg_event *ev) MUST_USE;
 
-/* step_plan.c: sites for a step about frame number `first`; any_line: also of the line it is in. */
+/* step_plan.c: sites for a step about frame number `first`. */
 struct step_view {
     const struct rt_frames *frames;
     size_t first;
     taddr hi; /* of the stack */
     struct arena *a;
 };
-struct err *step_plan(struct step *st, const struct step_view *v, bool any_line) MUST_USE;
+struct err *step_plan(struct step *st, const struct step_view *v) MUST_USE;
 /* The first frame that people care about. */
 size_t step_first(const struct rt_frames *frames);
 /* Goes where a call goes: to the body of the function, or through a wrapper. */
@@ -223,7 +225,7 @@ struct dbg {
     struct debug_event event;
     bool tell_entry;          /* main.main is to be told when it is reached */
     struct debug_site *entry; /* of main.main; NULL: none */
-    int64_t goroutine; /* selected */
+    int64_t goroutine;        /* selected */
     unsigned frame;
     int epoll_fd, self_fd; /* self_fd: eventfd, an event of ours is there */
     struct debug_cost cost;
@@ -242,6 +244,8 @@ void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* panic.c: what a stop at a panic or fatal error says */
+/* results.c: what a function has returned; the thread is right behind the call */
+void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
 
 #endif

@@ -43,12 +43,30 @@ struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const cha
 struct setter {
     struct dbg *d;
     pid_t tid;
+    bool registers; /* those of the thread are the frame's */
 };
 
 static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n)
 {
     struct setter *s = arg;
     return debug_write(s->d->debug, addr, src, n);
+}
+
+static struct err *write_register(void *arg, unsigned reg, const void *src, size_t n)
+{
+    struct setter *s = arg;
+    const struct arch *arch = code_arch(s->d->code);
+    struct arch_regs regs;
+    uint64_t v = 0;
+    if (!s->registers)
+        return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
+    TRY(debug_regs(s->d->debug, s->tid, &regs));
+    if (n > sizeof(v) || !arch->dwarf_reg(&regs, reg, &v))
+        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    memcpy(&v, src, n);
+    if (!arch->set_dwarf_reg(&regs, reg, v))
+        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    return debug_set_regs(s->d->debug, s->tid, &regs);
 }
 
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
@@ -63,8 +81,9 @@ struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const c
     struct err *e = see(d, goroutine, frame, &a, &s);
     if (!e) {
         struct expr_ctx ctx = context_of(d, &s, &a);
-        struct setter set = {.d = d, .tid = s.g.tid};
-        struct dbg_writer w = {.memory = write_memory, .arg = &set};
+        struct setter set = {
+            .d = d, .tid = s.g.tid, .registers = s.g.running && s.frame->exact && s.frame->regs};
+        struct dbg_writer w = {.memory = write_memory, .reg = write_register, .arg = &set};
         e = expr_once(&ctx, to, &dst);
         if (!e)
             e = expr_once(&ctx, text, &src);

@@ -178,7 +178,7 @@ static struct err *plan_until(struct start *s, struct step *st, const struct ste
     TRY(place_find(s->d->code, s->how->place, &from, &s->a, &p));
     for (size_t i = 0; i < p.n; i++)
         TRY(step_add(st, STEP_AT_LINE, p.v[i].pc, DEPTH_ANY, 0));
-    return step_plan(st, v, false);
+    return step_plan(st, v);
 }
 
 /* Over a call: to the instruction behind it. */
@@ -234,7 +234,7 @@ static struct err *plan(struct start *s, struct step *st, bool *ret_instruction)
         return err_new(ERR_NOT_FOUND, "there is no frame %zu", v.first);
     if (s->how->alone)
         TRY(hold_others(s, st));
-    return st->how == DBG_UNTIL ? plan_until(s, st, &v) : step_plan(st, &v, false);
+    return st->how == DBG_UNTIL ? plan_until(s, st, &v) : step_plan(st, &v);
 }
 
 struct err *step_begin(struct dbg *d, const struct dbg_run_spec *how, bool *ret_instruction)

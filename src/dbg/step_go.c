@@ -129,9 +129,11 @@ static struct err *is_our_body(struct at *at, bool *ret)
     return NULL;
 }
 
-/* After a recovered panic: the frame goes on, and the step with it. */
+/* After a recovered panic the frame only returns: the step goes on to its caller, or to the next
+ * deferred call. */
 static struct err *from_here(struct at *at)
 {
+    enum dbg_run how = at->st->how;
     TRY(frames_of(at));
     if (!at->frames.n)
         return NULL;
@@ -140,7 +142,10 @@ static struct err *from_here(struct at *at)
                           .hi = at->here.stack_hi,
                           .a = &at->a};
     step_clear(at->st);
-    return step_plan(at->st, &v, true);
+    at->st->how = DBG_STEP_OUT;
+    struct err *e = step_plan(at->st, &v);
+    at->st->how = how;
+    return e;
 }
 
 static struct err *go(struct at *at, enum step_role role, bool *ret_done, struct dbg_event *ev)
@@ -154,6 +159,11 @@ static struct err *go(struct at *at, enum step_role role, bool *ret_done, struct
         return from_here(at);
     case STEP_AT_RANGE:
         return is_our_body(at, ret_done);
+    case STEP_AT_RETURN:
+        *ret_done = true;
+        if (at->st->returns)
+            dbg_read_results(at->d, at->tid, &at->st->f, ev);
+        return NULL;
     case STEP_AT_END:
         ev->text = arena_printf(&at->d->stop_arena, "goroutine %lld has ended",
                                 (long long)at->here.goroutine);

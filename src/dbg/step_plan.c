@@ -199,6 +199,8 @@ static struct err *add_return(struct here *h)
     size_t i = caller_of(h);
     if (i == SIZE_MAX)
         return NULL;
+    h->st->returns = i == h->physical + 1;
+    h->st->f = h->f;
     return step_add(h->st, STEP_AT_RETURN, fs->v[i].pc, DEPTH_AT_MOST, h->v->hi - fs->v[i].cfa);
 }
 
@@ -309,9 +311,9 @@ static struct err *add_calls(struct here *h)
 
 /* ---- all of it ---- */
 
-struct err *step_plan(struct step *st, const struct step_view *v, bool any_line)
+struct err *step_plan(struct step *st, const struct step_view *v)
 {
-    struct here h = {.st = st, .v = v, .any_line = any_line};
+    struct here h = {.st = st, .v = v};
     TRY(find_here(&h));
     const char *family = step_family(v->a, h.func);
     bool steps = st->how == DBG_NEXT || st->how == DBG_STEP;

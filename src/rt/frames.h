@@ -183,6 +183,8 @@ struct err *rt_frame_reg(struct rt_stand *st, const struct rt_frame *f, unsigned
 /* A package variable by its full name ("main.x", "net/http.DefaultClient").  NOT_FOUND. */
 struct err *rt_package_var(struct rt_stand *st, const char *name, struct arena *a,
                            struct rt_var *ret) MUST_USE;
+/* Where a function begins; 0: there is none of that name. */
+taddr rt_function_entry(struct rt_stand *st, const char *name);
 /* Names, ordered, that match (NULL: all): package variables, functions, types, source files. */
 enum rt_names { RT_NAMES_VARS, RT_NAMES_FUNCS, RT_NAMES_TYPES, RT_NAMES_FILES };
 struct err *rt_names(struct rt_stand *st, enum rt_names what, const struct regex *re,

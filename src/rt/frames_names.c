@@ -33,6 +33,15 @@ struct err *rt_package_var(struct rt_stand *st, const char *name, struct arena *
     return NULL;
 }
 
+taddr rt_function_entry(struct rt_stand *st, const char *name)
+{
+    struct pcln_func f;
+    for (size_t i = 0; i < st->rt->nmodules; i++)
+        if (pcln_find_name(&st->rt->modules[i].pcln, name, &f))
+            return f.entry;
+    return 0;
+}
+
 /* ---- lists ---- */
 
 struct names {

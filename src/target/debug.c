@@ -29,6 +29,10 @@
  * - A signal that came while a thread was on its way past a breakpoint is held back until the
  *   instruction is done (finishing): delivered before, its handler would return to the breakpoint
  *   and the hit would count twice.
+ * - A stop is looked at (WNOWAIT), and taken only when its thread is to stand.  Taking it makes the
+ *   kernel forget the signal: killed afterwards, we would leave a thread behind its breakpoint
+ *   without the trap that puts it back.  So registers are right before a stop is taken, and a
+ *   thread that runs on at once is made to run on with its stop never taken.
  * - Threads that sit in the kernel and cannot stop (vfork) count as standing: they will stop before
  *   they run another instruction.  A leader that has ended before its threads is one of them. */
 #include "target/debug.h"
@@ -113,21 +117,21 @@ static void drop_thread(struct debug *d, struct thread *t)
 
 static void ran(struct thread *t)
 {
-    t->stands = t->in_kernel = t->untold = t->at_signal = t->at_trap = t->have_regs = t->met =
+    t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs = t->met =
         t->group_stop = t->in_place = t->fault = false;
     t->signal = 0;
 }
 
 /* ---- registers ---- */
 
-/* Whatever a thread that stands in a SIGTRAP is given as its next instruction: when we are killed
- * before it runs, the signal is delivered there, and the handler must know that it means nothing.
- * Before a breakpoint and in a slot it knows by the address. */
+/* Whatever a thread in a SIGTRAP that is not consumed is given as its next instruction: when we are
+ * killed before it runs, the signal is delivered there, and the handler must know that it means
+ * nothing.  Before a breakpoint and in a slot it knows by the address. */
 static void mark(const struct debug *d, const struct thread *t)
 {
     struct place *p;
     taddr pc;
-    if (!t->at_trap || d->launched || debug_unslot(d, t->regs.pc, &p, &pc) ||
+    if (!t->at_trap || !t->unread || d->launched || debug_unslot(d, t->regs.pc, &p, &pc) ||
         debug_place(d, t->regs.pc))
         return;
     siginfo_t info = {.si_signo = SIGTRAP, .si_errno = (int)d->a->trap_mark, .si_code = SI_KERNEL};
@@ -171,16 +175,44 @@ struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d, stru
 
 /* ---- what stopped ---- */
 
-static bool look(pid_t which, int flags, struct wait_event *ret)
+/* As waitpid() would have said it. */
+static int status_of(const siginfo_t *info)
 {
-    int status = 0;
-    pid_t got = waitpid(which, &status, __WALL | __WNOTHREAD | flags);
-    if (got <= 0) {
-        *ret = (struct wait_event){.kind = got < 0 && errno == ECHILD ? WAIT_LOST : WAIT_NOTHING};
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return info->si_status << 8;
+    case CLD_KILLED:
+        return info->si_status;
+    case CLD_DUMPED:
+        return info->si_status | 0x80;
+    default:
+        return info->si_status << 8 | 0x7f;
+    }
+}
+
+/* Looks at what there is.  An end is taken; a stop is not, see consume(). */
+static bool look(int flags, struct wait_event *ret)
+{
+    siginfo_t info = {0};
+    int all = WEXITED | WSTOPPED | __WALL | __WNOTHREAD;
+    int failed = waitid(P_ALL, 0, &info, all | WNOWAIT | flags) < 0 ? errno : 0;
+    if (failed || !info.si_pid) {
+        *ret = (struct wait_event){.kind = failed == ECHILD ? WAIT_LOST : WAIT_NOTHING};
         return false;
     }
-    *ret = wait_decode(got, status);
+    *ret = wait_decode(info.si_pid, status_of(&info));
+    if (ret->kind == WAIT_EXITED)
+        waitpid(info.si_pid, NULL, __WALL | __WNOTHREAD | WNOHANG);
     return true;
+}
+
+/* Takes the stop, so that it is not said again: of a thread that is to stand, whose registers are
+ * as they must be if we are killed. */
+static void consume(struct thread *t)
+{
+    if (t->unread)
+        waitpid(t->tid, NULL, __WALL | __WNOTHREAD | WNOHANG);
+    t->unread = false;
 }
 
 static void note(struct debug *d, struct debug_event ev)
@@ -252,8 +284,9 @@ static void became_another(const struct tracer_token *tok, struct debug *d, pid_
     d->became_another = true;
     struct thread *t = add_thread(d, tid);
     t->newborn = false;
-    t->stands = true;
+    t->stands = t->unread = true;
     t->ev = (struct wait_event){.tid = tid, .kind = WAIT_EXEC};
+    consume(t);
     debug_forget_places(d);
     debug_watch_clear(d);
     guard_end(tok, d);
@@ -304,7 +337,7 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
         drop_thread(d, t);
         return NULL;
     }
-    t->stands = t->untold = true;
+    t->stands = t->untold = t->unread = true;
     t->in_kernel = t->have_regs = t->regs_changed = t->met = false;
     t->ev = ev;
     t->at_signal = ev.kind == WAIT_SIGNAL;
@@ -474,6 +507,7 @@ static void give_back(struct debug *d, struct thread *t)
 {
     if (!t->have_saved || !t->at_signal || t->signal || t->finishing)
         return;
+    consume(t); /* the trap it stands in is not to come in place of the signal */
     ptrace(PTRACE_SETSIGINFO, t->tid, NULL, &t->saved);
     t->signal = t->saved.si_signo;
     t->have_saved = false;
@@ -521,12 +555,14 @@ bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int
     int64_t start = clock_mono_ns();
     for (unsigned round = 0;; round++) {
         struct wait_event ev;
-        if (look(-1, WNOHANG, &ev)) {
+        if (look(WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (d->state == DEBUG_GONE || d->became_another || !debug_thread(d, tid))
                 return false;
-            if (t && t->tid == tid)
+            if (t && t->tid == tid) {
+                consume(t);
                 return true;
+            }
             if (t)
                 quiet(tok, d, t);
             continue;
@@ -679,8 +715,12 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
 {
     if (t->ev.kind == WAIT_CLONE || t->ev.kind == WAIT_OTHER)
         t->untold = false;
-    if (!d->places.n || debug_get_regs(tok, d, t))
+    struct err *e = d->places.n ? debug_get_regs(tok, d, t) : NULL;
+    if (e || !d->places.n) {
+        err_free(e);
+        consume(t);
         return;
+    }
     if (t->ev.kind == WAIT_STOPPED && trap_pending(d, t)) {
         ptrace(PTRACE_CONT, t->tid, NULL, NULL);
         ran(t);
@@ -689,6 +729,7 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
         debug_put_regs(tok, d, t);
         t->untold = false;
     }
+    consume(t);
 }
 
 static bool all_stand(const struct debug *d)
@@ -727,7 +768,7 @@ struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d)
     interrupt_all(d);
     for (unsigned round = 0; d->state != DEBUG_GONE && !all_stand(d); round++) {
         struct wait_event ev;
-        if (look(-1, WNOHANG, &ev)) {
+        if (look(WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (t)
                 quiet(tok, d, t);
@@ -763,10 +804,18 @@ static void tell(const struct tracer_token *tok, struct debug *d)
 static void one_event(const struct tracer_token *tok, struct debug *d, struct wait_event ev)
 {
     struct thread *t = take(tok, d, ev);
-    if (t && !d->have_event && !look_at(tok, d, t) && !go(tok, d, t)) {
+    if (t && !d->have_event && !look_at(tok, d, t)) {
+        if (go(tok, d, t))
+            return;
+        debug_put_regs(tok, d, t);
+        consume(t);
         err_free(debug_stop_all(tok, d));
         debug_run_all(tok, d);
         return;
+    }
+    if (t) {
+        debug_put_regs(tok, d, t);
+        consume(t);
     }
     if (d->have_event)
         tell(tok, d);
@@ -779,7 +828,7 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
     if (d->state == DEBUG_GONE)
         return -1;
     if (d->state == DEBUG_STANDS) {
-        while (d->state == DEBUG_STANDS && look(-1, WNOHANG, &ev)) {
+        while (d->state == DEBUG_STANDS && look(WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (t)
                 quiet(tok, d, t);
@@ -788,7 +837,7 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
             announce(d);
         return d->state == DEBUG_GONE ? -1 : STANDING_NAP_NS;
     }
-    if (look(-1, 0, &ev))
+    if (look(0, &ev))
         one_event(tok, d, ev);
     else if (ev.kind == WAIT_LOST) {
         ended(d, 0);
@@ -969,7 +1018,7 @@ static void kill_on_tracer(const struct tracer_token *tok, struct debug *d)
     int64_t start = clock_mono_ns();
     kill(d->pid, SIGKILL);
     for (unsigned round = 0; d->state != DEBUG_GONE; round++) {
-        if (look(-1, WNOHANG, &ev))
+        if (look(WNOHANG, &ev))
             take(tok, d, ev);
         else if (ev.kind == WAIT_LOST || clock_mono_ns() - start > END_LIMIT_NS)
             return;
@@ -1149,8 +1198,11 @@ static bool step_ends(const struct tracer_token *tok, struct debug *d, struct th
         note(d, (struct debug_event){.kind = DEBUG_HALTED});
         return true;
     }
-    if (t->ev.kind != WAIT_SIGNAL || debug_get_regs(tok, d, t))
+    struct err *e = t->ev.kind == WAIT_SIGNAL ? debug_get_regs(tok, d, t) : NULL;
+    if (e || t->ev.kind != WAIT_SIGNAL) {
+        err_free(e);
         return false;
+    }
     bool step = t->ev.signal == SIGTRAP && trap_kind(d, t) == TRAP_STEP;
     if (look_at_signal(tok, d, t))
         return true;

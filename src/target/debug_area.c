@@ -305,6 +305,7 @@ static struct err *set_handler(struct setup *s)
     struct kernel_sigaction ours = {
         .handler = field(d, ARCH_TRAP_CODE_AT),
         .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+        .mask = UINT64_MAX,
         .restorer = field(d, ARCH_TRAP_CODE_AT + (size_t)(a->trap_restorer - a->trap_code)),
     };
     TRY(sigaction_of(s, &ours, NULL));

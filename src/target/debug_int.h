@@ -28,6 +28,7 @@ struct thread {
     pid_t tid;
     bool child;       /* one of those */
     bool stands;      /* in a stop of ptrace; the rest is about that stop */
+    bool unread;      /* that stop was looked at, but not taken: see debug.c */
     bool newborn;     /* its first stop has not come */
     bool in_kernel;   /* asked to stop, sits in the kernel and cannot: as good as standing */
     bool held;        /* does not run with the others */

@@ -176,6 +176,7 @@ def test_killed_under_load(hold, release):
             ours.stdin.flush()
             time.sleep(dice.uniform(0, 0.06))
             ours.kill()
+        assert target.alive(), target.stderr
         wait_until(lambda: text_is_whole(target.pid, held.program), "the code never became whole")
         calls = sum(counts(target))
         assert calls >= last

@@ -6,6 +6,8 @@
  *         frames ID             of a goroutine; 0: of all
  *         vars ID FRAME         variables of a frame, with children
  *         names vars|funcs|types|files REGEX
+ *         eval ID FRAME EXPR... one result each; ID 0: no goroutine
+ *         hits ID FRAME N EXPR  how long a condition takes, evaluated N times as by a handler
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "dbg/value.h"
+#include "dbg/expr.h"
 
 struct session {
     struct target *live, *t;
@@ -177,6 +179,74 @@ static struct err *print_names(struct session *s, const char *what, const char *
     return NULL;
 }
 
+static struct err *context(struct session *s, uint64_t id, size_t frame, struct expr_ctx *ret)
+{
+    const struct rt_goroutine *g;
+    struct rt_frames frames;
+    *ret = (struct expr_ctx){.st = s->st, .arena = &s->a};
+    if (!id)
+        return NULL;
+    TRY(rt_goroutine_by_id(s->st, id, &g));
+    TRY(rt_goroutine_frames(s->st, g->g, 0, &s->a, &frames));
+    if (frame >= frames.n)
+        return err_new(ERR_NOT_FOUND, "there are %zu frames", frames.n);
+    ret->frame = &frames.v[frame];
+    ret->g = g->g;
+    ret->tid = g->tid;
+    return NULL;
+}
+
+static struct err *eval(struct session *s, uint64_t id, size_t frame, char **exprs)
+{
+    struct expr_ctx ctx;
+    TRY(context(s, id, frame, &ctx));
+    json_begin(&s->j, '[');
+    for (; *exprs; exprs++) {
+        struct dbg_value v;
+        struct err *e = expr_once(&ctx, *exprs, &v);
+        if (!e) {
+            put_value(s, &v, 1);
+            continue;
+        }
+        json_begin(&s->j, '{');
+        json_kstr(&s->j, "name", *exprs);
+        json_kstr(&s->j, "error", err_message(e));
+        json_kstr(&s->j, "excerpt", err_excerpt_text(e) ? err_excerpt_text(e) : "");
+        json_end(&s->j, '}');
+        err_free(e);
+    }
+    json_end(&s->j, ']');
+    return NULL;
+}
+
+static struct err *hits(struct session *s, uint64_t id, size_t frame, size_t n, const char *text)
+{
+    struct expr_ctx ctx;
+    struct expr *x;
+    bool yes = false;
+    size_t trues = 0;
+    TRY(context(s, id, frame, &ctx));
+    struct expr_place at = expr_place_of(ctx.frame);
+    struct rt_frame copy = *ctx.frame;
+    taddr g = ctx.g;
+    TRY(expr_compile(s->st, &at, text, &x));
+    struct err *e = expr_true(x, &ctx, &yes);
+    int64_t began = clock_mono_ns();
+    for (size_t i = 0; !e && i < n; i++) {
+        rt_stand_moved(s->st, rt_stand_target(s->st));
+        ctx.frame = &copy;
+        ctx.g = g;
+        e = expr_true(x, &ctx, &yes);
+        trues += yes;
+    }
+    fprintf(stderr, "%zu of %zu, %.3f us each\n", trues, n,
+            (double)(clock_mono_ns() - began) / 1000 / (double)n);
+    expr_free(x);
+    json_begin(&s->j, '{');
+    json_end(&s->j, '}');
+    return e;
+}
+
 static struct err *open_session(struct session *s, const char *kind, const char *what)
 {
     bool core = strcmp(kind, "core") == 0;
@@ -199,6 +269,11 @@ static struct err *command(struct session *s, char **argv)
                           argv[2] ? strtoull(argv[2], NULL, 10) : SIZE_MAX);
     if (strcmp(argv[0], "names") == 0 && argv[1] && argv[2])
         return print_names(s, argv[1], argv[2]);
+    if (strcmp(argv[0], "eval") == 0 && argv[1] && argv[2])
+        return eval(s, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), argv + 3);
+    if (strcmp(argv[0], "hits") == 0 && argv[1] && argv[2] && argv[3] && argv[4])
+        return hits(s, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10),
+                    strtoull(argv[3], NULL, 10), argv[4]);
     return err_new(ERR_USAGE, "unknown command %s", argv[0]);
 }
 
