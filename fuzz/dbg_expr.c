@@ -1,6 +1,11 @@
 /* Expressions: the parser, constants, and evaluation where nothing has a name but what the language
  * declares. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "dbg/expr_int.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -71,7 +71,7 @@ static uint64_t find_named(struct values *v, const char *name)
 
 uint64_t value_basic_type(struct values *v, const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(basics); i++) {
+    for (size_t i = 0; v && i < ARRAY_LEN(basics); i++) {
         if (strcmp(basics[i].name, name) != 0)
             continue;
         const char *real = basics[i].of ? basics[i].of : name;
@@ -104,6 +104,7 @@ static uint64_t make_of(struct values *v, const char *prefix, uint64_t elem, str
     return make(v, &like);
 }
 
+/* v may be NULL in what follows: then nothing is known. */
 uint64_t value_pointer_to(struct values *v, uint64_t elem)
 {
     return make_of(
@@ -135,7 +136,7 @@ uint64_t value_array_of(struct values *v, uint64_t elem, int64_t count)
 const struct dwarf_type *value_type(struct values *v, uint64_t id)
 {
     const struct dwarf_type *t = NULL;
-    if (id == DWARF_NO_ID)
+    if (!v || id == DWARF_NO_ID)
         return NULL;
     if (id & VALUE_MADE)
         return (id & ~VALUE_MADE) < v->made.n ? v->made.v[id & ~VALUE_MADE] : NULL;
@@ -147,7 +148,7 @@ const struct dwarf_type *value_type(struct values *v, uint64_t id)
 const struct dwarf_type *value_type_stripped(struct values *v, uint64_t id)
 {
     const struct dwarf_type *t = NULL;
-    if (id == DWARF_NO_ID || id & VALUE_MADE)
+    if (!v || id == DWARF_NO_ID || id & VALUE_MADE)
         return value_type(v, id);
     struct err *e = dwarf_type_strip(v->dw, id, &t);
     err_free(e);
@@ -242,7 +243,7 @@ bool value_get(struct values *v, const struct value *x, size_t off, void *dst, s
         return true;
     }
     struct err *e =
-        x->addr ? values_read(v, x->addr + off, dst, n) : err_new(ERR_NOT_FOUND, "nowhere");
+        v && x->addr ? values_read(v, x->addr + off, dst, n) : err_new(ERR_NOT_FOUND, "nowhere");
     err_free(e);
     return !e;
 }
