@@ -1,4 +1,5 @@
 """gospect dap, as editors use it.  All traffic is validated against the protocol's public schema."""
+import base64
 import contextlib
 import os
 import subprocess
@@ -571,3 +572,162 @@ def test_other_user_is_refused(server):
     assert b"another user (uid 65534)" in os.read(connect.popen.stderr.fileno(), 4096)
     assert connect().initialize()["supportsConfigurationDoneRequest"]
     connect.popen.terminate()
+
+
+def test_conditions_hits_and_log_points(dap, program, release):
+    """The program counts itself: total is what the breakpoints must agree with."""
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["loop", "50"])
+    body = line("loop: body")
+    points = c.set_breakpoints(SOURCE, [{"line": body, "condition": "i == 20"},
+                                        {"line": body, "hitCondition": "30"},
+                                        {"line": body, "logMessage": "i is {i}, total {total}"},
+                                        {"line": body, "condition": "nothing > 3"}])
+    assert [p["verified"] for p in points] == [True, True, True, False] and "nothing" in points[3]["message"]
+    stop = c.configured()
+    assert stop["hitBreakpointIds"] == [points[0]["id"]]
+    frame = c.top(stop)
+    assert c.ask("evaluate", expression="i", frameId=frame["id"])["result"] == "20"
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    assert stop["hitBreakpointIds"] == [points[1]["id"]]
+    assert c.ask("evaluate", expression="i", frameId=c.top(stop)["id"])["result"] == "29"
+    c.ask("continue", threadId=1)
+    c.event("exited")
+    sums = [7 + sum(range(i)) for i in range(50)]
+    logged = [text for text in c.output["console"].splitlines() if text.startswith("i is")]
+    assert logged == [f"i is {i}, total {total}" for i, total in enumerate(sums)]
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_evaluate_and_set(dap, program, release):
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["look", "3"])
+    c.set_breakpoints(SOURCE, [line("look: call")])
+    stop = c.configured()
+    frame = c.top(stop)["id"]
+
+    def value(expression, context="watch", **more):
+        return c.ask("evaluate", expression=expression, frameId=frame, context=context, **more)["result"]
+    assert value("p.X + 1") == "4" and value("n * 2 == 6") == "true" and value('ages["bob"]') == "44"
+    assert value("list[249]", format={"hex": True}) == hex(747)
+    assert "more" in value("list", "hover") and value("list", "clipboard").count(",") >= 249
+    for wrong, says in (("p.Z", "Z"), ("n +", ""), ("nothing", "nothing")):
+        with pytest.raises(dapclient.Refused, match=says):
+            value(wrong, "hover")
+    assert c.ask("evaluate", expression="main.total")["result"] == "7"  # without a frame: where it stopped
+    assert value("n = 11", "repl") == "11" and value("n", "repl") == "11"
+    assert c.event("invalidated")["body"]["areas"] == ["variables"]
+    scope = c.ask("scopes", frameId=frame)["scopes"][0]["variablesReference"]
+    set_ = c.ask("setVariable", variablesReference=scope, name="n", value="4 * 5")
+    assert set_["value"] == "20" and value("n") == "20"
+    changed = c.event("memory", where=lambda b: True)["body"]
+    assert changed["count"] == 8
+    pointer = c.locals({"id": frame})["p"]["variablesReference"]
+    fields = c.variables(c.variables(pointer)[0]["variablesReference"]) if len(c.variables(pointer)) == 1 else c.variables(pointer)
+    y = next(v for v in fields if v["name"] == "Y")
+    assert c.ask("setExpression", expression=y["evaluateName"], value="6", frameId=frame)["value"] == "6"
+    with pytest.raises(dapclient.Refused):
+        c.ask("setVariable", variablesReference=scope, name="n", value='"text"')
+    with pytest.raises(dapclient.Refused, match="no variable"):
+        c.ask("setVariable", variablesReference=scope, name="none", value="1")
+    labels = [t["label"] for t in c.ask("completions", text="p.", column=3, frameId=frame)["targets"]]
+    assert {"X", "Y", "name"} <= set(labels)
+    labels = c.ask("completions", text="1 + te", column=7, frameId=frame)["targets"]
+    assert "text" in [t["label"] for t in labels] and labels[0]["start"] == 5 and labels[0]["length"] == 2
+    c.ask("setBreakpoints", source={"path": str(SOURCE)}, breakpoints=[{"line": line("look: after")}])
+    c.ask("continue", threadId=1)
+    assert c.ask("evaluate", expression="result", frameId=c.top(c.stopped())["id"])["result"] == "26"  # 20 + 6
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_breakpoints_of_other_kinds(dap, program, release):
+    """Functions, instructions, data, and where breakpoints can be."""
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["look", "3"])
+    where = c.ask("breakpointLocations", source={"path": str(SOURCE)}, line=line("add: body") - 2, endLine=line("add: body") + 3)
+    assert line("add: body") in [b["line"] for b in where["breakpoints"]]
+    function = c.ask("setFunctionBreakpoints", breakpoints=[{"name": "main.add"}])["breakpoints"][0]
+    assert function["verified"]
+    stop = c.configured()
+    assert stop["reason"] == "function breakpoint" and stop["hitBreakpointIds"] == [function["id"]]
+    c.ask("setFunctionBreakpoints", breakpoints=[])
+    frames = c.ask("stackTrace", threadId=1)["stackFrames"]
+    caller = frames[1]["instructionPointerReference"]  # where add returns to
+    c.ask("setInstructionBreakpoints", breakpoints=[{"instructionReference": caller}])
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    assert stop["reason"] == "instruction breakpoint" and c.top(stop)["instructionPointerReference"] == caller
+    c.ask("setInstructionBreakpoints", breakpoints=[])
+    info = c.ask("dataBreakpointInfo", name="main.total")
+    assert info["accessTypes"] == ["write", "readWrite"]
+    assert c.ask("setDataBreakpoints", breakpoints=[{"dataId": info["dataId"], "accessType": "write"}])["breakpoints"][0]["verified"]
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    assert stop["reason"] == "data breakpoint" and "7" in stop["text"] and "12" in stop["text"]  # 7 + 5
+    assert c.ask("dataBreakpointInfo", name="n + 1")["dataId"] is None
+    assert not c.ask("setDataBreakpoints", breakpoints=[{"dataId": info["dataId"], "accessType": "read"}])["breakpoints"][0]["verified"]
+    c.ask("setDataBreakpoints", breakpoints=[])
+    c.ask("continue", threadId=1)
+    c.event("exited")
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_memory_and_code(dap, program, release):
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["look", "3"], showRegisters=True, showGlobalVariables=True)
+    c.set_breakpoints(SOURCE, [line("look: call")])
+    stop = c.configured()
+    frame = c.top(stop)
+    text = c.locals(frame)["text"]["memoryReference"]
+    read = c.ask("readMemory", memoryReference=text, count=6)
+    assert base64.b64decode(read["data"]) == "héllo".encode()
+    total = c.ask("evaluate", expression="&main.total")
+    at = c.variables(total["variablesReference"])[0]["memoryReference"]
+    assert c.ask("writeMemory", memoryReference=at, data=base64.b64encode((99).to_bytes(8, "little")).decode())["bytesWritten"] == 8
+    assert c.ask("evaluate", expression="main.total")["result"] == "99"
+    nowhere = c.ask("readMemory", memoryReference="0x10", count=100)
+    assert nowhere["unreadableBytes"] == 100
+    pc = frame["instructionPointerReference"]
+    code = c.ask("disassemble", memoryReference=pc, instructionOffset=-20, instructionCount=60, resolveSymbols=True)["instructions"]
+    assert len(code) == 60 and int(code[20]["address"], 16) == int(pc, 16)
+    assert all(int(a["address"], 16) < int(b["address"], 16) for a, b in zip(code, code[1:]))
+    assert any("main.add" in i["instruction"] for i in code) and code[20]["line"] == frame["line"]
+    scopes = {s["name"]: s["variablesReference"] for s in c.ask("scopes", frameId=frame["id"])["scopes"]}
+    registers = {v["name"].lower(): v["value"] for v in c.variables(scopes["Registers"])}
+    assert int(registers["rip"], 16) == int(pc, 16)
+    assert "total" in {v["name"] for v in c.variables(scopes["Globals (main)"])}
+    module = c.ask("modules")["modules"][0]
+    assert module["path"] == str(program(release)) and module["symbolStatus"].startswith("DWARF")
+    assert str(SOURCE) in [s["path"] for s in c.ask("loadedSources")["sources"]]
+    assert c.ask("source", source={"path": str(SOURCE)}, sourceReference=0)["content"] == SOURCE.read_text()
+    with pytest.raises(dapclient.Refused, match="no source"):
+        c.ask("source", source={"path": "/etc/passwd"}, sourceReference=0)
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_targets_of_steps(dap, program, release):
+    """Into the second call of a line; on at another line of the function."""
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["look", "3"])
+    c.set_breakpoints(SOURCE, [line("look: call"), line("look: prints")])
+    stop = c.configured()
+    targets = c.ask("gotoTargets", source={"path": str(SOURCE)}, line=line("look: after"))["targets"]
+    assert targets and targets[0]["line"] == line("look: after")
+    c.ask("goto", threadId=1, targetId=targets[0]["id"])
+    stop = c.stopped()
+    assert stop["reason"] == "goto" and c.top(stop)["line"] == line("look: after")
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    frame = c.top(stop)
+    assert frame["line"] == line("look: prints")
+    targets = c.ask("stepInTargets", frameId=frame["id"])["targets"]
+    assert "main.twice" in [t["label"] for t in targets]
+    c.ask("stepIn", threadId=1, targetId=next(t["id"] for t in targets if t["label"] == "main.twice"))
+    assert c.top(c.stopped())["name"] == "main.twice"
+    c.ask("disconnect")
+    ends(c)

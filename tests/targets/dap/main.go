@@ -27,6 +27,11 @@ func add(a, b int) int {
 }
 
 //go:noinline
+func twice(n int) int {
+	return 2 * n
+}
+
+//go:noinline
 func look(n int) int {
 	p := &point{X: n, Y: 2, name: "p"}
 	var s shape = p
@@ -39,6 +44,7 @@ func look(n int) int {
 	result := add(n, p.Y) // look: call
 	total += result       // look: after
 	fmt.Println("look", result, s.area(), len(list), ages["ann"], text, p.name)
+	fmt.Println(twice(n) + add(n, 1)) // look: prints
 	return result
 }
 
