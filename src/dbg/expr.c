@@ -88,6 +88,18 @@ struct err *expr_true(struct expr *x, const struct expr_ctx *ctx, bool *ret)
     return e;
 }
 
+/* A literal is the expression's, which goes before its value does. */
+static void keep_const(const struct expr_ctx *ctx, struct dbg_value *v)
+{
+    if (!v->untyped)
+        return;
+    struct dbg_const *c = arena_new(ctx->arena, struct dbg_const);
+    *c = *v->untyped;
+    if (c->kind == CONST_STRING)
+        c->text = arena_strndup(ctx->arena, c->text, c->n);
+    v->untyped = c;
+}
+
 struct err *expr_once(const struct expr_ctx *ctx, const char *text, struct dbg_value *ret)
 {
     struct expr *x;
@@ -96,8 +108,10 @@ struct err *expr_once(const struct expr_ctx *ctx, const char *text, struct dbg_v
         at = expr_place_of(ctx->frame);
     TRY(expr_compile(ctx->st, &at, text, &x));
     struct err *e = expr_eval(x, ctx, ret);
-    if (!e)
+    if (!e) {
         ret->name = arena_strdup(ctx->arena, text);
+        keep_const(ctx, ret);
+    }
     expr_free(x);
     return e;
 }

@@ -151,3 +151,52 @@ def test_what_is_wrong_is_said(session, release, mode):
     assert one.list()[bp]["line"] == LABELS["crowd:done"] + 1
     bp = one.breakpoint(f"main.go:{LABELS['add'] - 3}")
     assert one.list()[bp]["note"] and one.list()[bp]["line"] in (LABELS["add"] - 1, LABELS["add"])
+
+
+@pytest.mark.modes("noopt", "default")
+def test_conditions(session, release, mode):
+    """A condition stops whom it names; it is asked at every call and counts only what it lets through."""
+    one = session(release, mode, "crowd")
+    bp = one.breakpoint("main.visit | if=id == 7 && n >= 150")
+    told = one("continue")
+    assert told["bps"] == [bp]
+    assert [one("print " + name)["value"] for name in ("id", "n")] == ["7", "150"]
+    own = one("print runtime.curg.goid")["value"]
+    assert own == str(told["goroutine"])
+    assert one(f"change {bp} main.visit | if=id == 7 && n > 10000")["ok"]
+    assert one("continue")["event"] == "exited"
+    row = one.list()[bp]
+    assert row["hits"] == 1 and row["met"] == GOROUTINES * ROUNDS
+
+
+@pytest.mark.modes("default")
+def test_log_points(session, release, mode):
+    """Messages come in full, in order for each goroutine, and before what happened after them; nobody stops."""
+    one = session(release, mode, "crowd")
+    bp = one.breakpoint("main.visit | if=id < 10 | log=call {n} of {id} \\{ok\\}")
+    assert one("continue")["event"] == "exited"
+    seen = {}
+    for told in one.logs:
+        assert told["bps"] == [bp]
+        words = told["text"].split()
+        assert (words[0], words[2], words[4]) == ("call", "of", "{ok}"), told
+        seen.setdefault(int(words[3]), []).append(int(words[1]))
+    assert seen == {i: list(range(ROUNDS)) for i in range(10)}
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_trace_and_trouble(session, release, mode):
+    """A traced call shows its arguments; a condition that cannot be told stops and says why."""
+    one = session(release, mode, "results")
+    one.breakpoint("main.results | trace")
+    assert one("continue")["event"] == "exited"
+    assert [told["text"] for told in one.logs] == ["main.results(n=4, pad=[8, 0, 0])"]
+    one.close()
+    one = session(release, mode, "results")
+    bp = one.breakpoint("main.results | if=pad[n] == 1")
+    told = one("continue")
+    assert told["bps"] == [bp] and "range" in told["text"], told
+    assert "range" in one.list()[bp]["trouble"]
+    assert "idd" in one("break main.visit | if=idd == 1")["error"]
+    assert "no }" in one("break main.visit | log={id")["error"]

@@ -38,12 +38,12 @@ TABLES = {
     "blocks": ("main.blocks", [("next", "blocks:1"), ("next", "blocks:recv"), ("next", "blocks:2")]),
     "generic": ("generic:int", [
         ("step", "@main.sum"), ("stepout", "generic:int"), ("next", "generic:float"), ("step", "@main.sum"),
-        ("stepout", "generic:float"), ("next", "generic:end")]),
+        ("stepout", "generic:end")]),
     "spawn": ("main.spawn", [
         ("step", "spawn:make"), ("step*", "spawn:recv"), ("step", "spawn:end")]),
     "moves": ("main.moves", [("next", "moves:1"), ("next", "moves:grow"), ("next", "moves:return")]),
     "exits": ("main.exits", [("next", "exits:1"), ("next", "exits:goexit"), ("next", "@sync.(*WaitGroup).Done")]),
-    "trap": (None, [("continue", "@runtime.breakpoint"), ("next", "main:end")], "trap"),
+    "trap": (None, [("continue", "@runtime.breakpoint"), ("next", "@main.run")], "trap"),
 }
 
 
