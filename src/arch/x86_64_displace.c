@@ -14,6 +14,7 @@
 #include "arch/arch_int.h"
 
 enum { FLAG_CF = 1, FLAG_PF = 4, FLAG_ZF = 0x40, FLAG_SF = 0x80, FLAG_OF = 0x800 };
+enum { FLAG_HIDDEN = 0x30100 }; /* TF; RF and VM, which pushf never pushes */
 enum { LOOP_NZ = 1, LOOP_Z, LOOP_ANY, RCX_ZERO, ECX_ZERO }; /* arch_displaced.condition, counts */
 
 static void set_pc(struct arch_regs *r, taddr pc)
@@ -139,7 +140,8 @@ static bool emulated(const ZydisDecodedInstruction *in, const ZydisDecodedOperan
                (relative || ((op->src.place == ARCH_REG || op->src.place == ARCH_MEMORY) &&
                              op->src.size == 8));
     default:
-        return in->mnemonic == ZYDIS_MNEMONIC_INT3;
+        return in->mnemonic == ZYDIS_MNEMONIC_INT3 ||
+               (in->mnemonic == ZYDIS_MNEMONIC_PUSHFQ && in->operand_width == 64);
     }
 }
 
@@ -234,6 +236,7 @@ static bool emulate(const struct arch_displaced *d, taddr pc, struct arch_regs *
     struct user_regs_struct u;
     taddr next = pc + d->len, to = next;
     memcpy(&u, r->raw, sizeof(u));
+    uint64_t flags = u.eflags & ~(uint64_t)FLAG_HIDDEN;
     switch (d->op.verb) {
     case ARCH_V_CALL:
         if (!target_of(&d->op.src, &u, m, &to) ||
@@ -245,6 +248,11 @@ static bool emulate(const struct arch_displaced *d, taddr pc, struct arch_regs *
         to = d->target;
         break;
     case ARCH_V_TRAP:
+        break;
+    case ARCH_V_PUSH: /* of flags: a step would push the flag that makes it one */
+        if (!m->write(m->arg, u.rsp - sizeof(flags), &flags, sizeof(flags)))
+            return false;
+        u.rsp -= sizeof(flags);
         break;
     default:
         if (d->counts ? counts_on(d->condition, &u) : holds(d->condition, u.eflags))

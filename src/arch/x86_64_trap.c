@@ -4,7 +4,8 @@
  * struct arch_trap_head describes) and only ever runs when the debugger has been killed; why, and
  * what it must do, is in target/debug_guard.c.  Position independent, uses no stack of its own but
  * for the default action, and no register a signal handler must keep.  struct siginfo: si_errno at
- * 4, si_code at 8, si_addr at 16; struct ucontext: rip at 168. */
+ * 4, si_code at 8, si_addr at 16; struct ucontext: rip at 168, flags at
+ * 176. */
 #include "arch/arch_int.h"
 
 __asm__(".section .rodata\n"
@@ -14,7 +15,7 @@ __asm__(".section .rodata\n"
         "    lea arch_x86_64_trap-256(%rip), %r8\n"
         "    mov 8(%rsi), %eax\n"
         "    cmp $2, %eax\n" /* TRAP_TRACE, TRAP_HWBKPT: the debugger stepped, or watched */
-        "    je 9f\n"
+        "    je 10f\n"
         "    cmp $4, %eax\n"
         "    je 9f\n"
         "    mov 168(%rdx), %rcx\n"
@@ -42,6 +43,8 @@ __asm__(".section .rodata\n"
         "    dec %r10\n"
         "    jmp 3b\n"
         "4:  decq 168(%rdx)\n"
+        "    jmp 9f\n"
+        "10: andl $~0x100, 176(%rdx)\n" /* no step after this one */
         "9:  pause\n"
         "    ret\n"
         "5:  mov 8(%r8), %rax\n"

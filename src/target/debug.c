@@ -1165,9 +1165,11 @@ struct stepping {
 static bool begin_step(const struct tracer_token *tok, struct debug *d, struct thread *t,
                        struct place **in_place)
 {
-    struct place *p = debug_place(d, t->regs.pc);
+    struct place *p = debug_place(d, t->regs.pc), here;
     *in_place = NULL;
-    if (p && p->active) {
+    if (!p || !p->active)
+        return !debug_emulates(d, t, &here) || debug_pass(d, t, &here) != PASSED;
+    if (p->active) {
         switch (debug_pass(d, t, p)) {
         case PASSED:
             return false;

@@ -164,6 +164,9 @@ bool debug_unslot(const struct debug *d, taddr pc, struct place **ret, taddr *re
 taddr debug_slot(const struct debug *d, const struct place *p);
 enum pass { PASSED, PASSING, PASS_IN_PLACE };
 enum pass debug_pass(struct debug *d, struct thread *t, struct place *p);
+/* Where there is no breakpoint: whether the next instruction is emulated rather than stepped, and
+ * ret, for debug_pass(). */
+bool debug_emulates(struct debug *d, const struct thread *t, struct place *ret);
 enum debug_verdict debug_ask(struct debug *d, struct thread *t, struct place *p);
 void debug_clean_copy(struct debug *d, pid_t child);
 void debug_forget_places(struct debug *d);

@@ -201,6 +201,34 @@ enum pass debug_pass(struct debug *d, struct thread *t, struct place *p)
     return PASS_IN_PLACE;
 }
 
+/* The bytes of an instruction, which may be the last of its mapping. */
+static bool read_original(struct debug *d, taddr addr, uint8_t *dst)
+{
+    size_t n = ARCH_INSN_MAX;
+    memset(dst, 0, ARCH_INSN_MAX + 1);
+    while (n && !peek(d, addr, dst, n))
+        n--;
+    return n != 0;
+}
+
+/* The others' breakpoints are not part of the instruction. */
+static void uncover(struct debug *d, taddr addr, uint8_t *bytes, size_t n)
+{
+    for (size_t i = place_index(d, addr); i < d->places.n && d->places.v[i]->addr < addr + n; i++)
+        if (d->places.v[i]->active)
+            bytes[d->places.v[i]->addr - addr] = d->places.v[i]->original[0];
+}
+
+bool debug_emulates(struct debug *d, const struct thread *t, struct place *ret)
+{
+    *ret = (struct place){.addr = t->regs.pc};
+    if (!read_original(d, ret->addr, ret->original))
+        return false;
+    uncover(d, ret->addr, ret->original, ARCH_INSN_MAX);
+    d->a->displace(ret->original, sizeof(ret->original), ret->addr, 0, &ret->how);
+    return ret->how.how == ARCH_PASS_EMULATE && ret->how.op.verb != ARCH_V_TRAP;
+}
+
 enum debug_verdict debug_ask(struct debug *d, struct thread *t, struct place *p)
 {
     struct debug_hit hit = {.d = d, .tid = t->tid, .addr = p->addr, .regs = &t->regs};
@@ -218,16 +246,6 @@ struct change {
     taddr addr;
     struct debug_site *site;
 };
-
-/* The bytes of an instruction, which may be the last of its mapping. */
-static bool read_original(struct debug *d, taddr addr, uint8_t *dst)
-{
-    size_t n = ARCH_INSN_MAX;
-    memset(dst, 0, ARCH_INSN_MAX + 1);
-    while (n && !peek(d, addr, dst, n))
-        n--;
-    return n != 0;
-}
 
 static bool is_code(struct debug *d, taddr addr)
 {
@@ -249,14 +267,6 @@ static bool is_code(struct debug *d, taddr addr)
     err_free(e);
     arena_free(&a);
     return yes;
-}
-
-/* The others' breakpoints are not part of the instruction. */
-static void uncover(struct debug *d, taddr addr, uint8_t *bytes, size_t n)
-{
-    for (size_t i = place_index(d, addr); i < d->places.n && d->places.v[i]->addr < addr + n; i++)
-        if (d->places.v[i]->active)
-            bytes[d->places.v[i]->addr - addr] = d->places.v[i]->original[0];
 }
 
 static struct err *new_place(struct debug *d, taddr addr, struct place **ret)
