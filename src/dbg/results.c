@@ -187,7 +187,7 @@ static struct err *signature(struct dbg *d, const struct code_func *f, struct ar
     frame.inline_no = (uint16_t)(n ? n - 1 : 0);
     frame.func = f->f.name;
     frame.file = frame.module = "";
-    return rt_vars(d->stand, &frame, a, ret, ret_n);
+    return rt_signature(d->stand, &frame, a, ret, ret_n);
 }
 
 static struct err *read_all(struct reader *r, const struct code_func *f, struct dbg_event *ev)

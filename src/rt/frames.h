@@ -164,6 +164,11 @@ struct rt_var {
 struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
                     struct rt_var **ret, size_t *ret_n) MUST_USE;
 
+/* Parameters and results of the function of a frame, those without a name (~r0, _) too: their types
+ * in the order of their declaration; the values are as rt_vars() has them. */
+struct err *rt_signature(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
+                         struct rt_var **ret, size_t *ret_n) MUST_USE;
+
 /* The same for one name, in two steps: which variable it is at a place of the code, once, and its
  * value in a frame that is there, often (few reads; what is returned lives until rt_slot_free() or
  * the next rt_slot_value() of the slot). */

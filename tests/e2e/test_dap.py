@@ -698,7 +698,7 @@ def test_memory_and_code(dap, program, release):
     assert any("main.add" in i["instruction"] for i in code) and code[20]["line"] == frame["line"]
     scopes = {s["name"]: s["variablesReference"] for s in c.ask("scopes", frameId=frame["id"])["scopes"]}
     registers = {v["name"].lower(): v["value"] for v in c.variables(scopes["Registers"])}
-    assert int(registers["rip"], 16) == int(pc, 16)
+    assert int(registers["pc"], 16) == int(pc, 16)
     assert "total" in {v["name"] for v in c.variables(scopes["Globals (main)"])}
     module = c.ask("modules")["modules"][0]
     assert module["path"] == str(program(release)) and module["symbolStatus"].startswith("DWARF")

@@ -20,7 +20,13 @@
 #include "front/dap/dap_int.h"
 #include "front/dap/listen.h"
 
-enum { STUCK_SECONDS = 60, READ_AT_ONCE = 64 * 1024, PIPE_ATOMIC = 4096, PIPE_SIZE = 1 << 20, NOTE_MAX = 16384 };
+enum {
+    STUCK_SECONDS = 60,
+    READ_AT_ONCE = 64 * 1024,
+    PIPE_ATOMIC = 4096,
+    PIPE_SIZE = 1 << 20,
+    NOTE_MAX = 16384
+};
 
 /* ---- bodies and events ---- */
 
@@ -361,8 +367,8 @@ static void client_write(struct dap_client *c)
             if (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLOUT | POLLERR)))
                 break;
             bool whole = fcntl(c->out_fd, F_GETFL) & O_NONBLOCK;
-            sent = write(c->out_fd, c->out.p + c->out_at,
-                         whole || n < PIPE_ATOMIC ? n : PIPE_ATOMIC);
+            sent =
+                write(c->out_fd, c->out.p + c->out_at, whole || n < PIPE_ATOMIC ? n : PIPE_ATOMIC);
         }
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             break;
@@ -608,8 +614,8 @@ static void say_goodbye(struct dap_server *s)
     }
 }
 
-/* A pipe opened once more does not block, and the peer's end does not change by that.  Anything else
- * stays as it is. */
+/* A pipe opened once more does not block, and the peer's end does not change by that.  Anything
+ * else stays as it is. */
 static int unblocked(int fd)
 {
     char path[64];

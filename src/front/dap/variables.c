@@ -11,6 +11,7 @@ enum {
     UNPAGED_MAX = 1000,  /* children shown to a client that does not ask for pages */
     SEARCH_MAX = 100000, /* children looked through for a name */
     COMPLETIONS_MAX = 200,
+    REGISTERS = 128, /* of DWARF's numbers, as far as they are looked through */
 };
 
 /* How much is shown where. */
@@ -228,30 +229,36 @@ static struct err *list(struct listing *l)
     }
 }
 
+static void register_json(const char *name, uint64_t v, struct json *j)
+{
+    struct buf text = {0};
+    buf_printf(&text, "0x%016llx", (unsigned long long)v);
+    json_begin(j, '{');
+    json_kstr(j, "name", name);
+    json_kstr(j, "value", buf_text(&text));
+    json_kstr(j, "evaluateName", name);
+    json_kstr(j, "memoryReference", buf_text(&text));
+    json_ki64(j, "variablesReference", 0);
+    json_end(j, '}');
+    buf_free(&text);
+}
+
 static struct err *registers(struct dap_client *c, const struct dap_handle *h, struct json *j)
 {
     const struct rt_frame *f = dap_frame_at(c, h->frame);
     const struct arch *arch = target_arch(dbg_target(c->server->session.d));
     json_key(j, "variables");
     json_begin(j, '[');
-    for (unsigned reg = 0; f && reg < 128; reg++) {
+    if (f)
+        register_json("pc", f->pc, j);
+    for (unsigned reg = 0; f && reg < REGISTERS; reg++) {
         const char *name = arch->reg_name(reg);
         uint64_t v;
         if (!name || arch->dwarf_is_vector(reg))
             continue;
         struct err *e = rt_frame_reg(dbg_stand(c->server->session.d), f, reg, &v, sizeof(v));
-        if (!e) {
-            struct buf text = {0};
-            buf_printf(&text, "0x%016llx", (unsigned long long)v);
-            json_begin(j, '{');
-            json_kstr(j, "name", name);
-            json_kstr(j, "value", buf_text(&text));
-            json_kstr(j, "evaluateName", name);
-            json_kstr(j, "memoryReference", buf_text(&text));
-            json_ki64(j, "variablesReference", 0);
-            json_end(j, '}');
-            buf_free(&text);
-        }
+        if (!e)
+            register_json(name, v, j);
         err_free(e); /* not known in this frame */
     }
     json_end(j, ']');

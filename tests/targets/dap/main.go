@@ -91,6 +91,9 @@ func fails() {
 
 func serve() {
 	for i := 0; ; i++ {
+		if i == 10 {
+			fmt.Println("READY")
+		}
 		total = i
 		time.Sleep(time.Millisecond) // serve: tick
 	}
@@ -125,7 +128,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "to stderr")
 		os.Exit(number)
 	case "serve":
-		fmt.Println("READY")
 		serve()
 	}
 }
