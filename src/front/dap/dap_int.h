@@ -123,7 +123,7 @@ struct dap_client {
     int64_t stuck_ns; /* since when it has not read anything of a long backlog; 0: it reads */
     int64_t seq;      /* of the next message to it */
     VEC(struct dap_queued) queue;
-    bool initialized, in_session, owner, gone, ended_input, leaving;
+    bool initialized, in_session, configured, owner, gone, ended_input, leaving;
     struct dap_initialize can; /* as it said; texts are not kept */
     struct {                   /* a request that is answered later */
         bool is;

@@ -61,12 +61,18 @@ static void put_event(struct dap_client *c, const char *event, const char *body,
         dap_put_event(&c->out, c->seq++, event, body, n);
 }
 
+/* A client that is still setting up is told of the stop when it is done (configurationDone). */
+static bool too_early(const struct dap_client *c, const struct dap_event_later *ev)
+{
+    return !c->configured && strcmp(ev->event, "stopped") == 0 && !ev->only;
+}
+
 static void send_event(struct dap_server *s, const struct dap_event_later *ev)
 {
     for (size_t i = 0; i < s->clients.n; i++) {
         struct dap_client *c = s->clients.v[i];
         bool sees = c->in_session || (c->owner && s->session.preparing);
-        if (ev->only ? c == ev->only : sees && c != ev->except)
+        if (ev->only ? c == ev->only : sees && c != ev->except && !too_early(c, ev))
             put_event(c, ev->event, ev->body, ev->n);
     }
 }
@@ -236,7 +242,7 @@ void dap_client_leave(struct dap_client *c)
     }
     dap_breakpoints_drop(c);
     dap_hand_drop(&c->hand);
-    c->in_session = false;
+    c->in_session = c->configured = false;
     if (!c->owner)
         return;
     c->owner = false;

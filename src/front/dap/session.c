@@ -470,6 +470,7 @@ struct err *dap_do_configurationDone(struct dap_client *c, const struct dap_conf
 {
     struct dap_session *s = &c->server->session;
     struct dbg_run_spec go = {.how = DBG_CONTINUE};
+    c->configured = true;
     if (!s->configured && s->d && s->kind != DAP_CORE) {
         s->configured = true;
         if (s->kind == DAP_LAUNCHED || !s->stop_on_entry)
@@ -489,7 +490,7 @@ static void forget_clients(struct dap_server *s)
         struct dap_client *c = s->clients.v[i];
         dap_hand_drop(&c->hand);
         dap_breakpoints_forget(c);
-        c->in_session = c->owner = c->follows = false;
+        c->in_session = c->configured = c->owner = c->follows = false;
         if (c->deferred.is && !c->gone)
             dap_refuse(c, err_new(ERR_CANCELLED, "the session has ended"));
         c->deferred.is = false;
