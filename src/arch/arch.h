@@ -211,9 +211,9 @@ struct arch {
     /* DWARF's number of a register that people name ("rax", "xmm3"; any case); -1: none. */
     int (*reg_named)(const char *name);
     const char *(*reg_name)(unsigned reg); /* the other way; NULL: none */
-    uint32_t extended_note;     /* NT_* of the floating point and vector registers */
-    const char *extended_owner; /* name of that note: CORE or LINUX */
-    size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
+    uint32_t extended_note;                /* NT_* of the floating point and vector registers */
+    const char *extended_owner;            /* name of that note: CORE or LINUX */
+    size_t fp_in_extended; /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
     const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
     const struct arch_inject *inject;        /* NULL: not done on this processor */
     const struct arch_debug *debug;          /* the same */

@@ -14,8 +14,10 @@ __asm__(".section .rodata\n"
         "arch_x86_64_trap:\n"
         "    lea arch_x86_64_trap-256(%rip), %r8\n"
         "    mov 8(%rsi), %eax\n"
-        "    cmp $2, %eax\n" /* TRAP_TRACE, TRAP_HWBKPT: the debugger stepped, or watched */
+        "    cmp $1, %eax\n" /* TRAP_BRKPT (behind a system call), TRAP_TRACE: a step */
         "    je 10f\n"
+        "    cmp $2, %eax\n"
+        "    je 10f\n" /* TRAP_HWBKPT: a watchpoint */
         "    cmp $4, %eax\n"
         "    je 9f\n"
         "    mov 168(%rdx), %rcx\n"

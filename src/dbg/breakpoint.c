@@ -40,14 +40,19 @@ static struct bp_plan *plan_new(const struct dbg_bp_spec *s)
     return p;
 }
 
+static void site_uproot(struct dbg *d, struct bp_site *s)
+{
+    if (s->watch)
+        watch_uproot(s);
+    if (s->site && d->debug)
+        err_free(debug_site_remove(d->debug, s->site)); /* the process may be gone */
+    s->site = NULL;
+}
+
 static void plan_uproot(struct dbg *d, struct bp_plan *p)
 {
-    for (size_t i = 0; i < p->sites.n; i++) {
-        if (p->sites.v[i]->site && d->debug)
-            err_free(
-                debug_site_remove(d->debug, p->sites.v[i]->site)); /* the process may be gone */
-        p->sites.v[i]->site = NULL;
-    }
+    for (size_t i = 0; i < p->sites.n; i++)
+        site_uproot(d, p->sites.v[i]);
     p->in = false;
 }
 
@@ -124,14 +129,21 @@ static struct err *find_sites(struct dbg *d, struct bp *bp, struct bp_plan *p)
     return NULL;
 }
 
+static struct err *find_watched(struct dbg *d, struct bp *bp, struct bp_plan *p)
+{
+    struct place nowhere = {.func = "", .file = ""};
+    add_site(bp, p, &nowhere);
+    return watch_make(d, p, p->sites.v[0]);
+}
+
 /* Everything but the sites in the program. */
 static struct err *plan_make(struct dbg *d, struct bp *bp, struct bp_plan *p)
 {
-    if (p->spec.kind == DBG_BP_WATCH)
-        return err_new(ERR_UNSUPPORTED, "watchpoints are not there yet");
     TRY(bp_parse_rule(p->spec.hits, &p->rule));
     if (p->spec.kind == DBG_BP_PLACE)
         TRY(find_sites(d, bp, p));
+    else if (p->spec.kind == DBG_BP_WATCH)
+        TRY(find_watched(d, bp, p));
     else
         find_runtime(d, bp, p);
     for (size_t i = 0; i < p->sites.n; i++)
@@ -145,7 +157,10 @@ static struct err *plan_plant(struct dbg *d, struct bp_plan *p)
         return NULL;
     for (size_t i = 0; i < p->sites.n; i++) {
         struct bp_site *s = p->sites.v[i];
-        TRY(debug_site_add(d->debug, s->at.pc, bp_met, s, &s->site));
+        if (s->watch)
+            TRY(watch_plant(s));
+        else
+            TRY(debug_site_add(d->debug, s->at.pc, bp_met, s, &s->site));
     }
     p->in = true;
     return NULL;
@@ -212,7 +227,8 @@ static struct err *check_spec(const struct dbg *d, const struct dbg_bp_spec *s)
         return err_new(ERR_GONE, "the program has ended");
     if (!d->debug)
         return err_new(ERR_UNSUPPORTED, "a core does not run: nothing can be met in it");
-    if (s->kind == DBG_BP_PLACE && (!s->place || !*s->place))
+    bool spec = s->kind == DBG_BP_PLACE || s->kind == DBG_BP_WATCH;
+    if (spec && (!s->place || !*s->place))
         return err_new(ERR_USAGE, "no place is given");
     return NULL;
 }
@@ -282,8 +298,11 @@ void bp_uproot(struct dbg *d)
 {
     for (size_t i = 0; i < d->bps.n; i++) {
         struct bp_plan *p = d->bps.v[i]->plan;
-        for (size_t k = 0; k < p->sites.n; k++)
+        for (size_t k = 0; k < p->sites.n; k++) {
             p->sites.v[k]->site = NULL;
+            if (p->sites.v[k]->watch)
+                watch_forget(p->sites.v[k]);
+        }
         p->in = false;
         plan_clear(p);
     }

@@ -58,12 +58,15 @@ struct log_part {
 };
 
 struct bp;
+struct watch; /* watch.c */
+enum watch_event { WATCH_GONE, WATCH_MOVES, WATCH_MOVED };
 /* One address of a breakpoint. */
 struct bp_site {
     struct bp *bp;
     struct bp_plan *plan; /* a site of a plan that is not its breakpoint's does nothing */
     struct place at;
     struct debug_site *site;
+    struct watch *watch;    /* NULL: it is a place */
     struct expr *condition; /* NULL: none */
     struct log_part *parts; /* of the breakpoint's arena */
     size_t nparts;
@@ -99,6 +102,13 @@ struct bp *bp_by_id(struct dbg *d, unsigned id); /* NULL: none */
 /* All sites, after the program is another one: found and put in once more. */
 void bp_replant(struct dbg *d);
 void bp_uproot(struct dbg *d); /* the sites are gone with the program */
+/* watch.c: what the expression of a watchpoint yields now; putting it in, taking it out */
+struct err *watch_make(struct dbg *d, struct bp_plan *p, struct bp_site *s) MUST_USE;
+struct err *watch_plant(struct bp_site *s) MUST_USE;
+void watch_uproot(struct bp_site *s);
+void watch_forget(struct bp_site *s);
+struct err *watch_go(struct bp_site *s, enum watch_event ev, pid_t tid) MUST_USE;
+const char *watch_text(struct bp_site *s, struct arena *a);
 /* hit.c */
 enum debug_verdict bp_met(void *arg, const struct debug_hit *hit);
 /* Compiles condition and message for one address. */
@@ -186,6 +196,8 @@ struct hit {
     pid_t tid;
     struct bp_site *bp; /* one of these */
     struct step_site *step;
+    struct bp_site *watch; /* something of its stack: watch_event */
+    enum watch_event watch_event;
     bool entry;
     bool trouble;
 };

@@ -60,6 +60,8 @@ struct err *expr_eval(struct expr *x, const struct expr_ctx *ctx, struct dbg_val
     TRY(evaluate(x, ctx, ctx->arena, ret));
     ret->name = x->text;
     ret->path = path_of(x, ctx->arena);
+    if (ret->form == DBG_UNTYPED && ret->v.type == DWARF_NO_ID)
+        ret->type = dbg_const_default(ret->untyped);
     if (!ret->type)
         ret->type = "";
     return NULL;
@@ -76,7 +78,8 @@ struct err *expr_true(struct expr *x, const struct expr_ctx *ctx, bool *ret)
     if (!e && v.form == DBG_UNTYPED && v.untyped->kind == CONST_BOOL) {
         *ret = v.untyped->yes;
     } else if (!e) {
-        const struct dwarf_type *t = v.form == DBG_VALUE && vs ? value_type_stripped(vs, v.v.type) : NULL;
+        const struct dwarf_type *t =
+            v.form == DBG_VALUE && vs ? value_type_stripped(vs, v.v.type) : NULL;
         uint8_t yes = 0;
         if (!t || t->kind != DWARF_KIND_BOOL)
             e = err_new(ERR_USAGE, "%s is not a condition: it is not a bool", x->text);

@@ -72,8 +72,7 @@ struct err *expr_eval(struct expr *x, const struct expr_ctx *ctx, struct dbg_val
 struct err *expr_true(struct expr *x, const struct expr_ctx *ctx, bool *ret) MUST_USE;
 
 /* Compile, evaluate, forget: for what is asked once. */
-struct err *expr_once(const struct expr_ctx *ctx, const char *text,
-                      struct dbg_value *ret) MUST_USE;
+struct err *expr_once(const struct expr_ctx *ctx, const char *text, struct dbg_value *ret) MUST_USE;
 
 /* Names that may stand at the end of text, for completion: `text` up to the cursor. */
 struct err *expr_complete(const struct expr_ctx *ctx, const char *text, size_t max,

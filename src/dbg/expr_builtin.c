@@ -7,9 +7,12 @@ static const struct {
     const char *name;
     unsigned least, most;
 } builtins[] = {
-    [BUILTIN_LEN] = {"len", 1, 1},         [BUILTIN_CAP] = {"cap", 1, 1},
-    [BUILTIN_REAL] = {"real", 1, 1},       [BUILTIN_IMAG] = {"imag", 1, 1},
-    [BUILTIN_COMPLEX] = {"complex", 2, 2}, [BUILTIN_MIN] = {"min", 1, EXPR_ARGS_MAX},
+    [BUILTIN_LEN] = {"len", 1, 1},
+    [BUILTIN_CAP] = {"cap", 1, 1},
+    [BUILTIN_REAL] = {"real", 1, 1},
+    [BUILTIN_IMAG] = {"imag", 1, 1},
+    [BUILTIN_COMPLEX] = {"complex", 2, 2},
+    [BUILTIN_MIN] = {"min", 1, EXPR_ARGS_MAX},
     [BUILTIN_MAX] = {"max", 1, EXPR_ARGS_MAX},
 };
 

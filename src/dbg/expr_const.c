@@ -11,15 +11,15 @@
 enum { EXP_MAX = 1200, SHIFT_MAX = 4000 };
 
 static const struct {
-    const char *type;
+    const char *type, *by_itself;
     enum dbg_kind kind;
 } kinds[] = {
-    [CONST_BOOL] = {"untyped bool", DBG_KIND_BOOL},
-    [CONST_STRING] = {"untyped string", DBG_KIND_STRING},
-    [CONST_INT] = {"untyped int", DBG_KIND_INT},
-    [CONST_RUNE] = {"untyped rune", DBG_KIND_INT},
-    [CONST_FLOAT] = {"untyped float", DBG_KIND_FLOAT},
-    [CONST_COMPLEX] = {"untyped complex", DBG_KIND_COMPLEX},
+    [CONST_BOOL] = {"untyped bool", "bool", DBG_KIND_BOOL},
+    [CONST_STRING] = {"untyped string", "string", DBG_KIND_STRING},
+    [CONST_INT] = {"untyped int", "int", DBG_KIND_INT},
+    [CONST_RUNE] = {"untyped rune", "int32", DBG_KIND_INT},
+    [CONST_FLOAT] = {"untyped float", "float64", DBG_KIND_FLOAT},
+    [CONST_COMPLEX] = {"untyped complex", "complex128", DBG_KIND_COMPLEX},
 };
 
 enum dbg_kind dbg_const_kind(const struct dbg_const *c)
@@ -30,6 +30,11 @@ enum dbg_kind dbg_const_kind(const struct dbg_const *c)
 const char *dbg_const_type(const struct dbg_const *c)
 {
     return kinds[c->kind].type;
+}
+
+const char *dbg_const_default(const struct dbg_const *c)
+{
+    return kinds[c->kind].by_itself;
 }
 
 /* ---- texts ---- */

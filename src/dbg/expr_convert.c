@@ -78,10 +78,7 @@ static struct err *float_of_const(struct ev *ev, const struct node *n, const str
 /* The type an untyped constant has by itself. */
 static uint64_t default_type(struct ev *ev, const struct dbg_const *c)
 {
-    static const char *const names[] = {
-        [CONST_BOOL] = "bool",  [CONST_STRING] = "string",  [CONST_INT] = "int",
-        [CONST_RUNE] = "int32", [CONST_FLOAT] = "float64", [CONST_COMPLEX] = "complex128"};
-    return value_basic_type(ev->vs, names[c->kind]);
+    return value_basic_type(ev->vs, dbg_const_default(c));
 }
 
 static struct err *typed_const(struct ev *ev, const struct node *n, const struct dbg_value *v,
@@ -136,11 +133,7 @@ struct err *ev_assign(struct ev *ev, const struct node *n, const struct dbg_valu
         return NULL;
     if (t->kind != DWARF_KIND_INTERFACE)
         return ev_fail(ev, n, "%s is no %s", ev_type_name(ev, v), value_type_name(ev->vs, type));
-    /* the value itself, for a comparison; expr_set() makes an interface of it */
-    const struct dwarf_type *from = ev_type(ev, v);
-    if (from && from->kind == DWARF_KIND_INTERFACE)
-        return NULL;
-    return NULL;
+    return NULL; /* the value itself; who sets an interface makes its words */
 }
 
 /* ---- typed values ---- */
@@ -266,8 +259,9 @@ static struct err *convert_to_bytes(struct ev *ev, const struct node *n, const s
 {
     uint64_t head[3];
     if (v->form != DBG_VALUE)
-        return ev_fail(ev, n, "the text is not in the program's memory: a slice of it would have to "
-                              "be allocated");
+        return ev_fail(ev, n,
+                       "the text is not in the program's memory: a slice of it would have to "
+                       "be allocated");
     TRY(ev_get(ev, n, v, 0, head, 16));
     head[2] = head[1];
     *ret = ev_make(ev, type, head, 24);
@@ -293,7 +287,8 @@ static struct err *convert_pointer(struct ev *ev, const struct node *n, const st
 /* Whether two types are the same but for their names. */
 static bool same_shape(struct ev *ev, uint64_t a, uint64_t b)
 {
-    const struct dwarf_type *x = value_type_stripped(ev->vs, a), *y = value_type_stripped(ev->vs, b);
+    const struct dwarf_type *x = value_type_stripped(ev->vs, a),
+                            *y = value_type_stripped(ev->vs, b);
     if (!x || !y || x->kind != y->kind ||
         value_type_size(ev->vs, a) != value_type_size(ev->vs, b) || x->nmembers != y->nmembers)
         return false;

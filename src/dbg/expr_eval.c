@@ -152,8 +152,8 @@ static void search(struct search *s, uint64_t type, unsigned at, unsigned depth,
         if (m->computed || m->bit_size)
             continue;
         const char *dot = strrchr(m->name, '.'); /* an embedded one of another package */
-        bool same = strcmp(m->name, s->name) == 0 ||
-                    (m->embedded && dot && strcmp(dot + 1, s->name) == 0);
+        bool same =
+            strcmp(m->name, s->name) == 0 || (m->embedded && dot && strcmp(dot + 1, s->name) == 0);
         steps[at] = (struct step){.off = m->off, .type = m->type};
         if (at == depth && same) {
             if (!s->found++)
@@ -188,7 +188,8 @@ static struct err *find_field(struct ev *ev, struct node *n, uint64_t type, cons
 }
 
 /* Registers that hold a part. */
-static void part_pieces(struct ev *ev, const struct dbg_value *of, size_t off, struct dbg_value *ret)
+static void part_pieces(struct ev *ev, const struct dbg_value *of, size_t off,
+                        struct dbg_value *ret)
 {
     int64_t size = value_type_size(ev->vs, ret->v.type);
     if (!of->npieces || size < 0)
@@ -317,9 +318,8 @@ static struct err *ev_meaning(struct ev *ev, struct node *n, bool *is, struct db
                               n->at);
         return NULL;
     case MEANS_TYPE:
-        *ret = (struct dbg_value){.form = DBG_TYPE,
-                                  .v.type = n->type_id,
-                                  .type = value_type_name(ev->vs, n->type_id)};
+        *ret = (struct dbg_value){
+            .form = DBG_TYPE, .v.type = n->type_id, .type = value_type_name(ev->vs, n->type_id)};
         return NULL;
     case MEANS_REG:
         return ev_register(ev, n, ret);
@@ -356,7 +356,8 @@ static struct err *ev_assert(struct ev *ev, struct node *n, struct dbg_value *re
                            name, want);
         held.type = DWARF_NO_ID;
     }
-    if (n->type && held.type != DWARF_NO_ID && !value_type_same(ev->vs, held.type, n->type->type_id))
+    if (n->type && held.type != DWARF_NO_ID &&
+        !value_type_same(ev->vs, held.type, n->type->type_id))
         return ev_fail(ev, n, "interface conversion: %s is %s, not %s", ev_type_name(ev, &x), name,
                        want);
     if (held.type == DWARF_NO_ID && !(to && to->kind == DWARF_KIND_INTERFACE))

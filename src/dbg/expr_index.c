@@ -31,6 +31,7 @@ struct lookup {
     struct ev *ev;
     const struct node *n;
     const struct dbg_value *key;
+    const char *type;
     struct dbg_value found;
     bool is_found;
     struct err *e;
@@ -39,7 +40,7 @@ struct lookup {
 static bool compare_entry(void *arg, const struct value *key, const struct value *elem)
 {
     struct lookup *l = arg;
-    struct dbg_value k = {.form = DBG_VALUE, .v = *key, .type = l->key->type};
+    struct dbg_value k = {.form = DBG_VALUE, .v = *key, .type = l->type};
     bool equal = false;
     l->e = ev_equal(l->ev, l->n, &k, l->key, &equal);
     if (l->e || !equal)
@@ -57,11 +58,8 @@ static struct err *index_map(struct ev *ev, struct node *n, const struct dbg_val
     struct dbg_value key, typed;
     TRY(ev_node(ev, n->args[0], &key));
     TRY(ev_assign(ev, n->args[0], &key, t->key, &typed));
-    struct lookup l = {.ev = ev, .n = n, .key = &typed};
-    const struct dwarf_type *k = ev_type(ev, &typed), *want = value_type_stripped(ev->vs, t->key);
-    bool boxed = want && want->kind == DWARF_KIND_INTERFACE && k && k->kind != DWARF_KIND_INTERFACE;
-    if (boxed)
-        return ev_fail(ev, n, "keys that are interfaces are not looked up yet");
+    struct lookup l = {
+        .ev = ev, .n = n, .key = &typed, .type = value_type_name(ev->vs, t->key)};
     if (!value_map_each(ev->vs, &x->v, compare_entry, &l, NULL) && !l.e)
         return ev_fail(ev, n, "the map cannot be read");
     if (l.e)
@@ -88,9 +86,8 @@ static struct err *index_string(struct ev *ev, struct node *n, const struct dbg_
     if (x->form == DBG_UNTYPED)
         *ret = ev_make(ev, byte, x->untyped->text + i, 1);
     else
-        *ret = (struct dbg_value){.form = DBG_VALUE,
-                                  .v = {.type = byte, .addr = head[0] + (uint64_t)i},
-                                  .type = "uint8"};
+        *ret = (struct dbg_value){
+            .form = DBG_VALUE, .v = {.type = byte, .addr = head[0] + (uint64_t)i}, .type = "uint8"};
     return NULL;
 }
 
@@ -135,8 +132,7 @@ struct err *ev_index(struct ev *ev, struct node *n, struct dbg_value *ret)
         return index_map(ev, n, &x, t, ret);
     bool c_pointer = t && t->kind == DWARF_KIND_POINTER && t->elem != DWARF_NO_ID &&
                      t->unit->language != DW_LANG_Go;
-    if (!text && !c_pointer &&
-        !(t && (t->kind == DWARF_KIND_SLICE || t->kind == DWARF_KIND_ARRAY)))
+    if (!text && !c_pointer && !(t && (t->kind == DWARF_KIND_SLICE || t->kind == DWARF_KIND_ARRAY)))
         return ev_fail(ev, n, "%s has no elements", ev_type_name(ev, &x));
     TRY(ev_node(ev, n->args[0], &index));
     TRY(ev_integer(ev, n->args[0], &index, &i));
@@ -170,7 +166,8 @@ static struct err *slice_text(struct ev *ev, struct node *n, const struct dbg_va
     if (lo < 0 || hi < lo || (uint64_t)hi > head[1])
         return out_of_range(ev, n, lo < 0 || lo > hi ? lo : hi, head[1]);
     if (x->form == DBG_UNTYPED) {
-        *ret = ev_const(dbg_const_string(ev->a, x->untyped->text + lo, (size_t)(hi - lo)), x->v.type);
+        *ret =
+            ev_const(dbg_const_string(ev->a, x->untyped->text + lo, (size_t)(hi - lo)), x->v.type);
         return NULL;
     }
     head[0] += (uint64_t)lo;

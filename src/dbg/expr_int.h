@@ -58,7 +58,13 @@ enum meaning {
     MEANS_RUNTIME, /* a pseudo-variable: runtime */
 };
 
-enum expr_runtime { RUNTIME_CURG, RUNTIME_FRAMEOFF, RUNTIME_THREADID, RUNTIME_LABELS, RUNTIME_COUNT };
+enum expr_runtime {
+    RUNTIME_CURG,
+    RUNTIME_FRAMEOFF,
+    RUNTIME_THREADID,
+    RUNTIME_LABELS,
+    RUNTIME_COUNT
+};
 
 struct node {
     uint8_t kind;     /* enum node_kind */
@@ -103,8 +109,7 @@ struct err *expr_error(enum err_code code, const char *text, uint32_t at, const 
 struct err *expr_point(struct err *e, const char *text, uint32_t at) MUST_USE;
 
 /* ---- expr_resolve.c ---- */
-struct err *expr_resolve(struct expr *x, struct rt_stand *st,
-                         const struct expr_place *at) MUST_USE;
+struct err *expr_resolve(struct expr *x, struct rt_stand *st, const struct expr_place *at) MUST_USE;
 
 /* A type by its full name, or a basic one; DWARF_NO_ID: there is none. */
 uint64_t expr_type_named(struct values *vs, const char *name);
@@ -121,8 +126,8 @@ struct ev {
 };
 
 struct err *ev_node(struct ev *ev, struct node *n, struct dbg_value *ret) MUST_USE;
-struct err *ev_fail(struct ev *ev, const struct node *n, const char *fmt, ...) PRINTF_LIKE(3, 4)
-    MUST_USE;
+struct err *ev_fail(struct ev *ev, const struct node *n, const char *fmt, ...)
+    PRINTF_LIKE(3, 4) MUST_USE;
 const char *ev_type_name(struct ev *ev, const struct dbg_value *v); /* for errors */
 /* A value of a type from bytes of ours. */
 struct dbg_value ev_make(struct ev *ev, uint64_t type, const void *bytes, size_t n);

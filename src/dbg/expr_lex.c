@@ -15,7 +15,8 @@ static bool is_digit(char c)
 static size_t name_char(const char *s, bool first)
 {
     uint32_t cp;
-    if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' || (!first && is_digit(*s)))
+    if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' ||
+        (!first && is_digit(*s)))
         return 1;
     return (uint8_t)*s >= 0x80 ? text_utf8(s, strlen(s), &cp) : 0;
 }
@@ -49,10 +50,10 @@ static size_t quoted(const char *s)
 
 static const char *operator_at(const char *s)
 {
-    static const char *const ops[] = {"<<", ">>", "&^", "&&", "||", "==", "!=", "<=", ">=", "<-",
-                                      "...", "+", "-",  "*",  "/",  "%",  "&",  "|",  "^",  "<",
-                                      ">",   "!", "(",  ")",  "[",  "]",  "{",  "}",  ",",  ".",
-                                      ":",   "~", ";"};
+    static const char *const ops[] = {
+        "<<", ">>", "&^", "&&", "||", "==", "!=", "<=", ">=", "<-", "...",
+        "+",  "-",  "*",  "/",  "%",  "&",  "|",  "^",  "<",  ">",  "!",
+        "(",  ")",  "[",  "]",  "{",  "}",  ",",  ".",  ":",  "~",  ";"};
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         if (strncmp(s, ops[i], strlen(ops[i])) == 0)
             return ops[i];

@@ -36,8 +36,8 @@ static struct err *mismatch(struct ev *ev, const struct node *n, const char *op,
 static bool ordered(const char *op, bool less, bool equal)
 {
     return op[1] == '=' && (*op == '=' || *op == '!') ? equal == (*op == '=')
-           : *op == '<'                                ? less || (op[1] && equal)
-                                                       : (!less && !equal) || (op[1] && equal);
+           : *op == '<'                               ? less || (op[1] && equal)
+                                                      : (!less && !equal) || (op[1] && equal);
 }
 
 /* ---- numbers ---- */
@@ -245,23 +245,34 @@ static struct err *equal_composite(struct ev *ev, const struct node *n, const st
     return NULL;
 }
 
+/* What an interface holds, or the value itself when it is in none. */
+static bool held_by(struct ev *ev, const struct dbg_value *v, struct dbg_value *ret)
+{
+    const struct dwarf_type *t = ev_type(ev, v);
+    const char *name = "";
+    *ret = *v;
+    if (!t || t->kind != DWARF_KIND_INTERFACE)
+        return true;
+    *ret = (struct dbg_value){.form = DBG_VALUE};
+    bool has = value_dynamic(ev->vs, &v->v, &ret->v, &name);
+    ret->type = name;
+    return has;
+}
+
 static struct err *equal_interfaces(struct ev *ev, const struct node *n, const struct dbg_value *x,
                                     const struct dbg_value *y, bool *ret)
 {
-    struct value a, b;
-    const char *an, *bn;
-    bool has_a = value_dynamic(ev->vs, &x->v, &a, &an), has_b = value_dynamic(ev->vs, &y->v, &b, &bn);
+    struct dbg_value a, b;
+    bool has_a = held_by(ev, x, &a), has_b = held_by(ev, y, &b);
     *ret = has_a == has_b;
     if (!has_a || !has_b)
         return NULL;
-    *ret = strcmp(an, bn) == 0;
+    *ret = strcmp(a.type, b.type) == 0;
     if (!*ret)
         return NULL;
-    if (a.type == DWARF_NO_ID)
-        return ev_fail(ev, n, "values of type %s cannot be compared: it is not described", an);
-    struct dbg_value p = {.form = DBG_VALUE, .v = a, .type = an},
-                     q = {.form = DBG_VALUE, .v = b, .type = bn};
-    return ev_equal(ev, n, &p, &q, ret);
+    if (a.v.type == DWARF_NO_ID || b.v.type == DWARF_NO_ID)
+        return ev_fail(ev, n, "values of type %s cannot be compared: it is not described", a.type);
+    return ev_equal(ev, n, &a, &b, ret);
 }
 
 static struct err *equal_strings(struct ev *ev, const struct node *n, const struct dbg_value *x,
@@ -283,8 +294,11 @@ struct err *ev_equal(struct ev *ev, const struct node *n, const struct dbg_value
     struct num a = {0}, b = {0};
     uint64_t p, q;
     int order;
-    if (!t)
+    const struct dwarf_type *u = ev_type(ev, y);
+    if (!t || !u)
         return ev_fail(ev, n, "this cannot be compared");
+    if (t->kind == DWARF_KIND_INTERFACE || u->kind == DWARF_KIND_INTERFACE)
+        return equal_interfaces(ev, n, x, y, ret);
     switch (t->kind) {
     case DWARF_KIND_STRUCT:
     case DWARF_KIND_ARRAY:
@@ -293,8 +307,6 @@ struct err *ev_equal(struct ev *ev, const struct node *n, const struct dbg_value
         TRY(equal_composite(ev, n, t, x, y, ret));
         ev->depth--;
         return NULL;
-    case DWARF_KIND_INTERFACE:
-        return equal_interfaces(ev, n, x, y, ret);
     case DWARF_KIND_STRING:
         TRY(equal_strings(ev, n, x, y, &order));
         *ret = order == 0;
@@ -317,9 +329,9 @@ struct err *ev_equal(struct ev *ev, const struct node *n, const struct dbg_value
                            ev_type_name(ev, x));
         TRY(load(ev, n, x, &a));
         TRY(load(ev, n, y, &b));
-        *ret = a.kind <= NUM_UINT ? a.u << (64 - 8 * min_u64(a.size, 8)) ==
-                                        b.u << (64 - 8 * min_u64(b.size, 8))
-                                  : a.re == b.re && a.im == b.im;
+        *ret = a.kind <= NUM_UINT
+                   ? a.u << (64 - 8 * min_u64(a.size, 8)) == b.u << (64 - 8 * min_u64(b.size, 8))
+                   : a.re == b.re && a.im == b.im;
         return NULL;
     }
 }
@@ -354,11 +366,11 @@ static struct err *typed_op(struct ev *ev, const struct node *n, const char *op,
                             const struct dbg_value *x, const struct dbg_value *y,
                             struct dbg_value *ret)
 {
-    const struct dwarf_type *t = ev_type(ev, x);
+    const struct dwarf_type *t = ev_type(ev, x), *u = ev_type(ev, y);
     struct num a = {0}, b = {0};
-    bool equal;
+    bool equal, same = t && u && t->kind == u->kind;
     int order;
-    if (t && t->kind == DWARF_KIND_STRING && (is_comparison(op) || strcmp(op, "+") == 0)) {
+    if (same && t->kind == DWARF_KIND_STRING && (is_comparison(op) || strcmp(op, "+") == 0)) {
         if (*op == '+') {
             const char *p, *q;
             size_t pn, qn;
@@ -375,7 +387,7 @@ static struct err *typed_op(struct ev *ev, const struct node *n, const char *op,
         *ret = ev_bool(ev, ordered(op, order < 0, order == 0));
         return NULL;
     }
-    if (num_kind(t, &a) && num_kind(t, &b)) {
+    if (same && num_kind(t, &a) && num_kind(t, &b)) {
         TRY(load(ev, n, x, &a));
         TRY(load(ev, n, y, &b));
         if (a.kind == NUM_UINT && a.size < 8) {
@@ -414,8 +426,8 @@ static struct err *same_type(struct ev *ev, const struct node *n, const char *op
     return NULL;
 }
 
-struct err *ev_apply(struct ev *ev, const struct node *n, const char *op, const struct dbg_value *xv,
-                     const struct dbg_value *yv, struct dbg_value *ret)
+struct err *ev_apply(struct ev *ev, const struct node *n, const char *op,
+                     const struct dbg_value *xv, const struct dbg_value *yv, struct dbg_value *ret)
 {
     struct dbg_value x = *xv, y = *yv;
     const struct dbg_const *c;
@@ -514,7 +526,7 @@ struct err *ev_unary(struct ev *ev, struct node *n, struct dbg_value *ret)
         return ev_fail(ev, n, "the operator %s is not there for %s", n->op, ev_type_name(ev, &x));
     TRY(load(ev, n->x, &x, &v));
     if (*n->op == '-') {
-        v.i = (int64_t)-(uint64_t)v.i;
+        v.i = (int64_t) - (uint64_t)v.i;
         v.u = -v.u;
         v.re = -v.re;
         v.im = -v.im;

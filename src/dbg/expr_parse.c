@@ -14,6 +14,7 @@ struct parser {
     const char *text;
     struct tok tok;
     unsigned depth;
+    bool in_type; /* the operand is a type: what is in () behind it is converted */
     uint32_t last_end; /* of the token before */
 };
 
@@ -112,6 +113,25 @@ static const char *tok_text(struct parser *p)
 static struct err *parse_expr(struct parser *p, int level, struct node **ret);
 static struct err *parse_unary(struct parser *p, struct node **ret);
 
+static struct err *parse_elem(struct parser *p, struct node **ret)
+{
+    bool was = p->in_type;
+    p->in_type = true;
+    TRY(parse_unary(p, ret));
+    p->in_type = was;
+    return NULL;
+}
+
+/* What is in brackets: nothing around them matters. */
+static struct err *parse_inner(struct parser *p, struct node **ret)
+{
+    bool was = p->in_type;
+    p->in_type = false;
+    TRY(parse_expr(p, 0, ret));
+    p->in_type = was;
+    return NULL;
+}
+
 /* func(...) ..., interface {...}, struct {...}: as they stand, with one space less or more. */
 static struct err *parse_text_type(struct parser *p, struct node **ret)
 {
@@ -130,7 +150,7 @@ static struct err *parse_text_type(struct parser *p, struct node **ret)
     bool results = func && (is_op(p, "(") || is_op(p, "*") || is_op(p, "[") ||
                             (p->tok.kind == TOK_NAME && p->tok.at > p->last_end));
     if (results)
-        TRY(parse_unary(p, &n->x)); /* only to know where it ends */
+        TRY(parse_elem(p, &n->x)); /* only to know where it ends */
     n->text = arena_strndup(p->a, p->text + n->at, p->last_end - n->at);
     n->x = NULL;
     return done(p, n, ret);
@@ -141,9 +161,9 @@ static struct err *parse_map_type(struct parser *p, struct node **ret)
     struct node *n = node(p, NODE_TYPE_MAP, p->tok.at);
     TRY(next(p));
     TRY(want(p, "[", "[ and the type of the key"));
-    TRY(parse_expr(p, 0, &n->x));
+    TRY(parse_inner(p, &n->x));
     TRY(want(p, "]", "]"));
-    TRY(parse_unary(p, &n->y));
+    TRY(parse_elem(p, &n->y));
     return done(p, n, ret);
 }
 
@@ -162,7 +182,7 @@ static struct err *parse_chan_type(struct parser *p, struct node **ret)
         n->name = "chan<- ";
         TRY(next(p));
     }
-    TRY(parse_unary(p, &n->x));
+    TRY(parse_elem(p, &n->x));
     return done(p, n, ret);
 }
 
@@ -175,10 +195,10 @@ static struct err *parse_array_type(struct parser *p, struct node **ret)
         n->kind = NODE_TYPE_ARRAY;
         n->args = arena_array(p->a, struct node *, 1);
         n->nargs = 1;
-        TRY(parse_expr(p, 0, &n->args[0]));
+        TRY(parse_inner(p, &n->args[0]));
     }
     TRY(want(p, "]", "]"));
-    TRY(parse_unary(p, &n->x));
+    TRY(parse_elem(p, &n->x));
     return done(p, n, ret);
 }
 
@@ -204,7 +224,7 @@ static struct err *parse_operand(struct parser *p, struct node **ret)
         return parse_literal(p, ret);
     if (is_op(p, "(")) {
         TRY(next(p));
-        TRY(parse_expr(p, 0, ret));
+        TRY(parse_inner(p, ret));
         TRY(want(p, ")", ")"));
         return NULL;
     }
@@ -235,7 +255,7 @@ static struct err *parse_selector(struct parser *p, struct node *x, struct node 
     if (is_op(p, "(")) {
         n->kind = NODE_ASSERT;
         TRY(next(p));
-        TRY(parse_expr(p, 0, &n->type));
+        TRY(parse_inner(p, &n->type));
         TRY(want(p, ")", ")"));
         return done(p, n, ret);
     }
@@ -274,7 +294,7 @@ static struct err *parse_index(struct parser *p, struct node *x, struct node **r
     for (;;) {
         struct node *arg = NULL;
         if (!is_op(p, ":") && !(n->kind == NODE_SLICE && is_op(p, "]")))
-            TRY(parse_expr(p, 0, &arg));
+            TRY(parse_inner(p, &arg));
         TRY(add_arg(p, n, arg));
         if (is_op(p, ":") && n->nargs < 3 && (n->nargs == 1 || n->kind == NODE_SLICE))
             n->kind = NODE_SLICE;
@@ -295,7 +315,7 @@ static struct err *parse_call(struct parser *p, struct node *x, struct node **re
     TRY(next(p));
     while (!is_op(p, ")")) {
         struct node *arg;
-        TRY(parse_expr(p, 0, &arg));
+        TRY(parse_inner(p, &arg));
         TRY(add_arg(p, n, arg));
         if (is_op(p, "...")) {
             n->spread = true;
@@ -318,7 +338,7 @@ static struct err *parse_primary(struct parser *p, struct node **ret)
             TRY(parse_selector(p, n, &n));
         else if (is_op(p, "["))
             TRY(parse_index(p, n, &n));
-        else if (is_op(p, "("))
+        else if (is_op(p, "(") && !p->in_type)
             TRY(parse_call(p, n, &n));
         else
             break;
@@ -362,8 +382,8 @@ static int level_of(const struct parser *p)
     static const struct {
         const char *op;
         int level;
-    } ops[] = {{"||", 1}, {"&&", 2}, {"==", 3}, {"!=", 3}, {"<", 3},  {"<=", 3}, {">", 3},
-               {">=", 3}, {"+", 4},  {"-", 4},  {"|", 4},  {"^", 4},  {"*", 5},  {"/", 5},
+    } ops[] = {{"||", 1}, {"&&", 2}, {"==", 3}, {"!=", 3}, {"<", 3}, {"<=", 3}, {">", 3},
+               {">=", 3}, {"+", 4},  {"-", 4},  {"|", 4},  {"^", 4}, {"*", 5},  {"/", 5},
                {"%", 5},  {"<<", 5}, {">>", 5}, {"&", 5},  {"&^", 5}};
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         if (is_op(p, ops[i].op))

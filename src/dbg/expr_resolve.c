@@ -72,8 +72,8 @@ static bool function_named(struct resolver *r, const char *name, struct dbg_valu
     taddr pc = rt_function_entry(r->st, name);
     if (!pc)
         return false;
-    *ret = (struct dbg_value){
-        .form = DBG_FUNC, .func_pc = pc, .v.type = DWARF_NO_ID, .type = "func"};
+    *ret =
+        (struct dbg_value){.form = DBG_FUNC, .func_pc = pc, .v.type = DWARF_NO_ID, .type = "func"};
     return true;
 }
 
@@ -193,7 +193,8 @@ static bool universal(struct resolver *r, struct node *n)
         return true;
     }
     if (strcmp(n->name, "nil") == 0) {
-        n->value = (struct dbg_value){.form = DBG_NIL, .type = "untyped nil", .v.type = DWARF_NO_ID};
+        n->value =
+            (struct dbg_value){.form = DBG_NIL, .type = "untyped nil", .v.type = DWARF_NO_ID};
         return true;
     }
     if (builtin >= 0) {
@@ -290,10 +291,12 @@ static struct err *resolve_type(struct resolver *r, struct node *n)
     if (n->kind == NODE_TYPE_SLICE) {
         n->type_id = value_slice_of(r->vs, n->x->type_id);
     } else if (n->kind == NODE_TYPE_ARRAY) {
-        const struct dbg_const *c = n->args[0]->kind == NODE_CONST ? n->args[0]->value.untyped : NULL;
+        const struct dbg_const *c =
+            n->args[0]->kind == NODE_CONST ? n->args[0]->value.untyped : NULL;
         int64_t count;
         if (!c || c->kind != CONST_INT || !big_i64(&c->re.num, &count) || count < 0)
-            return expr_error(ERR_USAGE, r->x->text, n->args[0]->at, "expected a number of elements");
+            return expr_error(ERR_USAGE, r->x->text, n->args[0]->at,
+                              "expected a number of elements");
         n->type_id = value_array_of(r->vs, n->x->type_id, count);
     } else {
         n->type_id = type_named(r, type_text(r, n));
@@ -349,8 +352,9 @@ static bool method_of_type(struct resolver *r, struct node *n)
     if (!dot)
         return false;
     int package = (int)(dot - name) - star;
-    const char *full = star ? arena_printf(r->a, "%.*s.(*%s).%s", package, name + 1, dot + 1, n->name)
-                            : arena_printf(r->a, "%s.%s", name, n->name);
+    const char *full =
+        star ? arena_printf(r->a, "%.*s.(*%s).%s", package, name + 1, dot + 1, n->name)
+             : arena_printf(r->a, "%s.%s", name, n->name);
     means(n, MEANS_VALUE);
     return function_named(r, full, &n->value);
 }
@@ -376,16 +380,17 @@ static struct err *resolve_select(struct resolver *r, struct node *n)
         if (!global && package_member(r, n, x->name, n->name, &is))
             return NULL;
         if (!global && is)
-            return expr_error(ERR_NOT_FOUND, r->x->text, n->at, "package %s has no %s in this program",
-                              x->name, n->name);
+            return expr_error(ERR_NOT_FOUND, r->x->text, n->at,
+                              "package %s has no %s in this program", x->name, n->name);
         if (!global)
             TRY(resolve(r, x));
     } else if (n->x->kind != NODE_NAME) {
         TRY(resolve(r, n->x));
     }
     if (n->x->meaning == MEANS_TYPE && !method_of_type(r, n))
-        return expr_error(ERR_NOT_FOUND, r->x->text, n->at, "type %s has no method %s in this program",
-                          name_of_type(r, n->x), n->name);
+        return expr_error(ERR_NOT_FOUND, r->x->text, n->at,
+                          "type %s has no method %s in this program", name_of_type(r, n->x),
+                          n->name);
     return NULL;
 }
 

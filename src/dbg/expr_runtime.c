@@ -110,8 +110,8 @@ struct err *ev_label(struct ev *ev, struct node *n, bool *is, struct dbg_value *
     for (size_t i = 0; i < count; i++)
         if (strlen(labels[i].key) == len && memcmp(labels[i].key, text, len) == 0)
             value = labels[i].value;
-    *ret = ev_const(dbg_const_string(ev->a, value, strlen(value)),
-                    value_basic_type(ev->vs, "string"));
+    *ret =
+        ev_const(dbg_const_string(ev->a, value, strlen(value)), value_basic_type(ev->vs, "string"));
     ret->type = "string";
     return NULL;
 }

@@ -101,7 +101,7 @@ static struct err *compile_message(struct dbg *d, struct bp_plan *p, struct bp_s
 
 struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 {
-    struct expr_place at = {.pc = s->at.pc, .exact = true};
+    struct expr_place at = {.pc = s->at.pc, .exact = true}; /* of a watchpoint: nowhere */
     if (strncmp(p->spec.condition, "lua:", 4) == 0)
         return err_new(ERR_UNSUPPORTED, "conditions in Lua are not there yet");
     if (*p->spec.condition)

@@ -30,7 +30,9 @@ static bool concerns(const struct hit *h, const struct bp *bp, const struct step
 {
     if (!bp && !st)
         return true;
-    return bp ? h->bp && h->bp->bp == bp : h->step && h->step->st == st;
+    if (bp)
+        return (h->bp && h->bp->bp == bp) || (h->watch && h->watch->bp == bp);
+    return h->step && h->step->st == st;
 }
 
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st)
@@ -214,66 +216,103 @@ static void stand(struct dbg *d, struct dbg_event *ev)
     d->stop = *ev;
 }
 
-/* The breakpoints among what a thread met, each once; temporary ones are gone afterwards. */
+static bool is_in(const unsigned *ids, size_t n, unsigned id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+/* What is special about one of the breakpoints that were met. */
+static void tell_one(struct dbg *d, const struct hit *h, struct dbg_event *ev)
+{
+    struct bp_site *s = h->watch ? h->watch : h->bp;
+    unsigned id = s->bp->id;
+    if (h->watch) {
+        ev->why = DBG_WHY_WATCH_GONE;
+        ev->text = arena_printf(&d->stop_arena, "%s is out of scope", s->plan->spec.place);
+    } else if (s->watch) {
+        ev->why = DBG_WHY_WATCH;
+        ev->text = watch_text(s, &d->stop_arena);
+    } else if (id < DBG_BP_ID_FIRST) {
+        ev->why = id == DBG_BP_ID_FATAL ? DBG_WHY_FATAL : DBG_WHY_PANIC;
+        ev->text = dbg_panic_text(d, id, ev->tid);
+    }
+    if (h->trouble)
+        ev->text = arena_printf(&d->stop_arena, "breakpoint %u: %s", id, s->bp->trouble);
+}
+
+/* The breakpoints among what a thread met, each once. */
 static void tell_breakpoints(struct dbg *d, const struct hit *hits, size_t n, struct dbg_event *ev)
 {
     unsigned *ids = arena_array(&d->stop_arena, unsigned, n + 1);
     for (size_t i = 0; i < n; i++) {
-        if (!hits[i].bp)
+        struct bp_site *s = hits[i].watch ? hits[i].watch : hits[i].bp;
+        if (!s || is_in(ids, ev->nbps, s->bp->id))
             continue;
-        struct bp *bp = hits[i].bp->bp;
-        bool known = false;
-        for (size_t k = 0; k < ev->nbps; k++)
-            known = known || ids[k] == bp->id;
-        if (known)
-            continue;
-        ids[ev->nbps++] = bp->id;
-        if (bp->id < DBG_BP_ID_FIRST) {
-            ev->why = bp->id == DBG_BP_ID_FATAL ? DBG_WHY_FATAL : DBG_WHY_PANIC;
-            ev->text = dbg_panic_text(d, bp->id, ev->tid);
-        }
-        if (hits[i].trouble)
-            ev->text = arena_printf(&d->stop_arena, "breakpoint %u: %s", bp->id, bp->trouble);
+        ids[ev->nbps++] = s->bp->id;
+        tell_one(d, &hits[i], ev);
     }
     ev->bps = ids;
+}
+
+/* Temporary breakpoints, and watchpoints whose variable is gone, are so no more. */
+static void drop_breakpoints(struct dbg *d, const struct dbg_event *ev)
+{
     for (size_t i = 0; i < ev->nbps; i++) {
-        struct bp *bp = bp_by_id(d, ids[i]);
-        if (bp && bp->plan->spec.temporary) {
-            vec_push(&d->changed, bp->id);
-            err_free(dbg_bp_remove(d, bp->id)); /* it may be gone by itself */
-        }
+        struct bp *bp = bp_by_id(d, ev->bps[i]);
+        if (!bp || (!bp->plan->spec.temporary && ev->why != DBG_WHY_WATCH_GONE))
+            continue;
+        vec_push(&d->changed, bp->id);
+        err_free(dbg_bp_remove(d, bp->id)); /* it may be gone by itself */
     }
 }
 
-/* A thread met sites.  *told: the user is to hear of it. */
+/* What a thread met, dealt with one by one. */
+struct met {
+    bool done, bps, entry;
+};
+
+static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *ev, struct met *m)
+{
+    if (h->watch && h->watch_event != WATCH_GONE) {
+        TRY(watch_go(h->watch, h->watch_event, ev->tid));
+        h->watch = NULL;
+    }
+    m->bps = m->bps || h->bp || h->watch;
+    m->entry = m->entry || h->entry;
+    if (h->step && !m->done && d->step == h->step->st)
+        TRY(step_go(d, h->step, ev->tid, &m->done, ev));
+    return NULL;
+}
+
+/* A thread met sites or watchpoints.  *told: the user is to hear of it. */
 static struct err *on_site(struct dbg *d, struct dbg_event *ev, bool *told)
 {
     struct hit hits[BPS_AT_ONCE];
     size_t n = take_hits(d, ev->tid, hits, BPS_AT_ONCE);
-    bool done = false, bps = false, entry = false;
+    struct met m = {0};
     *told = false;
     look_again(d);
-    for (size_t i = 0; i < n; i++) {
-        bps = bps || hits[i].bp;
-        entry = entry || hits[i].entry;
-        if (hits[i].step && !done && d->step == hits[i].step->st)
-            TRY(step_go(d, hits[i].step, ev->tid, &done, ev));
-    }
-    if (done)
+    for (size_t i = 0; i < n; i++)
+        TRY(look_at_hit(d, &hits[i], ev, &m));
+    if (m.done)
         step_end(d);
-    if (entry && d->entry) {
+    if (m.entry && d->entry) {
         TRY(debug_site_remove(d->debug, d->entry));
         d->entry = NULL;
     }
-    if (!done && !bps && !entry)
+    if (!m.done && !m.bps && !m.entry)
         return NULL;
-    ev->why = bps ? DBG_WHY_BREAKPOINT : entry ? DBG_WHY_ENTRY : DBG_WHY_STEP;
-    if (bps)
+    ev->why = m.bps ? DBG_WHY_BREAKPOINT : m.entry ? DBG_WHY_ENTRY : DBG_WHY_STEP;
+    if (m.bps)
         tell_breakpoints(d, hits, n, ev);
     if (ev->why == DBG_WHY_PANIC || ev->why == DBG_WHY_FATAL)
         step_end(d);
     *told = true;
     stand(d, ev);
+    drop_breakpoints(d, ev);
     return NULL;
 }
 
@@ -338,6 +377,7 @@ static struct err *on_event(struct dbg *d, const struct debug_event *m, struct d
     *told = true;
     switch (m->kind) {
     case DEBUG_SITE:
+    case DEBUG_WATCH:
         return on_site(d, ev, told);
     case DEBUG_EXITED:
         on_exit_of(d, m->status, ev);

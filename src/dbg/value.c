@@ -1,5 +1,5 @@
-/* value.c - what a debugger needs to know of a value; see value.h.  Children are in value_children.c,
- * setting is in value_set.c. */
+/* value.c - what a debugger needs to know of a value; see value.h.  Children are in
+ * value_children.c, setting is in value_set.c. */
 #include "dbg/value_int.h"
 
 void dbg_value_of_var(const struct rt_var *v, struct dbg_value *ret)
@@ -26,16 +26,23 @@ const struct dwarf_type *dbg_type(struct rt_stand *st, const struct dbg_value *v
 
 enum dbg_kind dbg_value_kind(struct rt_stand *st, const struct dbg_value *v)
 {
-    static const uint8_t kinds[] = {
-        [DWARF_KIND_BOOL] = DBG_KIND_BOOL,       [DWARF_KIND_INT] = DBG_KIND_INT,
-        [DWARF_KIND_UINT] = DBG_KIND_INT,        [DWARF_KIND_CHAR] = DBG_KIND_INT,
-        [DWARF_KIND_FLOAT] = DBG_KIND_FLOAT,     [DWARF_KIND_COMPLEX] = DBG_KIND_COMPLEX,
-        [DWARF_KIND_POINTER] = DBG_KIND_POINTER, [DWARF_KIND_STRUCT] = DBG_KIND_STRUCT,
-        [DWARF_KIND_UNION] = DBG_KIND_UNION,     [DWARF_KIND_ARRAY] = DBG_KIND_ARRAY,
-        [DWARF_KIND_FUNC] = DBG_KIND_FUNC,       [DWARF_KIND_ENUM] = DBG_KIND_ENUM,
-        [DWARF_KIND_STRING] = DBG_KIND_STRING,   [DWARF_KIND_SLICE] = DBG_KIND_SLICE,
-        [DWARF_KIND_MAP] = DBG_KIND_MAP,         [DWARF_KIND_CHAN] = DBG_KIND_CHAN,
-        [DWARF_KIND_INTERFACE] = DBG_KIND_INTERFACE};
+    static const uint8_t kinds[] = {[DWARF_KIND_BOOL] = DBG_KIND_BOOL,
+                                    [DWARF_KIND_INT] = DBG_KIND_INT,
+                                    [DWARF_KIND_UINT] = DBG_KIND_INT,
+                                    [DWARF_KIND_CHAR] = DBG_KIND_INT,
+                                    [DWARF_KIND_FLOAT] = DBG_KIND_FLOAT,
+                                    [DWARF_KIND_COMPLEX] = DBG_KIND_COMPLEX,
+                                    [DWARF_KIND_POINTER] = DBG_KIND_POINTER,
+                                    [DWARF_KIND_STRUCT] = DBG_KIND_STRUCT,
+                                    [DWARF_KIND_UNION] = DBG_KIND_UNION,
+                                    [DWARF_KIND_ARRAY] = DBG_KIND_ARRAY,
+                                    [DWARF_KIND_FUNC] = DBG_KIND_FUNC,
+                                    [DWARF_KIND_ENUM] = DBG_KIND_ENUM,
+                                    [DWARF_KIND_STRING] = DBG_KIND_STRING,
+                                    [DWARF_KIND_SLICE] = DBG_KIND_SLICE,
+                                    [DWARF_KIND_MAP] = DBG_KIND_MAP,
+                                    [DWARF_KIND_CHAN] = DBG_KIND_CHAN,
+                                    [DWARF_KIND_INTERFACE] = DBG_KIND_INTERFACE};
     if (v->form == DBG_TYPE)
         return DBG_KIND_TYPE;
     if (v->form == DBG_FUNC)

@@ -46,9 +46,10 @@ struct dbg_value {
     enum dbg_form form;
     const char *name; /* of the variable, field, element ("[3]") */
     const char *type; /* as source has it; "" when it has none */
-    const char *path; /* an expression that yields it again where it came from; "" when there is none */
-    struct value v;   /* type DWARF_NO_ID when the form has none */
-    const char *why;  /* NULL, or why it has no value */
+    const char
+        *path; /* an expression that yields it again where it came from; "" when there is none */
+    struct value v;  /* type DWARF_NO_ID when the form has none */
+    const char *why; /* NULL, or why it has no value */
     bool optimized_out;
     uint8_t var_kind;              /* enum rt_var_kind of a variable */
     bool is_var, shadowed;         /* is_var: name, var_kind and shadowed are those of a variable */
@@ -76,10 +77,11 @@ void dbg_value_count(struct rt_stand *st, const struct dbg_value *v, struct dbg_
 /* `count` children from number `start` on: the named ones first, then the others.  Maps have two
  * for an entry when `pairs` (its key, then its value), else one, named by the key. */
 struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, uint64_t start,
-                               uint64_t count, bool pairs, struct arena *a,
-                               struct dbg_value **ret, size_t *ret_n) MUST_USE;
+                               uint64_t count, bool pairs, struct arena *a, struct dbg_value **ret,
+                               size_t *ret_n) MUST_USE;
 
-/* Where its memory is; what a memory view would show (of a slice or string: its elements).  0: none.
+/* Where its memory is; what a memory view would show (of a slice or string: its elements).  0:
+ * none.
  */
 taddr dbg_value_memory(struct rt_stand *st, const struct dbg_value *v, uint64_t *ret_n);
 

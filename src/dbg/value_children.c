@@ -1,4 +1,5 @@
-/* value_children.c - the parts of a value: fields, elements, entries, what it refers to; see value.h.
+/* value_children.c - the parts of a value: fields, elements, entries, what it refers to; see
+ * value.h.
  *
  * Named children come first: fields, the target of a pointer, what an interface holds, the capacity
  * a slice does not show.  Entries of maps have no order: they are numbered as they lie. */
@@ -212,8 +213,10 @@ static bool is_plain_key(struct children *c, const struct value *key)
     uint64_t len = 0;
     if (t && t->kind == DWARF_KIND_STRING)
         return value_get(c->vs, key, 8, &len, 8) && len <= value_limits_typed.text;
-    return t && (t->kind == DWARF_KIND_INT || t->kind == DWARF_KIND_UINT ||
-                 t->kind == DWARF_KIND_BOOL) && !strchr(value_type_name(c->vs, key->type), '.');
+    return t &&
+           (t->kind == DWARF_KIND_INT || t->kind == DWARF_KIND_UINT ||
+            t->kind == DWARF_KIND_BOOL) &&
+           !strchr(value_type_name(c->vs, key->type), '.');
 }
 
 static bool take_entry(void *arg, const struct value *key, const struct value *elem)
@@ -253,8 +256,7 @@ static void take_interface(struct children *c)
 {
     struct value held;
     const char *name;
-    if (!wanted(c, 0) || !value_dynamic(c->vs, &c->of->v, &held, &name) ||
-        held.type == DWARF_NO_ID)
+    if (!wanted(c, 0) || !value_dynamic(c->vs, &c->of->v, &held, &name) || held.type == DWARF_NO_ID)
         return;
     const char *q = strchr(name, '/') ? "\"" : "";
     const char *as = arena_printf(c->a, "(%s%s%s)", q, name, q);
@@ -281,14 +283,14 @@ void dbg_value_count(struct rt_stand *st, const struct dbg_value *v, struct dbg_
 }
 
 struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, uint64_t start,
-                               uint64_t count, bool pairs, struct arena *a,
-                               struct dbg_value **ret, size_t *ret_n)
+                               uint64_t count, bool pairs, struct arena *a, struct dbg_value **ret,
+                               size_t *ret_n)
 {
     static void (*const take[])(struct children *) = {
-        [DWARF_KIND_STRUCT] = take_fields,   [DWARF_KIND_UNION] = take_fields,
-        [DWARF_KIND_ARRAY] = take_array,     [DWARF_KIND_SLICE] = take_slice,
-        [DWARF_KIND_MAP] = take_map,         [DWARF_KIND_POINTER] = take_pointer,
-        [DWARF_KIND_CHAN] = take_chan,       [DWARF_KIND_INTERFACE] = take_interface,
+        [DWARF_KIND_STRUCT] = take_fields, [DWARF_KIND_UNION] = take_fields,
+        [DWARF_KIND_ARRAY] = take_array,   [DWARF_KIND_SLICE] = take_slice,
+        [DWARF_KIND_MAP] = take_map,       [DWARF_KIND_POINTER] = take_pointer,
+        [DWARF_KIND_CHAN] = take_chan,     [DWARF_KIND_INTERFACE] = take_interface,
     };
     struct children c;
     *ret_n = 0;

@@ -34,9 +34,10 @@ static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value
 {
     taddr type = value_type_address(vs, src->v.type), data = src->v.addr;
     if (!value_type_is_empty_interface(vs, iface))
-        return usage("a %s cannot be put into this interface: its table of methods would have to be "
-                     "made",
-                     src->type);
+        return usage(
+            "a %s cannot be put into this interface: its table of methods would have to be "
+            "made",
+            src->type);
     if (!type)
         return usage("the program does not describe the type %s to its runtime", src->type);
     if (value_type_is_direct(vs, src->v.type)) {
@@ -50,9 +51,11 @@ static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value
     return NULL;
 }
 
-static struct err *same_bytes(struct values *vs, const struct dbg_value *src, uint8_t *dst, size_t n)
+static struct err *same_bytes(struct values *vs, const struct dbg_value *src, uint8_t *dst,
+                              size_t n)
 {
-    return value_get(vs, &src->v, 0, dst, n) ? NULL : err_new(ERR_FAULT, "the value cannot be read");
+    return value_get(vs, &src->v, 0, dst, n) ? NULL
+                                             : err_new(ERR_FAULT, "the value cannot be read");
 }
 
 /* The bytes that dst will hold. */
@@ -75,7 +78,8 @@ static struct err *bytes_of(struct rt_stand *st, struct values *vs, const struct
     if (to->kind == DWARF_KIND_INTERFACE && from && from->kind != DWARF_KIND_INTERFACE)
         return n == 16 ? box(vs, dst->v.type, &v, ret) : usage("an interface of %zu bytes", n);
     if (to->kind == DWARF_KIND_INTERFACE && !value_type_same(vs, v.v.type, dst->v.type) &&
-        value_type_is_empty_interface(vs, v.v.type) != value_type_is_empty_interface(vs, dst->v.type))
+        value_type_is_empty_interface(vs, v.v.type) !=
+            value_type_is_empty_interface(vs, dst->v.type))
         return usage("%s cannot become %s without running code", v.type, dst->type);
     return same_bytes(vs, &v, ret, n);
 }

@@ -226,8 +226,7 @@ struct capture {
 
 /* ---- running.c: Ms, and goroutines that run on threads ---- */
 
-struct err *rt_read_m(const struct rt *rt, struct target *t, taddr addr,
-                      struct mrec *ret) MUST_USE;
+struct err *rt_read_m(const struct rt *rt, struct target *t, taddr addr, struct mrec *ret) MUST_USE;
 /* All of them (free()), and where each is in the list; what was read before an error counts. */
 struct err *rt_read_allm(const struct rt *rt, struct target *t, struct map *by_addr,
                          struct mrec **ret, size_t *ret_n) MUST_USE;
@@ -259,8 +258,8 @@ struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at 
                        void *arg) MUST_USE;
 bool rt_is_system_g(const struct rt *rt, const struct rt_g *g, bool finalizer_runs);
 bool rt_finalizer_runs(const struct rt *rt, struct target *t); /* its goroutine, in user's code */
-struct err *capture_list(struct capture *c) MUST_USE; /* fills gs with addresses */
-struct err *capture_gs(struct capture *c) MUST_USE;   /* reads the structures */
+struct err *capture_list(struct capture *c) MUST_USE;          /* fills gs with addresses */
+struct err *capture_gs(struct capture *c) MUST_USE;            /* reads the structures */
 void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret);
 enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status);
 uint32_t capture_g_index(const struct capture *c, taddr g); /* SNAP_NONE: not one of ours */
@@ -278,7 +277,8 @@ static inline struct saved_context saved_context(const struct rt_g *g)
     return g->syscallsp ? (struct saved_context){g->syscallpc, g->syscallsp}
                         : (struct saved_context){g->sched_pc, g->sched_sp};
 }
-/* Builds its stack in the unwinder; p: n bytes of it, from its stack pointer on (NULL: are read). */
+/* Builds its stack in the unwinder; p: n bytes of it, from its stack pointer on (NULL: are read).
+ */
 enum walk_end unwinder_saved(struct unwinder *u, const struct rt_g *g, const uint8_t *p, size_t n);
 struct err *capture_stacks(struct capture *c) MUST_USE; /* of goroutines that do not run */
 /* Reads one goroutine of a running target again, until it holds still; not its stack if it runs. */

@@ -224,7 +224,8 @@ static void describe(struct rt_stand *st, const struct rt_g *g, const struct mre
     };
     const struct target_thread *t = on ? stand_thread_of_m(st, on) : NULL;
     ret->tid = t ? t->tid : 0;
-    if (ret->running && t && t->have_regs && t->regs.sp >= g->stack_lo && t->regs.sp < g->stack_hi) {
+    if (ret->running && t && t->have_regs && t->regs.sp >= g->stack_lo &&
+        t->regs.sp < g->stack_hi) {
         ret->pc = t->regs.pc;
         ret->sp = t->regs.sp;
     }
@@ -262,8 +263,7 @@ static struct err *read_goroutines(struct rt_stand *st)
     TRY(rt_read_allgs(st->rt, st->t, &addrs, &n));
     struct rt_g *gs = mem_try_alloc(n * sizeof(*gs) + 1);
     st->gs = mem_try_alloc(n * sizeof(*st->gs) + 1);
-    struct err *e =
-        gs && st->gs ? NULL : err_new(ERR_NOMEM, "no memory for %zu goroutines", n);
+    struct err *e = gs && st->gs ? NULL : err_new(ERR_NOMEM, "no memory for %zu goroutines", n);
     for (size_t i = 0; !e && i < n; i++)
         gs[i].addr = addrs[i];
     if (!e)

@@ -5,9 +5,9 @@
  * at once; both use the same code.  The target must stand: a frozen copy, stopped threads, a core.
  * Everything is read when it is first asked for and kept until rt_stand_moved().
  *
- * Owner: rt_stand_close().  What is returned lives in the arena the caller brings, or, where none is
- * brought, until rt_stand_moved().  Thread: one at a time.  A breakpoint's handler, which runs on
- * another thread while the rest of the process goes on, uses an rt_stand of its own. */
+ * Owner: rt_stand_close().  What is returned lives in the arena the caller brings, or, where none
+ * is brought, until rt_stand_moved().  Thread: one at a time.  A breakpoint's handler, which runs
+ * on another thread while the rest of the process goes on, uses an rt_stand of its own. */
 #ifndef GOSPECT_RT_FRAMES_H
 #define GOSPECT_RT_FRAMES_H
 
@@ -93,9 +93,9 @@ struct rt_frame {
     const char *func; /* "main.(*T).m"; C code: its symbol or file, "" when not known */
     const char *file; /* "" when not known */
     int32_t line, start_line;
-    const char *module;   /* path of the file the code is in; "" for the program itself */
-    uint32_t defers;      /* deferred calls that wait for it to return; of inlined ones: 0 */
-    uint16_t inline_no;   /* 0: the innermost of those at this pc */
+    const char *module; /* path of the file the code is in; "" for the program itself */
+    uint32_t defers;    /* deferred calls that wait for it to return; of inlined ones: 0 */
+    uint16_t inline_no; /* 0: the innermost of those at this pc */
     /* What is known of its registers. */
     const struct arch_regs *regs; /* as they are in it; NULL: only what was saved */
     const uint8_t *extended;      /* floating point and vector registers with them; or NULL */
@@ -139,7 +139,7 @@ struct err *rt_defers(struct rt_stand *st, taddr g, struct arena *a, struct rt_d
 
 enum rt_var_kind { RT_VAR_ARG, RT_VAR_RESULT, RT_VAR_LOCAL, RT_VAR_CAPTURED, RT_VAR_PACKAGE };
 
-struct rt_piece { /* of a value that is not in one place in memory */
+struct rt_piece {    /* of a value that is not in one place in memory */
     uint32_t off, n; /* bytes of the value */
     int reg;         /* DWARF's number; -1: in memory */
     taddr addr;      /* reg -1: where; 0: nowhere, or a constant */
@@ -152,10 +152,10 @@ struct rt_var {
     bool shadowed;           /* another one of the same name hides it here */
     uint16_t block;          /* how many blocks deep it is declared */
     const char *file;
-    uint32_t line;      /* of its declaration; 0: not known */
-    struct value value; /* its bytes are the arena's */
-    const char *why;    /* NULL, or why it has no value */
-    bool optimized_out; /* why: the compiler did not keep it */
+    uint32_t line;                 /* of its declaration; 0: not known */
+    struct value value;            /* its bytes are the arena's */
+    const char *why;               /* NULL, or why it has no value */
+    bool optimized_out;            /* why: the compiler did not keep it */
     const struct rt_piece *pieces; /* of what is not in memory as a whole */
     size_t npieces;
 };

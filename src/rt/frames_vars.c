@@ -80,9 +80,8 @@ static const char *why_of(uint8_t fate)
 static uint64_t pointed_to(struct place *p, uint64_t type)
 {
     const struct dwarf_type *t;
-    struct err *e = type == DWARF_NO_ID
-                        ? err_new(ERR_NOT_FOUND, "no type")
-                        : dwarf_type_strip(values_dwarf(p->st->values), type, &t);
+    struct err *e = type == DWARF_NO_ID ? err_new(ERR_NOT_FOUND, "no type")
+                                        : dwarf_type_strip(values_dwarf(p->st->values), type, &t);
     uint64_t to = e ? type : t->elem;
     err_free(e);
     return to;

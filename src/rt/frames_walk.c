@@ -195,8 +195,9 @@ static struct err *take_goroutine(struct frame_list *l, taddr addr, enum walk_en
     if (t && t->have_regs)
         *end = walk_thread(st, m, &g, t, &on);
     else if (status == SNAP_G_RUNNING)
-        return err_new(ERR_NOT_FOUND, "goroutine %llu runs, and the registers of its thread are "
-                                      "not known",
+        return err_new(ERR_NOT_FOUND,
+                       "goroutine %llu runs, and the registers of its thread are "
+                       "not known",
                        (unsigned long long)g.goid);
     else
         *end = unwinder_saved(st->u, &g, NULL, 0);
@@ -229,7 +230,9 @@ static void take_own(struct frame_list *l, const struct mrec *m, const struct ta
     const struct arch_regs *r = &t->regs;
     bool signal = m && r->sp >= m->gsignal_lo && r->sp < m->gsignal_hi;
     bool g0 = m && r->sp >= m->g0_lo && r->sp < m->g0_hi;
-    struct on_stack on = {.stack = signal ? RT_ON_SIGNAL : g0 ? RT_ON_G0 : RT_ON_C,
+    struct on_stack on = {.stack = signal ? RT_ON_SIGNAL
+                                   : g0   ? RT_ON_G0
+                                          : RT_ON_C,
                           .regs = r,
                           .extended = t->extended,
                           .extended_n = t->extended_n};

@@ -23,7 +23,8 @@ struct local_frame {
     size_t extended_n;
     const char *lost; /* why a register could not be read */
 };
-/* A register of the frame by DWARF's number, n bytes at most 16; NOT_FOUND says why it is not known. */
+/* A register of the frame by DWARF's number, n bytes at most 16; NOT_FOUND says why it is not
+ * known. */
 struct err *local_reg(struct local_frame *f, unsigned reg, void *dst, size_t n) MUST_USE;
 /* Registers of frame i: those of the thread, or what asyncPreempt saved of them. */
 void local_find_regs(struct local_frame *f, const struct walk_frame *frames, size_t i,
@@ -34,7 +35,7 @@ struct local_found {
     const char *why; /* NULL: it is there */
     bool gone;       /* why: the compiler did not keep it */
     struct dwarf_location loc;
-    char text[96];   /* why, when it is composed */
+    char text[96]; /* why, when it is composed */
     uint8_t bytes[LOCAL_BYTES_MAX], known[LOCAL_BYTES_MAX / 8];
 };
 void local_locate(struct local_frame *f, const struct dwarf_var *v, struct local_found *ret);

@@ -39,8 +39,8 @@ struct err *local_reg(struct local_frame *f, unsigned reg, void *dst, size_t n)
     uint64_t v;
     memset(dst, 0, n);
     if (f->saved && reg < LOCAL_REGS && local_preempt_regs(f->scopes)[reg] >= 0)
-        return values_read(f->values, f->saved + (taddr)local_preempt_regs(f->scopes)[reg],
-                           dst, n < 16 ? n : 16);
+        return values_read(f->values, f->saved + (taddr)local_preempt_regs(f->scopes)[reg], dst,
+                           n < 16 ? n : 16);
     if (f->regs && arch->dwarf_reg(f->regs, reg, &v)) {
         memcpy(dst, &v, n < 8 ? n : 8);
         return NULL;

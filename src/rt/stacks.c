@@ -131,7 +131,8 @@ static struct err *still_chunk(void *arg, size_t chunk, unsigned worker)
             taddr sp = saved_context(&g->g).sp;
             size_t have = iov->ok && sp - iov->addr < iov->n ? iov->n - (sp - iov->addr) : 0;
             g->worker = (uint16_t)worker;
-            keep_stack(w, g, unwinder_saved(w->u, &g->g, (uint8_t *)iov->dst + (sp - iov->addr), have));
+            keep_stack(w, g,
+                       unwinder_saved(w->u, &g->g, (uint8_t *)iov->dst + (sp - iov->addr), have));
         }
     }
     rt_batch_free(&b);
@@ -258,7 +259,8 @@ static struct err *live_round(struct live_batch *b)
         if (!same_g(&g->g, &now) || is_deep(&g->g))
             b->gi[left++] = b->gi[i];
         else if (is_saved(b->c, g))
-            keep_stack(b->w, g, unwinder_saved(b->w->u, &g->g, b->stacks + i * WINDOW_MAX, have[i]));
+            keep_stack(b->w, g,
+                       unwinder_saved(b->w->u, &g->g, b->stacks + i * WINDOW_MAX, have[i]));
     }
     keep_waits(b->w, waits, b->gi, left);
     b->n = left;

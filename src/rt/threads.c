@@ -1,7 +1,8 @@
 /* threads.c - threads, their Ms, and the stacks of what runs on them.
  *
- * Go: runtime/runtime2.go m, runtime/proc.go sched.midle (1.18-1.27).  How the goroutine of a thread
- * is found is in running.c.  What does not reach its outermost frame is marked as partial. */
+ * Go: runtime/runtime2.go m, runtime/proc.go sched.midle (1.18-1.27).  How the goroutine of a
+ * thread is found is in running.c.  What does not reach its outermost frame is marked as partial.
+ */
 #include <stdlib.h>
 
 #include "rt/capture_int.h"
@@ -95,7 +96,8 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
     struct arch_sigframe before;
     g->vectors = NULL;
     g->nvectors = 0;
-    if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) && running_interrupted(c->t, m, regs->sp, &before)) {
+    if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) &&
+        running_interrupted(c->t, m, regs->sp, &before)) {
         before.regs.sp = running_unpushed_sp(&r, &before.regs);
         regs = &before.regs;
         keep_interrupted_vectors(c, g, m, &before);

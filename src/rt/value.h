@@ -125,7 +125,8 @@ bool value_func_of(struct values *v, const struct value *x, taddr *ret_pc, taddr
 const char *value_code_name(struct values *v, taddr pc);
 
 /* A short text that says what values of some types of the standard library mean (times, big
- * numbers, addresses, errors ...): appended to b.  False: the type has none, or it is unreadable. */
+ * numbers, addresses, errors ...): appended to b.  False: the type has none, or it is unreadable.
+ */
 bool value_pretty(struct values *v, const struct value *x, struct buf *b);
 
 /* The type as source names it ("map[string]main.point", "" when it has no name). */

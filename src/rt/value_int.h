@@ -25,7 +25,7 @@ struct values {
         const char *name;
     })
     names;
-    struct arena types;              /* those that were made */
+    struct arena types;                  /* those that were made */
     VEC(const struct dwarf_type *) made; /* id - VALUE_MADE */
 };
 #define VALUE_MADE (UINT64_C(1) << 63)
@@ -46,8 +46,8 @@ struct printer {
     size_t start; /* of this value in b */
     unsigned depth, pointers, reads;
     unsigned shown, unreadable, lost; /* parts */
-    bool bare; /* typed: without the type in front */
-    bool top;  /* typed: not part of another value */
+    bool bare;                        /* typed: without the type in front */
+    bool top;                         /* typed: not part of another value */
 };
 
 enum { VALUE_READ_MAX = 4096 };
@@ -92,7 +92,8 @@ void value_interface(struct printer *p, const struct dwarf_type *t, struct view 
 
 /* value_map.c */
 void value_map(struct printer *p, const struct dwarf_type *t, struct view x);
-/* Walks the entries of a map; how many it has in *ret_total.  False: not readable.  addr 0 is nil. */
+/* Walks the entries of a map; how many it has in *ret_total.  False: not readable.  addr 0 is nil.
+ */
 struct map_entry {
     uint64_t key, elem; /* types */
     struct view k, v;

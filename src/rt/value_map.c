@@ -80,7 +80,7 @@ static struct view whole(struct printer *p, const struct dwarf_type *t, taddr ad
 /* ---- until 1.23 ---- */
 
 static void walk_bucket_cells(struct map_walk *m, const struct dwarf_type *bucket, struct view x,
-                               const uint8_t *top)
+                              const uint8_t *top)
 {
     for (size_t i = 0; i < CELLS && !m->full; i++) {
         struct map_entry c;

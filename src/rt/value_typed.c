@@ -291,9 +291,10 @@ static void put_interface(struct printer *p, uint64_t type, struct view x)
         return;
     }
     int64_t size = value_type_size(p->v, held.type);
-    struct view in = held.bytes ? (struct view){.p = held.bytes, .n = held.n, .addr = held.addr,
-                                                .known = held.known}
-                                : value_at(p, held.addr, size > 0 ? (size_t)size : 0);
+    struct view in =
+        held.bytes
+            ? (struct view){.p = held.bytes, .n = held.n, .addr = held.addr, .known = held.known}
+            : value_at(p, held.addr, size > 0 ? (size_t)size : 0);
     if (++p->pointers < NESTED_MAX)
         inner(p, held.type, in, !bare);
     else

@@ -363,7 +363,7 @@ static enum trap trap_kind(struct debug *d, struct thread *t)
     siginfo_t info = {0};
     if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0)
         return TRAP_SENT;
-    if (info.si_code == TRAP_TRACE)
+    if (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT) /* the latter behind a call */
         return TRAP_STEP;
     if (info.si_code == TRAP_HWBKPT)
         return TRAP_WATCH;
@@ -647,6 +647,11 @@ static bool look_at_all(const struct tracer_token *tok, struct debug *d)
 /* Those that can only pass their breakpoint where it lies. */
 static void pass_in_place(const struct tracer_token *tok, struct debug *d)
 {
+    if (!d->area && !d->no_area && d->places.n) { /* perhaps somebody lends himself now */
+        err_free(debug_prepare_area(tok, d, false));
+        if (d->area)
+            debug_displace_all(d);
+    }
     for (size_t i = 0; i < d->threads.n; i++) {
         struct thread *t = &d->threads.v[i];
         struct place *p = t->stands && !t->held ? to_pass(d, t) : NULL;

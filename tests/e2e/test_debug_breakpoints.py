@@ -200,3 +200,39 @@ def test_trace_and_trouble(session, release, mode):
     assert "range" in one.list()[bp]["trouble"]
     assert "idd" in one("break main.visit | if=idd == 1")["error"]
     assert "no }" in one("break main.visit | log={id")["error"]
+
+
+@pytest.mark.modes("noopt")
+def test_watchpoints(session, release, mode):
+    """A variable on a stack that is moved meanwhile, and one of a package: old and new value; gone with its function."""
+    one = session(release, mode, "watched")
+    one.breakpoint(f"main.go:{LABELS['watch:2']}")
+    one("continue")
+    own, package = one("watch w")["id"], one("watch sink")["id"]
+    told = one("continue")
+    assert (told["why"], told["bps"], told["text"]) == ("watch", [own], "1 -> 3")
+    told = one("continue")
+    assert (told["why"], told["bps"], told["text"]) == ("watch", [own], "3 -> 7")
+    told = one("continue")
+    assert (told["why"], told["bps"], told["text"]) == ("watch", [package], "0 -> 7")
+    told = one("continue")
+    assert (told["why"], told["bps"]) == ("watchgone", [own])
+    assert own not in one.list() and package in one.list()
+    assert one("continue")["event"] == "exited"
+
+
+@pytest.mark.releases("1.26")
+@pytest.mark.modes("noopt")
+def test_watchpoints_that_cannot_be(session, release, mode):
+    """What is too large or not in memory is refused, with the reason; registers are given back."""
+    one = session(release, mode, "results")
+    one.breakpoint("main.results")
+    one("continue")
+    assert "in memory" in one("watch n + 1")["error"]
+    assert "nothing is called" in one("watch nobody")["error"]
+    for _ in range(8):
+        told = one("watch main.sink")
+        assert "id" in told, told
+        assert one(f"remove {told['id']}")["ok"]
+    told = [one("watch main.sink") for _ in range(5)]
+    assert [("id" in one) for one in told] == [True] * 4 + [False]

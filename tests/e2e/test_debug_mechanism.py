@@ -299,6 +299,7 @@ def test_breakpoint_of_its_own(hold, release):
     raise_ = next(held.names[n] for n in ("main.raise.abi0", "main.raise") if n in held.names) + held.slide
     assert (event.kind, event.pc) == ("trapped", raise_ + 1)
     held.debugger.ask("resume")
+    held.target.wait_line("^OK")
     assert held.target.ask("wrong") == "0"
 
 

@@ -289,6 +289,20 @@ static void do_break(char *rest)
         printf("{\"id\":%u}\n", id);
 }
 
+static void do_watch(char *rest, bool reads)
+{
+    struct dbg_bp_spec s;
+    unsigned id;
+    parse_spec(rest, &s);
+    s.kind = DBG_BP_WATCH;
+    s.access = reads ? DEBUG_READS_AND_WRITES : DEBUG_WRITES;
+    struct err *e = dbg_bp_add(d, &s, &id);
+    if (e)
+        fail(e);
+    else
+        printf("{\"id\":%u}\n", id);
+}
+
 static void do_change(char *rest)
 {
     struct dbg_bp_spec s;
@@ -409,6 +423,8 @@ static bool command(char *line)
     bool more = true;
     if (strcmp(verb, "break") == 0)
         do_break(rest);
+    else if (strcmp(verb, "watch") == 0 || strcmp(verb, "rwatch") == 0)
+        do_watch(rest, *verb == 'r');
     else if (strcmp(verb, "change") == 0)
         do_change(rest);
     else if (strcmp(verb, "remove") == 0)

@@ -156,6 +156,16 @@ func moves() int {
 }
 
 //go:noinline
+func watched() int {
+	w := 1                // watch:1
+	w = add(w, 2)         // watch:2
+	w += grow(90)         // watch:3
+	w = add(w, grow(1)+4) // watch:4
+	sink += w             // watch:sink
+	return w              // watch:return
+}
+
+//go:noinline
 func exits() {
 	sink = 1         // exits:1
 	runtime.Goexit() // exits:goexit
@@ -265,6 +275,11 @@ func run(what string) {
 		var wg sync.WaitGroup
 		wg.Add(1)
 		go func() { defer wg.Done(); moves() }()
+		wg.Wait()
+	case "watched":
+		var wg sync.WaitGroup
+		wg.Add(1)
+		go func() { defer wg.Done(); watched() }()
 		wg.Wait()
 	case "exits":
 		var wg sync.WaitGroup
