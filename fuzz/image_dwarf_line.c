@@ -55,35 +55,36 @@ static void read_rows(struct dwarf *dw, const struct dwarf_unit *u)
         dwarf_file_path(u, i);
     for (taddr pc = 0x401000; pc < 0x401100; pc += 5) {
         err_free(dwarf_row_at(dw, pc, &found, &at));
-    dwarf_rows_near(&it, u, pc);
-    (void)!dwarf_row_next(&it, &row);
-    err_free(it.err);
-    arena_init(&arena);
-    err_free(dwarf_find_line(dw, path, line, false, &arena, &places, &nplaces));
-    err_free(dwarf_find_line(dw, "a.c", 2, true, &arena, &places, &nplaces));
-    arena_free(&arena);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    struct part v[PARTS_MAX + 2];
-    size_t n = parts_read(data, size, v);
-    struct buf file = {0};
-    struct image *img;
-    struct dwarf *dw;
-    const struct dwarf_unit *u;
-    for (size_t i = 0; i < n; i++)
-        v[i].kind &= 3;
-    v[n++] = (struct part){INFO, info, sizeof(info)};
-    v[n++] = (struct part){ABBREV, abbrevs, sizeof(abbrevs)};
-    struct err *e = parts_open(v, n, names, ARRAY_LEN(names), &file, &img);
-    if (!e) {
-        e = image_dwarf(img, &dw);
-        if (!e && dwarf_units(dw, &u))
-            read_rows(dw, u);
-        image_unref(img);
+        dwarf_rows_near(&it, u, pc);
+        (void)!dwarf_row_next(&it, &row);
+        err_free(it.err);
     }
-    err_free(e);
-    buf_free(&file);
-    return 0;
-}
+    arena_init(&arena);
+        err_free(dwarf_find_line(dw, path, line, false, &arena, &places, &nplaces));
+        err_free(dwarf_find_line(dw, "a.c", 2, true, &arena, &places, &nplaces));
+        arena_free(&arena);
+    }
+
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+    {
+        struct part v[PARTS_MAX + 2];
+        size_t n = parts_read(data, size, v);
+        struct buf file = {0};
+        struct image *img;
+        struct dwarf *dw;
+        const struct dwarf_unit *u;
+        for (size_t i = 0; i < n; i++)
+            v[i].kind &= 3;
+        v[n++] = (struct part){INFO, info, sizeof(info)};
+        v[n++] = (struct part){ABBREV, abbrevs, sizeof(abbrevs)};
+        struct err *e = parts_open(v, n, names, ARRAY_LEN(names), &file, &img);
+        if (!e) {
+            e = image_dwarf(img, &dw);
+            if (!e && dwarf_units(dw, &u))
+                read_rows(dw, u);
+            image_unref(img);
+        }
+        err_free(e);
+        buf_free(&file);
+        return 0;
+    }

@@ -325,7 +325,7 @@ static struct err *not_found(struct place_search *s, const char *spec)
     struct near near = {.base = base_of(spec)};
     struct names names = {0};
     struct buf b = {0};
-    near.max = strlen(near.base) > 4 ? 2 : 1;
+    near.max = strlen(near.base) > 3 ? 2 : 1;
     struct err *e = err_new(ERR_NOT_FOUND, "no function %s", spec);
     collect(s->c, fits_near, &near, &names);
     if (names.v.n) {
