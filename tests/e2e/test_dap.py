@@ -661,6 +661,15 @@ def test_breakpoints_of_other_kinds(dap, program, release):
     stop = c.stopped()
     assert stop["reason"] == "instruction breakpoint" and c.top(stop)["instructionPointerReference"] == caller
     c.ask("setInstructionBreakpoints", breakpoints=[])
+    info = c.ask("dataBreakpointInfo", name="main.total")
+    assert info["accessTypes"] == ["write", "readWrite"]
+    assert c.ask("setDataBreakpoints", breakpoints=[{"dataId": info["dataId"], "accessType": "write"}])["breakpoints"][0]["verified"]
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    assert stop["reason"] == "data breakpoint" and "7" in stop["text"] and "12" in stop["text"]  # 7 + 5
+    assert c.ask("dataBreakpointInfo", name="n + 1")["dataId"] is None
+    assert not c.ask("setDataBreakpoints", breakpoints=[{"dataId": info["dataId"], "accessType": "read"}])["breakpoints"][0]["verified"]
+    c.ask("setDataBreakpoints", breakpoints=[])
     c.ask("continue", threadId=1)
     c.event("exited")
     c.ask("disconnect")
