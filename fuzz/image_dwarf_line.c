@@ -60,31 +60,31 @@ static void read_rows(struct dwarf *dw, const struct dwarf_unit *u)
         err_free(it.err);
     }
     arena_init(&arena);
-        err_free(dwarf_find_line(dw, path, line, false, &arena, &places, &nplaces));
-        err_free(dwarf_find_line(dw, "a.c", 2, true, &arena, &places, &nplaces));
-        arena_free(&arena);
-    }
+    err_free(dwarf_find_line(dw, path, line, false, &arena, &places, &nplaces));
+    err_free(dwarf_find_line(dw, "a.c", 2, true, &arena, &places, &nplaces));
+    arena_free(&arena);
+}
 
-    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-    {
-        struct part v[PARTS_MAX + 2];
-        size_t n = parts_read(data, size, v);
-        struct buf file = {0};
-        struct image *img;
-        struct dwarf *dw;
-        const struct dwarf_unit *u;
-        for (size_t i = 0; i < n; i++)
-            v[i].kind &= 3;
-        v[n++] = (struct part){INFO, info, sizeof(info)};
-        v[n++] = (struct part){ABBREV, abbrevs, sizeof(abbrevs)};
-        struct err *e = parts_open(v, n, names, ARRAY_LEN(names), &file, &img);
-        if (!e) {
-            e = image_dwarf(img, &dw);
-            if (!e && dwarf_units(dw, &u))
-                read_rows(dw, u);
-            image_unref(img);
-        }
-        err_free(e);
-        buf_free(&file);
-        return 0;
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct part v[PARTS_MAX + 2];
+    size_t n = parts_read(data, size, v);
+    struct buf file = {0};
+    struct image *img;
+    struct dwarf *dw;
+    const struct dwarf_unit *u;
+    for (size_t i = 0; i < n; i++)
+        v[i].kind &= 3;
+    v[n++] = (struct part){INFO, info, sizeof(info)};
+    v[n++] = (struct part){ABBREV, abbrevs, sizeof(abbrevs)};
+    struct err *e = parts_open(v, n, names, ARRAY_LEN(names), &file, &img);
+    if (!e) {
+        e = image_dwarf(img, &dw);
+        if (!e && dwarf_units(dw, &u))
+            read_rows(dw, u);
+        image_unref(img);
     }
+    err_free(e);
+    buf_free(&file);
+    return 0;
+}

@@ -105,10 +105,10 @@ enum arch_pass {
 
 enum { ARCH_SLOT = 32, ARCH_INSN_MAX = 15 };
 struct arch_displaced {
-    uint8_t how;         /* enum arch_pass */
-    uint8_t len;         /* of the instruction */
-    uint8_t copy_len;    /* SLOT: of its copy, behind which a jump leads back */
-    bool lasts;          /* SLOT: it can be interrupted halfway, and goes on where it was */
+    uint8_t how;      /* enum arch_pass */
+    uint8_t len;      /* of the instruction */
+    uint8_t copy_len; /* SLOT: of its copy, behind which a jump leads back */
+    bool lasts;       /* SLOT: it can be interrupted halfway, and goes on where it was */
     uint8_t code[ARCH_SLOT];
     struct arch_op op; /* EMULATE */
     bool counts;       /* EMULATE: a jump that looks at a counter */
@@ -132,6 +132,7 @@ struct arch_trap_head {
     uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
     uint64_t slots_lo, slots_hi;
     uint64_t former_flags, former_restorer, former_mask;
+    uint64_t guardian; /* its number */
     uint64_t scratch[8]; /* for calls that want memory */
 };
 

@@ -120,8 +120,8 @@ static uint8_t condition(const ZydisDecodedInstruction *in)
 }
 
 /* Whether emulate() knows where it leads. */
-static bool emulated(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops,
-                     taddr next, struct arch_displaced *ret)
+static bool emulated(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *ops, taddr next,
+                     struct arch_displaced *ret)
 {
     const struct arch_op *op = &ret->op;
     bool relative = in->operand_count_visible && ops[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
@@ -136,9 +136,10 @@ static bool emulated(const ZydisDecodedInstruction *in, const ZydisDecodedOperan
     case ZYDIS_CATEGORY_UNCOND_BR:
         return in->mnemonic == ZYDIS_MNEMONIC_JMP && relative;
     case ZYDIS_CATEGORY_CALL:
-        return in->mnemonic == ZYDIS_MNEMONIC_CALL && in->meta.branch_type != ZYDIS_BRANCH_TYPE_FAR &&
-               (relative || ((op->src.place == ARCH_REG || op->src.place == ARCH_MEMORY) &&
-                             op->src.size == 8));
+        return in->mnemonic == ZYDIS_MNEMONIC_CALL &&
+               in->meta.branch_type != ZYDIS_BRANCH_TYPE_FAR &&
+               (relative ||
+                ((op->src.place == ARCH_REG || op->src.place == ARCH_MEMORY) && op->src.size == 8));
     default:
         return in->mnemonic == ZYDIS_MNEMONIC_INT3 ||
                (in->mnemonic == ZYDIS_MNEMONIC_PUSHFQ && in->operand_width == 64);
@@ -184,9 +185,9 @@ static void displace(const uint8_t *bytes, size_t n, taddr pc, taddr slot,
         return;
     put_jump(ret->code + in.length, slot + in.length, pc + in.length);
     ret->how = ARCH_PASS_SLOT;
-    ret->lasts = in.mnemonic == ZYDIS_MNEMONIC_SYSCALL ||
-                 in.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE |
-                                  ZYDIS_ATTRIB_HAS_REPNE);
+    ret->lasts =
+        in.mnemonic == ZYDIS_MNEMONIC_SYSCALL ||
+        in.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
 }
 
 /* ---- emulation ---- */

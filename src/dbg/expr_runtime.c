@@ -39,7 +39,7 @@ static struct err *frameoff(struct ev *ev, struct node *n, struct dbg_value *ret
     struct rt_goroutine g;
     if (!ev->ctx->frame || !ev->ctx->g || !ev->ctx->frame->cfa)
         return ev_fail(ev, n, "there is no frame here");
-    TRY(rt_goroutine_at(ev->st, ev->ctx->g, &g));
+    TRY(rt_goroutine_brief(ev->st, ev->ctx->g, &g));
     *ret = ev_int(ev, (int64_t)(ev->ctx->frame->cfa - g.stack_hi));
     return NULL;
 }
@@ -105,7 +105,7 @@ struct err *ev_label(struct ev *ev, struct node *n, bool *is, struct dbg_value *
     TRY(ev_string(ev, n->args[0], &key, &text, &len));
     if (!ev->ctx->g)
         return ev_fail(ev, n, "there is no goroutine here");
-    TRY(rt_goroutine_at(ev->st, ev->ctx->g, &g));
+    TRY(rt_goroutine_brief(ev->st, ev->ctx->g, &g));
     TRY(rt_labels(ev->st, g.labels, ev->a, &labels, &count));
     for (size_t i = 0; i < count; i++)
         if (strlen(labels[i].key) == len && memcmp(labels[i].key, text, len) == 0)

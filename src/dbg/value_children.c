@@ -42,6 +42,8 @@ static uint64_t named_fields(const struct dwarf_type *t)
     return n;
 }
 
+static uint64_t count_captured(struct children *c);
+
 static struct dbg_count count_of(struct children *c)
 {
     struct dbg_count n = {0};
@@ -71,6 +73,9 @@ static struct dbg_count count_of(struct children *c)
         break;
     case DWARF_KIND_INTERFACE:
         n.named = value_dynamic(c->vs, &c->of->v, &held, &name) && held.type != DWARF_NO_ID;
+        break;
+    case DWARF_KIND_FUNC:
+        n.named = count_captured(c);
         break;
     case DWARF_KIND_CHAN:
         n.indexed = value_chan_of(c->vs, &c->of->v, &chan) ? chan.len : 0;
@@ -263,6 +268,34 @@ static void take_interface(struct children *c)
     push(c, "data", path_of(c, "%s%s%s.%s", as), held);
 }
 
+/* What a closure captured. */
+static void take_func(struct children *c)
+{
+    taddr pc, closure;
+    struct rt_var *vars;
+    size_t n;
+    if (!value_func_of(c->vs, &c->of->v, &pc, &closure))
+        return;
+    struct err *e = rt_closure_vars(c->st, pc, closure, c->a, &vars, &n);
+    for (size_t i = 0; !e && i < n; i++)
+        if (wanted(c, i))
+            push(c, vars[i].name, "", vars[i].value);
+    err_free(e);
+}
+
+static uint64_t count_captured(struct children *c)
+{
+    taddr pc, closure;
+    struct rt_var *vars;
+    size_t n = 0;
+    struct arena a;
+    arena_init(&a);
+    if (value_func_of(c->vs, &c->of->v, &pc, &closure))
+        err_free(rt_closure_vars(c->st, pc, closure, &a, &vars, &n));
+    arena_free(&a);
+    return n;
+}
+
 /* ---- all ---- */
 
 static bool open_children(struct rt_stand *st, const struct dbg_value *v, struct children *c)
@@ -291,6 +324,7 @@ struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, u
         [DWARF_KIND_ARRAY] = take_array,   [DWARF_KIND_SLICE] = take_slice,
         [DWARF_KIND_MAP] = take_map,       [DWARF_KIND_POINTER] = take_pointer,
         [DWARF_KIND_CHAN] = take_chan,     [DWARF_KIND_INTERFACE] = take_interface,
+        [DWARF_KIND_FUNC] = take_func,
     };
     struct children c;
     *ret_n = 0;

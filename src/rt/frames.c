@@ -312,6 +312,14 @@ struct err *rt_goroutine_at(struct rt_stand *st, taddr g, struct rt_goroutine *r
     return NULL;
 }
 
+struct err *rt_goroutine_brief(struct rt_stand *st, taddr g, struct rt_goroutine *ret)
+{
+    struct rt_g copy;
+    TRY(stand_read_g(st, g, &copy));
+    describe(st, &copy, NULL, ret);
+    return NULL;
+}
+
 struct err *rt_goroutine_of_thread(struct rt_stand *st, pid_t tid, struct rt_goroutine *ret)
 {
     const struct target_thread *t = stand_thread(st, tid);

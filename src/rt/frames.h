@@ -57,6 +57,8 @@ struct err *rt_goroutine_by_id(struct rt_stand *st, uint64_t id,
                                const struct rt_goroutine **ret) MUST_USE;
 /* Reads one g; quick. */
 struct err *rt_goroutine_at(struct rt_stand *st, taddr g, struct rt_goroutine *ret) MUST_USE;
+/* The same without its thread (tid, running): one read, for handlers. */
+struct err *rt_goroutine_brief(struct rt_stand *st, taddr g, struct rt_goroutine *ret) MUST_USE;
 /* That of a thread: 0 in *ret->g when it has none (it is idle, or C's own). */
 struct err *rt_goroutine_of_thread(struct rt_stand *st, pid_t tid,
                                    struct rt_goroutine *ret) MUST_USE;
@@ -169,7 +171,12 @@ struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena 
 struct err *rt_signature(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
                          struct rt_var **ret, size_t *ret_n) MUST_USE;
 
-/* The same for one name, in two steps: which variable it is at a place of the code, once, and its
+/* Variables that a closure captured: code pc, its variables at `closure` (value_func_of()).  None
+ * before Go 1.23, whose DWARF does not tell. */
+struct err *rt_closure_vars(struct rt_stand *st, taddr pc, taddr closure, struct arena *a,
+                            struct rt_var **ret, size_t *ret_n) MUST_USE;
+
+/* What rt_vars() gives for one name, in two steps: which variable it is at a place of the code, once, and its
  * value in a frame that is there, often (few reads; what is returned lives until rt_slot_free() or
  * the next rt_slot_value() of the slot). */
 struct rt_slot;

@@ -181,6 +181,65 @@ struct err *rt_signature(struct rt_stand *st, const struct rt_frame *f, struct a
     return vars_of(st, f, is_signature, a, ret, ret_n);
 }
 
+/* One that is captured by reference ("&x") is behind a pointer. */
+static bool take_captured(struct rt_stand *st, const struct dwarf_var *v, taddr closure,
+                          struct rt_var *ret)
+{
+    bool escaped = *v->name == '&';
+    struct value at = {.type = v->type, .addr = closure + (taddr)v->closure_offset};
+    if (v->closure_offset < 0 || v->type == DWARF_NO_ID)
+        return false;
+    if (escaped) {
+        const struct dwarf_type *t = value_type_stripped(st->values, v->type);
+        taddr to = 0;
+        if (!t || t->kind != DWARF_KIND_POINTER || !value_get(st->values, &at, 0, &to, 8))
+            return false;
+        at = (struct value){.type = t->elem, .addr = to};
+    }
+    *ret = (struct rt_var){.name = v->name + escaped,
+                           .type = value_type_name(st->values, at.type),
+                           .kind = RT_VAR_CAPTURED,
+                           .escaped = escaped,
+                           .line = v->decl_line,
+                           .file = "",
+                           .value = at};
+    return true;
+}
+
+struct err *rt_closure_vars(struct rt_stand *st, taddr pc, taddr closure, struct arena *a,
+                            struct rt_var **ret, size_t *ret_n)
+{
+    *ret_n = 0;
+    *ret = NULL;
+    if (!stand_values(st) || !closure)
+        return NULL;
+    struct dwarf *dw = values_dwarf(st->values);
+    struct dwarf_func f;
+    struct dwarf_die die, d;
+    struct dwarf_walk w;
+    VEC(struct rt_var) vars = {0};
+    TRY(dwarf_func_at(dw, pc - st->rt->slide, &f));
+    TRY(dwarf_die_at(dw, f.die, &die));
+    dwarf_walk_die(&w, &die);
+    while (dwarf_walk_next(&w, &d)) {
+        struct dwarf_var v;
+        struct rt_var var;
+        struct err *e =
+            d.tag == DW_TAG_variable ? dwarf_var_of(dw, d.id, &v) : err_new(ERR_NOT_FOUND, "no");
+        if (!e && take_captured(st, &v, closure, &var))
+            vec_push(&vars, var);
+        err_free(e);
+        if (d.tag == DW_TAG_inlined_subroutine)
+            dwarf_walk_skip(&w);
+    }
+    *ret_n = vars.n;
+    *ret = arena_array(a, struct rt_var, vars.n + 1);
+    if (vars.n)
+        memcpy(*ret, vars.v, vars.n * sizeof(**ret));
+    vec_free(&vars);
+    return w.err;
+}
+
 /* ---- one name ---- */
 
 struct rt_slot {

@@ -62,11 +62,12 @@ static void put_elements(struct printer *p, uint64_t elem, struct view x, uint64
     int64_t size = value_type_size(p->v, elem);
     uint64_t shown = min_u64(count, p->l->elements);
     buf_char(p->b, '[');
-    if (count && (size < 0 || p->depth > p->l->depth)) {
-        buf_str(p->b, size < 0 ? "(unreadable)" : "...");
-        buf_char(p->b, ']');
+    if (count && size < 0) {
+        buf_str(p->b, "(unreadable)]");
         return;
     }
+    if (p->depth >= NESTED_MAX)
+        shown = 0;
     if (size > 0 && size < VALUE_READ_MAX && !x.p)
         x = value_at(p, x.addr, (size_t)size * min_u64(shown, VALUE_READ_MAX / (uint64_t)size));
     p->depth++;
@@ -161,17 +162,21 @@ static void put_map(struct printer *p, uint64_t type, const struct dwarf_type *t
     buf_char(p->b, ']');
 }
 
-static void put_struct(struct printer *p, uint64_t type, const struct dwarf_type *t, struct view x)
+/* TYPE(meaning), where a type has one. */
+static bool put_pretty(struct printer *p, uint64_t type, struct view x)
 {
     struct buf pretty = {0};
-    bool bare = p->bare;
-    if (value_pretty_any(p, type, x, &pretty)) {
-        p->shown++;
+    bool ok = value_pretty_any(p, type, x, &pretty);
+    if (ok)
         buf_printf(p->b, "%s(%s)", name_of(p, type), buf_text(&pretty));
-        buf_free(&pretty);
-        return;
-    }
+    p->shown += ok;
     buf_free(&pretty);
+    return ok;
+}
+
+static void put_struct(struct printer *p, uint64_t type, const struct dwarf_type *t, struct view x)
+{
+    bool bare = p->bare;
     if (p->depth > p->l->depth && t->nmembers) {
         p->shown++;
         if (x.addr)
@@ -376,6 +381,8 @@ static void put_string(struct printer *p, struct view x)
 void value_typed(struct printer *p, uint64_t type, struct view x)
 {
     const struct dwarf_type *t = value_strip(p, type);
+    if ((t->kind == DWARF_KIND_STRUCT || t->kind == DWARF_KIND_SLICE) && put_pretty(p, type, x))
+        return;
     switch (t->kind) {
     case DWARF_KIND_BOOL:
         value_bool(p, x);

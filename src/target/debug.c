@@ -64,9 +64,12 @@ enum {
     NAP_NS = 20 * 1000,
     NAP_MAX_NS = 200 * 1000,
     PATIENCE_NS = 1000 * 1000, /* without an event, before we ask why somebody does not stop */
+    NEXT_HIT_NS = 20 * 1000,
     IN_PLACE_LIMIT_NS = 50 * 1000 * 1000,
     STANDING_NAP_NS = 50 * 1000 * 1000, /* between looks for deaths while nobody runs */
     SEIZE_ROUNDS = 1000,
+    GUARD_NAP_NS = 1000 * 1000,
+    GUARD_NAPS = 1000,
     KCMP_SAME_MEMORY = 1, /* KCMP_VM */
 };
 #define STOP_LIMIT_NS (5 * NSEC_PER_SEC)
@@ -117,8 +120,8 @@ static void drop_thread(struct debug *d, struct thread *t)
 
 static void ran(struct thread *t)
 {
-    t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs = t->met =
-        t->group_stop = t->in_place = t->fault = false;
+    t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs =
+        t->met = t->group_stop = t->in_place = t->fault = false;
     t->signal = 0;
 }
 
@@ -235,6 +238,7 @@ static void ended(struct debug *d, int status)
     clean_children(d);
     d->threads.n = 0;
     d->state = DEBUG_GONE;
+    atomic_store(&d->ended, true);
     note(d, (struct debug_event){.kind = DEBUG_EXITED, .status = status});
 }
 
@@ -293,7 +297,7 @@ static void became_another(const struct tracer_token *tok, struct debug *d, pid_
     free(d->warning);
     d->warning = NULL;
     d->area = 0;
-    d->no_area = d->handler = false;
+    d->no_area = d->handler = d->lenders_tried = false;
     d->call_at = 0;
     err_free(debug_reopen(d));
     d->became_another = false;
@@ -369,7 +373,8 @@ static enum trap trap_kind(struct debug *d, struct thread *t)
         return TRAP_WATCH;
     if (info.si_code != SI_KERNEL)
         return TRAP_SENT;
-    return debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip) ? TRAP_OURS : TRAP_OWN;
+    struct place *p = debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
+    return p && (p->active || !p->own) ? TRAP_OURS : TRAP_OWN;
 }
 
 /* Puts a thread that has just hit a breakpoint of ours back onto it. */
@@ -404,8 +409,8 @@ static bool tell_watch(const struct tracer_token *tok, struct debug *d, struct t
     unsigned slot;
     if (!debug_watch_hit(tok, d, t, &slot))
         return false;
-    note(d, (struct debug_event){
-                .kind = DEBUG_WATCH, .tid = t->tid, .pc = t->regs.pc, .watch = slot});
+    note(d,
+         (struct debug_event){.kind = DEBUG_WATCH, .tid = t->tid, .pc = t->regs.pc, .watch = slot});
     return true;
 }
 
@@ -697,8 +702,8 @@ static void nap(unsigned round)
         sched_yield();
         return;
     }
-    struct timespec t = {.tv_nsec = (long)min_u64((round + 1 - SPINS) * (uint64_t)NAP_NS,
-                                                  NAP_MAX_NS)};
+    struct timespec t = {.tv_nsec =
+                             (long)min_u64((round + 1 - SPINS) * (uint64_t)NAP_NS, NAP_MAX_NS)};
     nanosleep(&t, NULL);
 }
 
@@ -826,6 +831,21 @@ static void one_event(const struct tracer_token *tok, struct debug *d, struct wa
         tell(tok, d);
 }
 
+/* Just after a hit there is often another one: being asleep then, and woken, costs more than the
+ * rest of it.  Whoever wants the processor gets it. */
+static bool look_for_next(struct debug *d, struct wait_event *ret)
+{
+    if (d->cost.hits == d->hits_before)
+        return false;
+    d->hits_before = d->cost.hits;
+    for (int64_t start = clock_mono_ns(); clock_mono_ns() - start < NEXT_HIT_NS;) {
+        if (look(WNOHANG, ret))
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
 static int64_t attend(const struct tracer_token *tok, void *arg)
 {
     struct debug *d = arg;
@@ -842,7 +862,7 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
             announce(d);
         return d->state == DEBUG_GONE ? -1 : STANDING_NAP_NS;
     }
-    if (look(0, &ev))
+    if (look_for_next(d, &ev) || look(0, &ev))
         one_event(tok, d, ev);
     else if (ev.kind == WAIT_LOST) {
         ended(d, 0);
@@ -864,14 +884,32 @@ struct seizing {
     unsigned added;
 };
 
+/* A guardian that clears what its debugger has left traces for a moment. */
+static int seize_one(const struct debug *d, pid_t tid)
+{
+    struct timespec nap_a_while = {.tv_nsec = GUARD_NAP_NS};
+    for (int tries = 0;; tries++) {
+        struct proc_status status;
+        if (ptrace(PTRACE_SEIZE, tid, NULL, debug_options(d)) == 0)
+            return 0;
+        int errnum = errno;
+        struct err *e = proc_status(tid, &status);
+        bool guarded = !e && (status.tracer == 0 || guard_is(status.tracer));
+        err_free(e);
+        if (errnum != EPERM || !guarded || tries == (status.tracer ? GUARD_NAPS : 3))
+            return errnum;
+        nanosleep(&nap_a_while, NULL);
+    }
+}
+
 static struct err *seize(void *arg, pid_t tid)
 {
     struct seizing *s = arg;
     struct debug *d = s->d;
     if (debug_thread(d, tid))
         return NULL;
-    if (ptrace(PTRACE_SEIZE, tid, NULL, debug_options(d)) < 0) {
-        int errnum = errno;
+    int errnum = seize_one(d, tid);
+    if (errnum) {
         struct proc_stat st;
         struct proc_status status;
         if (errnum == ESRCH)
@@ -979,7 +1017,7 @@ struct err *debug_reopen(struct debug *d)
 
 struct err *debug_new(pid_t pid, struct debug **ret)
 {
-    static const int told[] = {SIGHUP, SIGINT,  SIGQUIT, SIGILL,    SIGTRAP,
+    static const int told[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,   SIGTRAP,
                                SIGABRT, SIGTERM, SIGSYS,  SIGSTKFLT};
     struct debug *d = mem_alloc(sizeof(*d));
     *d = (struct debug){.pid = pid, .arch = arch_host(), .mem_fd = -1, .state = DEBUG_STANDS};
@@ -1141,11 +1179,13 @@ struct err *debug_wait(struct debug *d, int64_t timeout_ns, struct debug_event *
             TRY(tracer_call(d->tracer, fetch_on_tracer, d));
         if (rang && d->have_event) {
             *ret = d->event;
+            d->end_told = ret->kind == DEBUG_EXITED;
             d->have_event = false;
+            atomic_store(&d->halt, false); /* everybody stands: that is what was wanted */
             (void)!read(d->wake, &count, sizeof(count));
             return NULL;
         }
-        if (d->state == DEBUG_GONE && rang)
+        if (atomic_load(&d->ended) && (rang || d->end_told))
             return debug_gone(d);
         int64_t left = until - clock_mono_ns();
         if (left <= 0) {
@@ -1238,11 +1278,15 @@ static struct err *step_on_tracer(const struct tracer_token *tok, void *arg)
         d->have_event = false;
         return NULL;
     }
-    bool runs = begin_step(tok, d, t, &in_place);
-    bool there = true, done = !runs;
-    if (!runs)
-        note(d, (struct debug_event){.kind = DEBUG_STEPPED, .tid = s->tid, .pc = t->regs.pc});
+    bool there = true, done = false;
     while (!done && there) {
+        err_free(debug_get_regs(tok, d, t)); /* killed: an event will tell */
+        /* again when a signal came first: then it is where it was */
+        if (!in_place && !t->fault && !begin_step(tok, d, t, &in_place)) {
+            note(d, (struct debug_event){
+                        .kind = DEBUG_STEPPED, .tid = s->tid, .pc = t->regs.pc});
+            break;
+        }
         step_on(tok, d, t);
         there = debug_await(tok, d, s->tid, 0, true);
         t = there ? debug_thread(d, s->tid) : NULL;

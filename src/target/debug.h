@@ -1,4 +1,5 @@
-/* debug.h - a process held in the hand: breakpoints, steps, watchpoints, registers, memory to write.
+/* debug.h - a process held in the hand: breakpoints, steps, watchpoints, registers, memory to
+ * write.
  *
  * What target_freeze() does for a moment, this does for hours.  All threads are traced from their
  * birth on.  While the process runs, a thread that meets a site (a breakpoint) stands still alone:
@@ -27,7 +28,7 @@ struct debug_launch {
     const char *dir;         /* NULL: ours */
     int fd[3];               /* its standard files; -1: ours */
     const char *tty;         /* its controlling terminal; NULL: none of its own */
-    bool same_addresses; /* without address space randomisation: the same addresses each time */
+    bool same_addresses;     /* without address space randomisation: the same addresses each time */
     bool own_group; /* a process group of its own: Ctrl-C on our terminal does not reach it */
 };
 
@@ -53,27 +54,27 @@ pid_t debug_pid(const struct debug *d);
 /* ---- running ---- */
 
 enum debug_event_kind {
-    DEBUG_NOTHING,  /* the time is up; the process runs */
-    DEBUG_SITE,     /* handlers of a site said DEBUG_STOP; pc is the address of the site */
-    DEBUG_STEPPED,  /* debug_step() is done */
-    DEBUG_WATCH,    /* a watchpoint's handler said DEBUG_STOP; pc is behind the instruction */
-    DEBUG_SIGNAL,   /* a signal that is to be told; it is delivered when the thread goes on */
-    DEBUG_SYSCALL,  /* see debug_catch_syscalls() */
-    DEBUG_HALTED,   /* debug_halt() */
-    DEBUG_TRAPPED,  /* an int3 of the program's own; pc is behind it */
-    DEBUG_EXEC,     /* another program now; sites and watchpoints are gone */
-    DEBUG_EXITED,   /* the process is gone: status as waitpid() has it */
+    DEBUG_NOTHING, /* the time is up; the process runs */
+    DEBUG_SITE,    /* handlers of a site said DEBUG_STOP; pc is the address of the site */
+    DEBUG_STEPPED, /* debug_step() is done */
+    DEBUG_WATCH,   /* a watchpoint's handler said DEBUG_STOP; pc is behind the instruction */
+    DEBUG_SIGNAL,  /* a signal that is to be told; it is delivered when the thread goes on */
+    DEBUG_SYSCALL, /* see debug_catch_syscalls() */
+    DEBUG_HALTED,  /* debug_halt() */
+    DEBUG_TRAPPED, /* an int3 of the program's own; pc is behind it */
+    DEBUG_EXEC,    /* another program now; sites and watchpoints are gone */
+    DEBUG_EXITED,  /* the process is gone: status as waitpid() has it */
 };
 
 struct debug_event {
     enum debug_event_kind kind;
-    pid_t tid;       /* the thread it happened to; EXITED, HALTED: 0 */
+    pid_t tid; /* the thread it happened to; EXITED, HALTED: 0 */
     taddr pc;
-    unsigned watch;  /* WATCH: its slot */
-    int signo;       /* SIGNAL */
-    int64_t nr;      /* SYSCALL */
-    bool entry;      /* SYSCALL */
-    int status;      /* EXITED */
+    unsigned watch; /* WATCH: its slot */
+    int signo;      /* SIGNAL */
+    int64_t nr;     /* SYSCALL */
+    bool entry;     /* SYSCALL */
+    int status;     /* EXITED */
     int64_t at_mono_ns;
 };
 
@@ -88,8 +89,11 @@ int debug_fd(const struct debug *d);
 /* Makes debug_wait() return DEBUG_HALTED soon.  Any thread; safe in a signal handler. */
 void debug_halt(struct debug *d);
 
-/* One instruction of one thread while all others stand.  A site at pc is not met.  The event is
- * STEPPED, or what came instead. */
+/* One instruction of one thread while all others stand.  A site at pc is not met; one where the
+ * step ends is met when the thread runs on.  The event is STEPPED, or what came instead: a fault,
+ * the end of the process, HALTED (debug_halt() ends a system call that waits for others).  A signal
+ * that came meanwhile is delivered when the thread runs on; a fault that is not to be told leads
+ * the step into its handler. */
 struct err *debug_step(struct debug *d, pid_t tid, struct debug_event *ret) MUST_USE;
 
 /* A thread that is held does not run when the others do. */
@@ -122,7 +126,7 @@ typedef enum debug_verdict debug_handler(void *arg, const struct debug_hit *hit)
  * FAULT: not code. */
 struct err *debug_site_add(struct debug *d, taddr addr, debug_handler *fn, void *arg,
                            struct debug_site **ret) MUST_USE;
-/* Afterwards fn is not called any more. */
+/* Afterwards fn is not called any more.  Also after an exec() or the end of the process. */
 struct err *debug_site_remove(struct debug *d, struct debug_site *s) MUST_USE;
 
 /* ---- watchpoints in hardware ---- */

@@ -8,8 +8,9 @@
  * Only the process can map it, so a thread of it must make system calls for us.  As in inject.c, it
  * is one that sleeps in a call whose result nobody looks at: if we are killed in between, it goes
  * on behind its own call as if that had returned.  A process that we launched dies with us; there
- * any thread will do.  What we put in: mmap(), rt_sigaction() (which handler was there), mprotect(),
- * rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody tracing.
+ * any thread will do.  What we put in: mmap(), rt_sigaction() (which handler was there),
+ * mprotect(), rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody
+ * tracing.
  *
  * After a kill -9 of us, area and handler stay.  Who attaches next finds them by the handler and
  * takes them over; debug_close() takes them out.
@@ -47,7 +48,7 @@ enum {
     TAIL_MAX = 32,
     CLEAR_OF_CODE = 1 << 20, /* so far below the program, where there is room */
 };
-#define AREA_MAGIC UINT64_C(0x31306b6564707367) /* "gspdek01": changes with the layout */
+#define AREA_MAGIC UINT64_C(0x32306b6564707367) /* "gspdek02": changes with the layout */
 #define REACH (UINT64_C(1) << 30)
 #define LOWEST (UINT64_C(1) << 16)
 
@@ -294,6 +295,7 @@ static bool adopt(struct debug *d, taddr handler)
         head.magic != AREA_MAGIC || head.slots_lo != area + DEBUG_AREA_SLOTS)
         return false;
     d->area = area;
+    guard_await((pid_t)head.guardian);
     repair(d, &head);
     return true;
 }
@@ -319,8 +321,12 @@ static struct err *map(struct setup *s)
     taddr at;
     int64_t result;
     TRY(choose(d, &at));
-    const uint64_t args[6] = {at, DEBUG_AREA, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, UINT64_MAX, 0};
+    const uint64_t args[6] = {at,
+                              DEBUG_AREA,
+                              PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                              UINT64_MAX,
+                              0};
     TRY(checked(s, d->a->nr_mmap, args, "map memory", &result));
     d->area = (taddr)result;
     return write_area(d);
@@ -361,6 +367,13 @@ static struct err *make_area(struct setup *s)
     return set_handler(s);
 }
 
+void debug_area_guardian(struct debug *d)
+{
+    uint64_t pid = (uint64_t)d->guard;
+    if (d->area)
+        debug_poke(d, field(d, offsetof(struct arch_trap_head, guardian)), &pid, sizeof(pid));
+}
+
 static void find_call(struct debug *d)
 {
     struct image *img;
@@ -380,30 +393,36 @@ static void find_call(struct debug *d)
     image_unref(img);
 }
 
-/* What was begun and is of no use is given up, not undone: it does nothing. */
+static void warn(struct debug *d, struct err *e)
+{
+    free(d->warning);
+    e = err_wrap(e, "passing a breakpoint stops all threads for a moment");
+    d->warning = mem_strdup(err_message(e));
+    log_info("process %d: %s", d->pid, d->warning);
+    err_free(e);
+}
+
+/* What was begun and is of no use is given up, not undone: it does nothing.  When nobody lent
+ * himself, there is a next time. */
 struct err *debug_prepare_area(const struct tracer_token *tok, struct debug *d, bool try_again)
 {
     if (d->area || d->no_area)
         return NULL;
-    struct setup s = {tok, d, try_again};
+    struct setup s = {tok, d, try_again && !d->lenders_tried};
     if (d->launched && !d->call_at)
         find_call(d);
     struct err *e = make_area(&s);
-    if (!e)
-        return NULL;
-    d->area = 0;
-    if (d->state == DEBUG_GONE)
-        return e;
-    if (err_code(e) == ERR_LIMIT && !try_again) { /* perhaps next time */
-        err_free(e);
+    if (e) {
+        d->area = 0;
+        if (d->state == DEBUG_GONE)
+            return e;
+        d->no_area = err_code(e) != ERR_LIMIT;
+        d->lenders_tried |= try_again;
+        warn(d, e);
         return NULL;
     }
-    d->no_area = true;
     free(d->warning);
-    e = err_wrap(e, "passing a breakpoint stops all threads for a moment");
-    d->warning = mem_strdup(err_message(e));
-    log_warn("process %d: %s", d->pid, d->warning);
-    err_free(e);
+    d->warning = NULL;
     return NULL;
 }
 
@@ -439,8 +458,7 @@ static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
 
 void debug_unprepare(const struct tracer_token *tok, struct debug *d)
 {
-    struct setup s = {tok, d, false};
-    struct kernel_sigaction now;
+    struct setup s = {tok, d, true}; /* no breakpoint is in: they may run meanwhile */
     uint64_t none = 0;
     if (!d->area)
         return;
@@ -455,7 +473,6 @@ void debug_unprepare(const struct tracer_token *tok, struct debug *d)
         struct kernel_sigaction old = {former[0], former[1], former[2], former[3]};
         e = ok ? sigaction_of(&s, &old, NULL) : write_failed();
     }
-    (void)now;
     if (!e && !somebody_inside(tok, d))
         e = unmap(&s, d->area);
     if (e)

@@ -9,9 +9,9 @@
  *             bytes back.  It holds /proc/PID/mem open, which is this one program for ever, not
  *             whoever has the number then; and shares a table of breakpoints with us.
  *   handler   a few instructions in the process that handle SIGTRAP (arch/x86_64_trap.c).  While we
- *             trace they are never reached.  When nobody does, a thread that has met a breakpoint is
- *             put back before it, and meets it again and again, for the microseconds until the
- *             guardian has come.
+ *             trace they are never reached.  When nobody does, a thread that has met a breakpoint
+ * is put back before it, and meets it again and again, for the microseconds until the guardian has
+ * come.
  *
  * What else the handler must understand, because we can be killed between any two instructions:
  *   - a thread that was put back onto its breakpoint already, or into a slot, still has the
@@ -33,16 +33,21 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "target/debug_int.h"
 #include "target/proc_int.h"
+
+#define NAME "gospect-guard"
+enum { NAP_NS = 1000 * 1000, NAPS = 2000 };
 
 /* ---- the guardian: from here on only what may be called after fork() ---- */
 
@@ -89,7 +94,7 @@ static void guard(const struct guarded *g)
     sigprocmask(SIG_SETMASK, &all, NULL);
     setsid();
     (void)!chdir("/");
-    prctl(PR_SET_NAME, "gospect-guard");
+    prctl(PR_SET_NAME, NAME);
     /* Nothing of ours stays open: a pipe that somebody waits on must end with us. */
     int lo = g->mem_fd < g->us ? g->mem_fd : g->us, hi = g->mem_fd + g->us - lo;
     if (lo > 0)
@@ -132,7 +137,22 @@ struct err *guard_start(const struct tracer_token *tok, struct debug *d)
     if (pid < 0)
         return err_sys(errnum, "cannot start the guardian of process %d", d->pid);
     d->guard = pid;
+    debug_area_guardian(d);
     return NULL;
+}
+
+bool guard_is(pid_t pid)
+{
+    char comm[64];
+    return pid > 0 && proc_read(comm, sizeof(comm), "/proc/%d/comm", pid) > 0 &&
+           strcmp(comm, NAME "\n") == 0;
+}
+
+void guard_await(pid_t guardian)
+{
+    struct timespec nap = {.tv_nsec = NAP_NS};
+    for (int i = 0; i < NAPS && guard_is(guardian); i++)
+        nanosleep(&nap, NULL);
 }
 
 void guard_died(const struct tracer_token *tok, struct debug *d)

@@ -26,24 +26,24 @@ enum {
  * (vfork). */
 struct thread {
     pid_t tid;
-    bool child;       /* one of those */
-    bool stands;      /* in a stop of ptrace; the rest is about that stop */
-    bool unread;      /* that stop was looked at, but not taken: see debug.c */
-    bool newborn;     /* its first stop has not come */
-    bool in_kernel;   /* asked to stop, sits in the kernel and cannot: as good as standing */
-    bool held;        /* does not run with the others */
-    bool group_stop;  /* SIGSTOP and the like: must stay so */
-    bool at_signal;   /* a signal may be handed to it from here */
-    bool at_trap;     /* that is a SIGTRAP: see debug_mark() */
-    bool untold;      /* nobody has looked at what it stopped for */
-    bool fault;       /* signal is one of the very instruction */
-    bool in_place;    /* emulating the instruction at the breakpoint has failed */
-    bool finishing;   /* runs one instruction alone, because a signal waits that came before it */
+    bool child;      /* one of those */
+    bool stands;     /* in a stop of ptrace; the rest is about that stop */
+    bool unread;     /* that stop was looked at, but not taken: see debug.c */
+    bool newborn;    /* its first stop has not come */
+    bool in_kernel;  /* asked to stop, sits in the kernel and cannot: as good as standing */
+    bool held;       /* does not run with the others */
+    bool group_stop; /* SIGSTOP and the like: must stay so */
+    bool at_signal;  /* a signal may be handed to it from here */
+    bool at_trap;    /* that is a SIGTRAP: see debug_mark() */
+    bool untold;     /* nobody has looked at what it stopped for */
+    bool fault;      /* signal is one of the very instruction */
+    bool in_place;   /* emulating the instruction at the breakpoint has failed */
+    bool finishing;  /* runs one instruction alone, because a signal waits that came before it */
     bool have_regs, regs_changed;
-    bool met;         /* it has met the site at met_pc already and goes past it */
-    bool have_saved;  /* a signal that was taken from it, and is to be given back */
-    int signal;       /* goes with it when it runs on */
-    uint64_t again;   /* more signals that were taken from it; a bit for each */
+    bool met;        /* it has met the site at met_pc already and goes past it */
+    bool have_saved; /* a signal that was taken from it, and is to be given back */
+    int signal;      /* goes with it when it runs on */
+    uint64_t again;  /* more signals that were taken from it; a bit for each */
     taddr met_pc;
     int64_t syscall; /* that it has entered */
     struct wait_event ev;
@@ -56,8 +56,8 @@ struct place {
     taddr addr;
     unsigned number; /* of its slot */
     uint8_t original[ARCH_INSN_MAX + 1];
-    bool active;     /* the breakpoint is in memory */
-    bool own;        /* a breakpoint of the program's own lies there */
+    bool active; /* the breakpoint is in memory */
+    bool own;    /* a breakpoint of the program's own lies there */
     struct arch_displaced how;
     struct debug_site *sites;
 };
@@ -97,10 +97,12 @@ struct debug {
     struct tracer *tracer;
     struct target *view;
     VEC(struct target *) old_views; /* of the programs before an exec(); somebody may read them */
-    int mem_fd;           /* /proc/PID/mem, for writing */
-    bool launched;        /* killed with us */
-    int wake;             /* eventfd: an event is there, or a halt is wanted */
+    int mem_fd;                     /* /proc/PID/mem, for writing */
+    bool launched;                  /* killed with us */
+    int wake;                       /* eventfd: an event is there, or a halt is wanted */
     _Atomic bool halt;
+    _Atomic bool ended; /* the process has */
+    bool end_told;      /* of the thread that owns the session */
 
     /* tracer thread only: */
     enum debug_state state;
@@ -110,6 +112,7 @@ struct debug {
     bool have_event;            /* event is to be told */
     struct debug_event event;
     struct debug_cost cost;
+    uint64_t hits_before; /* when we looked for an event last */
     int64_t stood_since;
     bool tell[DEBUG_SIGNALS], keep[DEBUG_SIGNALS]; /* keep: the process does not get it */
     struct debug_watch watch[DEBUG_WATCHES_MAX];
@@ -119,16 +122,17 @@ struct debug {
     bool syscall_entry, syscall_exit;
 
     /* the area in the process */
-    taddr area; /* 0: there is none */
-    bool no_area, handler; /* it cannot be had; the handler is in */
-    taddr call_at;         /* a system call instruction; 0: not looked for yet */
+    taddr area;             /* 0: there is none */
+    bool lenders_tried;     /* nobody has lent himself for a while */
+    bool no_area, handler;  /* it cannot be had; the handler is in */
+    taddr call_at;          /* a system call instruction; 0: not looked for yet */
     taddr code_lo, code_hi; /* a mapping that is known to hold code */
-    char *warning;         /* malloc */
+    char *warning;          /* malloc */
 
     /* changed by the tracer thread under the lock, read by any */
     pthread_mutex_t lock;
-    VEC(struct place *) places;  /* ordered by address */
-    VEC(struct place *) numbers; /* by number of the slot */
+    VEC(struct place *) places;       /* ordered by address */
+    VEC(struct place *) numbers;      /* by number of the slot */
     VEC(struct debug_site *) orphans; /* sites of a program that is gone */
 
     struct guard_table *table; /* NULL: no guardian was wanted yet */
@@ -181,10 +185,14 @@ struct err *debug_prepare(const struct tracer_token *tok, struct debug *d) MUST_
 struct err *debug_prepare_area(const struct tracer_token *tok, struct debug *d,
                                bool try_again) MUST_USE;
 void debug_unprepare(const struct tracer_token *tok, struct debug *d);
+void debug_area_guardian(struct debug *d); /* notes who it is */
 void debug_area_entry(struct debug *d, const struct place *p);
 
 /* ---- debug_guard.c ---- */
 struct err *guard_start(const struct tracer_token *tok, struct debug *d) MUST_USE;
+/* Waits for the guardian of somebody who was killed: it would undo what we do. */
+void guard_await(pid_t guardian);
+bool guard_is(pid_t pid); /* one is at work there */
 void guard_died(const struct tracer_token *tok, struct debug *d);
 void guard_end(const struct tracer_token *tok, struct debug *d);
 

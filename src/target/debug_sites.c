@@ -370,8 +370,10 @@ static struct err *write_on_tracer(const struct tracer_token *tok, void *arg)
             debug_poke(d, d->places.v[i]->addr, d->places.v[i]->original, d->arch->breakpoint_n);
     struct err *e = debug_poke(d, w->addr, w->src, w->n)
                         ? NULL
-                        : err_new(ERR_FAULT, "no memory at 0x%" PRItaddr " that can be written "
-                                             "(%zu bytes)", (unsigned long long)w->addr, w->n);
+                        : err_new(ERR_FAULT,
+                                  "no memory at 0x%" PRItaddr " that can be written "
+                                  "(%zu bytes)",
+                                  (unsigned long long)w->addr, w->n);
     for (size_t i = first; i < d->places.n && d->places.v[i]->addr < w->addr + w->n; i++) {
         struct place *p = d->places.v[i];
         read_original(d, p->addr, p->original); /* nothing of ours is there now, but further on: */

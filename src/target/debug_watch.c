@@ -61,8 +61,7 @@ bool debug_watch_hit(const struct tracer_token *tok, struct debug *d, struct thr
     if (!d->watch_control || t->child)
         return false;
     errno = 0;
-    uint64_t status =
-        (uint64_t)ptrace(PTRACE_PEEKUSER, t->tid, d->a->watch_status_at, NULL);
+    uint64_t status = (uint64_t)ptrace(PTRACE_PEEKUSER, t->tid, d->a->watch_status_at, NULL);
     if (errno)
         return false;
     poke_user(t->tid, d->a->watch_status_at, 0);

@@ -731,3 +731,25 @@ def test_targets_of_steps(dap, program, release):
     assert c.top(c.stopped())["name"] == "main.twice"
     c.ask("disconnect")
     ends(c)
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_watched_local_ends_with_its_function(dap, program, release):
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["look", "3"])
+    c.set_breakpoints(SOURCE, [line("add: body")])
+    c.configured()
+    c.ask("next", threadId=1)
+    scope = c.ask("scopes", frameId=c.top(c.stopped())["id"])["scopes"][0]["variablesReference"]
+    info = c.ask("dataBreakpointInfo", name="sum", variablesReference=scope)
+    c.set_breakpoints(SOURCE, [])
+    assert c.ask("setDataBreakpoints", breakpoints=[{"dataId": info["dataId"]}])["breakpoints"][0]["verified"]
+    c.ask("setVariable", variablesReference=scope, name="sum", value="43")  # ours are no writes of the program
+    c.ask("continue", threadId=1)
+    stop = c.stopped()
+    assert stop["reason"] == "data breakpoint" and "out of scope" in stop["description"]
+    c.ask("continue", threadId=1)
+    c.event("exited")
+    assert "look 43" in c.output["stdout"]
+    c.ask("disconnect")
+    ends(c)

@@ -442,7 +442,7 @@ def test_launch(go_build, release, tmp_path):
 def test_launched_ends_with_us(go_build, release):
     program = go_build(release, "default", "debugged")
     for how in ("kill", "close", "let"):
-        debugger = Debugger("launch", "--", program)
+        debugger = Debugger("launch", "out=/dev/null", "--", program)
         debugger.site(symbols(program)["kind2"])
         debugger.ask("resume")
         pid = debugger.pid
@@ -510,6 +510,7 @@ def test_system_calls_are_told(hold, release):
     held.debugger.halt()
     held.debugger.ask("syscalls", 0, 0)
     held.debugger.ask("resume")
+    held.target.wait_line("^OK")
     assert held.target.ask("wrong") == "0"
 
 

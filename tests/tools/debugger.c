@@ -161,8 +161,8 @@ static struct err *do_regs(char **w)
 {
     struct arch_regs r;
     TRY(debug_regs(d, (pid_t)number(w, 1), &r));
-    printf("OK pc=0x%llx sp=0x%llx g=0x%llx\n", (unsigned long long)r.pc,
-           (unsigned long long)r.sp, (unsigned long long)r.g);
+    printf("OK pc=0x%llx sp=0x%llx g=0x%llx\n", (unsigned long long)r.pc, (unsigned long long)r.sp,
+           (unsigned long long)r.g);
     return NULL;
 }
 
@@ -305,14 +305,14 @@ static const struct {
     const char *name;
     struct err *(*fn)(char **w);
 } commands[] = {
-    {"site", do_site},         {"watch", do_watch},     {"remove", do_remove},
-    {"hits", do_hits},         {"wait", do_wait},       {"step", do_step},
-    {"threads", do_threads},   {"regs", do_regs},       {"reg", do_reg},
-    {"setreg", do_setreg},     {"setpc", do_setreg},    {"read", do_read},
-    {"write", do_write},       {"extended", do_extended}, {"syscalls", do_syscalls},
-    {"cost", do_cost},         {"warning", do_warning}, {"sleep", do_sleep},
-    {"resume", do_resume},     {"halt", do_halt},       {"unwatch", do_unwatch},
-    {"hold", do_hold},         {"signal", do_signal},   {"drop", do_drop},
+    {"site", do_site},       {"watch", do_watch},       {"remove", do_remove},
+    {"hits", do_hits},       {"wait", do_wait},         {"step", do_step},
+    {"threads", do_threads}, {"regs", do_regs},         {"reg", do_reg},
+    {"setreg", do_setreg},   {"setpc", do_setreg},      {"read", do_read},
+    {"write", do_write},     {"extended", do_extended}, {"syscalls", do_syscalls},
+    {"cost", do_cost},       {"warning", do_warning},   {"sleep", do_sleep},
+    {"resume", do_resume},   {"halt", do_halt},         {"unwatch", do_unwatch},
+    {"hold", do_hold},       {"signal", do_signal},     {"drop", do_drop},
     {"close", do_close},
 };
 
@@ -374,8 +374,8 @@ int main(int argc, char **argv)
     log_set(LOG_INFO, print_log);
     if (argc < 3)
         return 2;
-    struct err *e = strcmp(argv[1], "launch") == 0 ? launch(argv + 2)
-                                                   : debug_attach(atoi(argv[2]), &d);
+    struct err *e =
+        strcmp(argv[1], "launch") == 0 ? launch(argv + 2) : debug_attach(atoi(argv[2]), &d);
     if (e)
         return print_error(e);
     printf("OK %d\n", debug_pid(d));
