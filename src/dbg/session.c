@@ -236,11 +236,11 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
     if (argv)
         d->launched.how.argv = copy_texts(&d->launched.arena, argv);
     step_end(d);
-    bp_uproot(d);
-    dbg_forget_hits(d, NULL, NULL);
     if (d->debug)
         debug_close(d->debug, DEBUG_KILL);
     d->debug = NULL;
+    bp_uproot(d); /* only now: while it ran, handlers of its sites did, too */
+    dbg_forget_hits(d, NULL, NULL);
     d->have_event = d->have_told = false;
     d->entry = NULL;
     dbg_unlook(d);
