@@ -11,7 +11,7 @@ static void on_store(void *arg, struct code_value base, int64_t off, struct code
 {
     struct code_value *last = arg;
     *last = code_load(base, off);
-    if (v.kind == CODE_LOADED && v.depth > CODE_DEPTH)
+    if (v.depth > CODE_DEPTH)
         abort();
 }
 
@@ -28,10 +28,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct arch *arch = arch_by_machine(EM_X86_64);
     struct code_value last = {.kind = CODE_UNKNOWN};
-    const struct code_events events = {on_store, on_call, &last};
+    taddr behind;
     size_t at = 0;
     taddr addr;
-    code_follow(arch, data, size, BASE, &events);
+    for (enum code_view view = CODE_BY_ITSELF; view <= CODE_BY_FRAME; view++) {
+        const struct code_events events = {
+            .store = on_store, .call = on_call, .arg = &last, .view = view, .behind = &behind};
+        code_follow(arch, data, size, BASE, &events);
+    }
     while (arch->next_ref(data, size, BASE, BASE, BASE + 256, &at, &addr))
         if (at > size || addr - BASE >= 256)
             abort();

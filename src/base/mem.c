@@ -39,7 +39,12 @@ void mem_advise(void *p, size_t n)
 
 void *mem_try_alloc(size_t n)
 {
-    void *p = calloc(1, n ? n : 1);
+    return calloc(1, n ? n : 1);
+}
+
+void *mem_try_alloc_huge(size_t n)
+{
+    void *p = mem_try_alloc(n);
     if (p)
         mem_advise(p, n);
     return p;

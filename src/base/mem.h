@@ -16,9 +16,11 @@ void *mem_alloc(size_t n) MUST_USE; /* zeroed; free() it */
 void *mem_realloc(void *p, size_t n) MUST_USE;
 char *mem_strdup(const char *s) MUST_USE;
 void *mem_try_alloc(size_t n) MUST_USE; /* zeroed; NULL when there is not enough */
-/* Tells the system that a large area, not yet written to, is used all over: pages of 2 MiB there
- * save half of the time of random access to hundreds of megabytes (faults, and walks of page
- * tables).  mem_try_alloc() does it; this is for realloc(). */
+/* For what belongs to the graph of a heap: tells the system that a large area is used all over.
+ * Pages of 2 MiB save half of the time of random access to hundreds of megabytes (faults, and walks
+ * of page tables).  Where an area is filled only in part, or once, they cost more than they save: a
+ * page is zeroed, and counts, whole.  mem_advise() is for realloc(), before anything is written. */
+void *mem_try_alloc_huge(size_t n) MUST_USE; /* as mem_try_alloc() */
 void mem_advise(void *p, size_t n);
 
 /* Called, and expected not to return, when memory is exhausted; n is what was asked for. */

@@ -174,7 +174,8 @@ struct dbg_event {
  * happened to is the selected one. */
 struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret) MUST_USE;
 int dbg_fd(const struct dbg *d); /* readable when dbg_wait() has something */
-/* dbg_wait() returns DBG_WHY_INTERRUPT soon.  A program that stands: nothing. */
+/* dbg_wait() returns DBG_WHY_INTERRUPT soon; dbg_eval() that calls a function gives up, and the
+ * call goes on with the program (DBG_WHY_CALL_DONE).  A program that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);
@@ -194,6 +195,9 @@ struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
 /* ---- looking; while it stands ---- */
 
 /* Goroutines, frames, variables: rt/frames.h on dbg_stand(). */
+/* Expressions may call functions of the program, in a goroutine that was stopped while it ran; all
+ * run meanwhile.  What the call meets does not count; what others meet is told when they run on. Of
+ * several results the first is the value. */
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                      struct arena *a, struct dbg_value *ret) MUST_USE;
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,

@@ -84,6 +84,8 @@ const char *diag_creator(struct diag_run *r, uint32_t g);         /* "orders/htt
  */
 void diag_cluster_evidence(struct diag_run *r, struct diag_finding *f,
                            const struct diag_cluster *c);
+/* closer.c: who closed a channel, or which code may have, and who will once more. */
+void diag_closer_evidence(struct diag_run *r, struct diag_finding *f, uint64_t addr);
 /* "--filter 'file=orders/notify.go:88'" */
 const char *diag_cluster_filter(struct diag_run *r, const struct diag_cluster *c);
 /* Growth of the cluster a second; 0 with one look. */

@@ -28,6 +28,11 @@ static const struct rule rules[] = {
     {"WaitGroup is reused", "used a WaitGroup again before Wait had returned",
      "Add came between the wake-up and the return of an earlier Wait",
      "one WaitGroup for each round", false},
+    {"sync.Cond is copied", "used a copy of a Cond",
+     "those who wait for the original are not woken by it",
+     "pass a pointer, or keep the Cond where "
+     "it is",
+     false},
     {"WaitGroup misuse", "called Add of a WaitGroup while another called Wait",
      "whether Wait sees it is a matter of luck", "Add before the go statement", false},
 };
@@ -88,6 +93,8 @@ static void report_panic(struct diag_run *r, uint32_t row, const struct rule *ru
         diag_evidence(r->found, f, "the %s is at 0x%llx", rule->chan ? "channel" : "WaitGroup",
                       (unsigned long long)addr);
     others(r, f, addr);
+    if (addr && strstr(rule->text, "closed channel"))
+        diag_closer_evidence(r, f, addr);
     f->why = rule->why;
     f->mend = rule->mend;
     f->sure = DIAG_PROVED;

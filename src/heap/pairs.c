@@ -9,7 +9,7 @@ struct err *heap_no_memory(size_t n, const char *what)
 
 struct err *heap_array(size_t n, size_t size, const char *what, void *ret)
 {
-    void *p = mem_try_alloc(n * size);
+    void *p = mem_try_alloc_huge(n * size);
     *(void **)ret = p;
     return p ? NULL : heap_no_memory(n * size, what);
 }
@@ -17,7 +17,7 @@ struct err *heap_array(size_t n, size_t size, const char *what, void *ret)
 struct err *heap_pairs_grow(struct heap_pairs *l)
 {
     struct heap_chunk *c = l->spare;
-    if (!c && !(c = mem_try_alloc(sizeof(*c))))
+    if (!c && !(c = mem_try_alloc_huge(sizeof(*c))))
         return heap_no_memory(sizeof(*c), "the search of the heap");
     l->spare = NULL;
     if (l->top)

@@ -34,6 +34,24 @@ static bool is_fixed(const struct ahead_mem *m, taddr addr)
     return lo < m->nmaps && addr >= m->maps[lo].start && !m->maps[lo].writable;
 }
 
+/* How many bytes can be read: of a core, the last page of the program's code may end in the middle,
+ * where the file ends that the core leaves it to. */
+static size_t read_page(struct target *t, taddr base, uint8_t *ret)
+{
+    static const uint16_t steps[] = {AHEAD_PAGE, 64, 8};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        while (n < AHEAD_PAGE) {
+            struct err *e = target_read(t, base + n, ret + n, steps[i]);
+            bool ok = !e;
+            err_free(e);
+            if (!ok)
+                break;
+            n += steps[i];
+        }
+    return n;
+}
+
 static const struct ahead_page *page_of(struct ahead_mem *m, taddr addr)
 {
     taddr base = addr & ~(taddr)(AHEAD_PAGE - 1);
@@ -42,10 +60,8 @@ static const struct ahead_page *page_of(struct ahead_mem *m, taddr addr)
         return p;
     p->used = true;
     p->addr = base;
-    struct err *e = target_read(m->t, base, p->bytes, AHEAD_PAGE);
-    p->readable = !e;
-    err_free(e);
-    p->fixed = p->readable && is_fixed(m, base);
+    p->n = (uint16_t)read_page(m->t, base, p->bytes);
+    p->fixed = p->n && is_fixed(m, base);
     return p;
 }
 
@@ -53,7 +69,7 @@ size_t ahead_bytes(struct ahead_mem *m, taddr addr, size_t n, const uint8_t **re
 {
     const struct ahead_page *p = page_of(m, addr);
     *ret = p->bytes + addr % AHEAD_PAGE;
-    return p->readable ? min_u64(n, AHEAD_PAGE - addr % AHEAD_PAGE) : 0;
+    return p->n > addr % AHEAD_PAGE ? min_u64(n, p->n - addr % AHEAD_PAGE) : 0;
 }
 
 bool ahead_peek(struct ahead_mem *m, taddr addr, size_t n, uint64_t *ret)
@@ -88,7 +104,7 @@ static struct ahead_val original(struct ahead_mem *m, taddr addr)
     if (ahead_is_new(addr))
         return (struct ahead_val){0, 0xff, 0xff};
     const struct ahead_page *p = page_of(m, addr);
-    if (!p->readable)
+    if (addr % AHEAD_PAGE + 8 > p->n)
         return (struct ahead_val){0, 0, 0};
     memcpy(&v, p->bytes + addr % AHEAD_PAGE, 8);
     bool own = p->fixed || (addr >= m->lo && addr < m->hi);

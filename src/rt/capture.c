@@ -214,6 +214,8 @@ static struct err *finish(struct capture *c)
             s->thread.stack[i] = c->workers[0].node_row[s->thread.stack[i]];
     capture_waits_finish(c);
     ahead_rows(c);
+    closers_rows(c);
+    copies_rows(c);
     note_incomplete(c);
     return NULL;
 }
@@ -243,11 +245,15 @@ static struct err *read_all(struct capture *c)
     capture_runqs(c);
     TRY(capture_waits(c));
     capture_panics(c);
-    TRY(capture_ahead(c));
+    capture_closers(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
-    return capture_heap(c);
+    TRY(capture_heap(c));
+    TRY(capture_ahead(c)); /* behind the heap: it has the closures */
+    capture_copies(c);
+    capture_prints(c);
+    return NULL;
 }
 
 /* Variables need DWARF; what takes long is made before anything stands still. */
@@ -299,6 +305,8 @@ static void close_capture(struct capture *c)
     capture_waits_free(c);
     capture_heap_free(c);
     ahead_free(c);
+    closers_free(c);
+    copies_free(c);
     map_free(&c->bucket_at);
     vec_free(&c->bucket_nodes);
     symbols_free(c->symbols);
@@ -368,6 +376,8 @@ static struct err *capture(struct capture *c, bool *opened)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
+    if (!e && !c->o->heap) /* the tables of the heap have their size from the start */
+        snap_trim(c->s);
     if (!e && c->s->span.n)
         counters_spans_of_heap(c->s);
     else if (!e)

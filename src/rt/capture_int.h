@@ -133,7 +133,7 @@ struct wait_record {
     uint32_t ticket;
     uint16_t case_no; /* of a select; 0: not known */
     uint8_t kind;     /* enum snap_waitkind, where there is no sudog that tells; else 0 */
-    bool is_select, queued, all_cases, nil_case;
+    bool is_select, queued, sends, all_cases, nil_case; /* queued, sends: once queues were read */
 };
 
 /* ---- heap_arenas.c: single heap objects ---- */
@@ -212,6 +212,8 @@ struct capture {
     struct rt_heap heap;       /* single objects */
     struct waits *waits;       /* waits_int.h; NULL: not read */
     struct ahead_found *ahead; /* ahead_int.h; NULL: not asked for */
+    struct copies *copies;     /* copies.c; NULL: not looked for */
+    struct closers *closers;   /* closers.c; NULL: not looked for */
     struct heap *heap_objects; /* all of them: heap_int.h; NULL: not asked for */
     uint32_t reasons[256];     /* string ids + 1; 0: not read yet */
     int64_t sampled_ns;        /* longest time a thread stood still to be looked at */
@@ -356,6 +358,18 @@ void capture_waits_free(struct capture *c);
 void waits_name_prepare(const struct rt *rt, const struct rt_capture_options *o);
 /* panics.c: panics in flight */
 void capture_panics(struct capture *c);
+/* Whether the panic in a row of the table is a send on, or close of, a closed channel. */
+bool capture_panics_of_closed(const struct snap *s, uint32_t row);
+/* closers.c: who closed channels that are closed; after waits and panics are known.  What it finds
+ * stays in c->closers until closers_rows(), after the target was let go. */
+void capture_closers(struct capture *c);
+void closers_rows(struct capture *c);
+void closers_free(struct capture *c);
+/* copies.c: locks that were copied; after capture_ahead().  Rows and the rest, when the target was
+ * let go. */
+void capture_copies(struct capture *c);
+void copies_rows(struct capture *c);
+void copies_free(struct capture *c);
 /* labels.c */
 struct err *rt_read_labels(const struct rt *rt, struct target *t, taddr labels, struct arena *a,
                            struct rt_label **ret, size_t *ret_n) MUST_USE;

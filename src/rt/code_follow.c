@@ -77,8 +77,11 @@ static void look_ahead(struct follow *f)
         f->table |= in.is_jump && !in.target;
         if (in.is_jump && in.target - f->pc < f->n)
             set(in.target - f->pc > at ? f->met : f->lost, in.target - f->pc);
-        if (in.stack == ARCH_REF_ADDRESS && in.stack_off >= 0 && in.stack_off < f->floor)
-            f->floor = in.stack_off; /* below the frame nothing lies: that is a check of its size */
+        /* The frame pointer only marks the frame (set like that until 1.20).  Below the frame
+         * nothing lies: that is a check of its size. */
+        bool taken = in.stack == ARCH_REF_ADDRESS && in.stack_off >= 0 && in.to != f->arch->abi->fp;
+        if (taken && in.stack_off < f->floor)
+            f->floor = in.stack_off;
     }
 }
 
@@ -93,7 +96,8 @@ struct code_value code_load(struct code_value base, int64_t off)
 {
     if (base.kind == CODE_ADDRESS)
         return (struct code_value){.kind = CODE_LOADED, .at = base.at + (taddr)off};
-    if (base.kind != CODE_LOADED || base.depth == CODE_DEPTH || off != (int32_t)off)
+    bool way = base.kind == CODE_LOADED || base.kind == CODE_ENTRY || base.kind == CODE_FRAME;
+    if (!way || base.depth == CODE_DEPTH || off != (int32_t)off)
         return unknown;
     base.off[base.depth++] = (int32_t)off;
     return base;
@@ -115,6 +119,14 @@ static struct code_value in_place(const struct follow *f, int64_t off)
         if (f->s.place[i].off == off)
             return f->s.place[i].v;
     return unknown;
+}
+
+/* What a word of the frame holds. */
+static struct code_value from_frame(const struct follow *f, int64_t off)
+{
+    if (f->ev->view != CODE_BY_FRAME)
+        return in_place(f, off);
+    return (struct code_value){.kind = CODE_FRAME, .at = (taddr)off};
 }
 
 static void forget_places(struct follow *f, int64_t off, unsigned size)
@@ -193,11 +205,13 @@ static void arrive(struct follow *f, size_t at)
 
 /* ---- one instruction ---- */
 
-static void call(struct follow *f, const struct arch_insn *in)
+static void call(struct follow *f, const struct arch_insn *in, taddr at)
 {
     struct code_value args[CODE_ARGS];
     for (size_t i = 0; i < CODE_ARGS; i++)
         args[i] = in_reg(f, f->arch->go_args[i]);
+    if (f->ev->behind)
+        *f->ev->behind = at + in->len;
     struct code_value result = f->ev->call(f->ev->arg, in->target, args);
     if (result.kind == CODE_KEPT) {
         f->s.reg[f->arch->barrier] = unknown;
@@ -216,12 +230,26 @@ static struct code_value moved(const struct follow *f, const struct arch_insn *i
     if (in->ref == ARCH_REF_LOAD)
         return code_load(address_of(in->ref_addr), 0);
     if (in->stack == ARCH_REF_LOAD)
-        return in_place(f, in->stack_off);
+        return from_frame(f, in->stack_off);
     if (in->mem == ARCH_REF_LOAD)
         return code_load(in_reg(f, in->mem_base), in->mem_off);
     if (in->mem == ARCH_REF_ADDRESS && in_reg(f, in->mem_base).kind == CODE_ADDRESS)
         return address_of(in_reg(f, in->mem_base).at + (taddr)in->mem_off);
     return unknown;
+}
+
+/* A register is stored in the frame: from now on the frame tells its value, and not any more that
+ * of registers which were told by what lay there. */
+static void tell_by_frame(struct follow *f, const struct arch_insn *in)
+{
+    int64_t lo = in->stack_off, hi = lo + (int64_t)in->stack_size;
+    for (int i = 0; i < REGS; i++) {
+        const struct code_value *v = &f->s.reg[i];
+        if (v->kind == CODE_FRAME && (int64_t)v->at < hi && lo < (int64_t)v->at + 8)
+            f->s.reg[i] = unknown;
+    }
+    if (in->stored >= 0 && in->stored < REGS && f->s.reg[in->stored].kind != CODE_ADDRESS)
+        f->s.reg[in->stored] = (struct code_value){.kind = CODE_FRAME, .at = (taddr)lo};
 }
 
 static void store(struct follow *f, const struct arch_insn *in)
@@ -235,12 +263,14 @@ static void store(struct follow *f, const struct arch_insn *in)
         return;
     forget_places(f, in->stack_off, in->stack_size);
     put_place(f, in->stack_off, v);
+    if (f->ev->view == CODE_BY_FRAME)
+        tell_by_frame(f, in);
 }
 
 static void step(struct follow *f, const struct arch_insn *in, taddr at)
 {
     if (in->is_call) {
-        call(f, in);
+        call(f, in, at);
         return;
     }
     struct code_value v = moved(f, in);
@@ -256,6 +286,17 @@ static void step(struct follow *f, const struct arch_insn *in, taddr at)
         f->s = (struct state){.reached = false};
 }
 
+/* What comes back to the entry asked for more stack before, and has the same arguments. */
+static void begin(struct follow *f)
+{
+    f->s = (struct state){.reached = true};
+    if (f->ev->view == CODE_BY_ITSELF)
+        return;
+    for (unsigned i = 0; i < CODE_ARGS; i++)
+        f->s.reg[f->arch->go_args[i]] = (struct code_value){.kind = CODE_ENTRY, .at = i};
+    f->s.reg[f->arch->abi->context] = (struct code_value){.kind = CODE_ENTRY, .at = CODE_CONTEXT};
+}
+
 void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr pc,
                  const struct code_events *ev)
 {
@@ -268,6 +309,8 @@ void code_follow(const struct arch *arch, const uint8_t *code, size_t n, taddr p
     for (size_t i = 0, at = 0; !f.table && i < f.insns.n; at += f.insns.v[i++].len) {
         if (is_set(f.met, at) || is_set(f.lost, at))
             arrive(&f, at);
+        if (!at)
+            begin(&f);
         step(&f, &f.insns.v[i], pc + at);
     }
     vec_free(&f.ways);

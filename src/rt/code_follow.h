@@ -19,9 +19,20 @@ enum code_kind {
     CODE_KEPT,    /* result of a call that keeps all registers: a write barrier */
     CODE_LOADED,  /* what is in memory: in the word at `at`; depth 1: at off[0] of what that points
                      to, and so on */
+    CODE_ENTRY, /* argument number `at`, as it was when the function was entered (CODE_CONTEXT: the
+                   closure); depth as before.  Only with CODE_BY_ENTRY or CODE_BY_FRAME */
+    CODE_FRAME, /* the word `at` bytes above the stack pointer; depth as before.  Only with
+                   CODE_BY_FRAME */
 };
 
-enum { CODE_ARGS = 9, CODE_DEPTH = 3 };
+enum { CODE_ARGS = 9, CODE_CONTEXT = CODE_ARGS, CODE_DEPTH = 3 };
+
+/* How values are told that depend on the call. */
+enum code_view {
+    CODE_BY_ITSELF, /* not at all */
+    CODE_BY_ENTRY,  /* by what the function was called with */
+    CODE_BY_FRAME,  /* by where they lie in the frame, when they do: the words may change later */
+};
 
 struct code_value { /* small: there are many */
     uint8_t kind;   /* enum code_kind */
@@ -41,6 +52,8 @@ struct code_events {
      * result. */
     struct code_value (*call)(void *arg, taddr target, const struct code_value args[CODE_ARGS]);
     void *arg;
+    enum code_view view;
+    taddr *behind; /* before `call`: its return address is put here; may be NULL */
 };
 
 /* Follows the function at `code` (n bytes, at address pc); very long ones are left out.  One thread

@@ -104,7 +104,7 @@ static void on_store(void *arg, struct code_value base, int64_t off, struct code
 
 static void read_module(struct code_search *x)
 {
-    const struct code_events events = {on_store, on_call, x};
+    const struct code_events events = {.store = on_store, .call = on_call, .arg = x};
     find_makers(x);
     for (size_t i = 0; i < x->makers.n; i++) {
         const struct pcln_func *f = &x->makers.v[i];

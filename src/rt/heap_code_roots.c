@@ -213,7 +213,7 @@ static void find_uses(struct root_search *x, taddr lo, taddr hi)
 static struct err *follow_job(void *arg, size_t i, unsigned worker)
 {
     struct root_search *x = arg;
-    const struct code_events events = {on_store, on_call, x};
+    const struct code_events events = {.store = on_store, .call = on_call, .arg = x};
     (void)worker;
     for (size_t k = i * FUNCS_A_JOB; k < min_u64(x->uses.n, (i + 1) * FUNCS_A_JOB); k++) {
         const struct pcln_func *f = &x->uses.v[k];

@@ -80,11 +80,11 @@ static bool make_room(struct heap_scan *x, size_t bytes)
     if (bytes <= x->memory_cap)
         return true;
     free_room(x);
-    uint8_t *memory = mem_try_alloc(bytes + BEFORE);
+    uint8_t *memory = mem_try_alloc_huge(bytes + BEFORE);
     x->memory = memory ? memory + BEFORE : NULL;
     x->memory_cap = bytes;
-    x->bits = mem_try_alloc(bytes / 32 + 16);
-    x->no_more = mem_try_alloc(bytes / HEAP_NO_MORE_BYTES + 16);
+    x->bits = mem_try_alloc_huge(bytes / 32 + 16);
+    x->no_more = mem_try_alloc_huge(bytes / HEAP_NO_MORE_BYTES + 16);
     if (x->memory && x->bits && x->no_more)
         return true;
     x->memory_cap = 0;

@@ -11,7 +11,7 @@ enum { PROBES = 64 };
 
 struct err *heap_masks_open(struct heap *h)
 {
-    h->masks.number = mem_try_alloc((size_t)h->nscan * sizeof(*h->masks.number) + 1);
+    h->masks.number = mem_try_alloc_huge((size_t)h->nscan * sizeof(*h->masks.number) + 1);
     h->masks.bits = mem_try_alloc(HEAP_MASKS * sizeof(*h->masks.bits));
     if (!h->masks.number || !h->masks.bits)
         return err_new(ERR_NOMEM, "no memory for the pointer masks of %u objects", h->nscan);

@@ -112,7 +112,7 @@ static void add_words(struct snap *s, taddr addr, const uint64_t *v, size_t n)
 /* What the words point to, wherever it lies: strings are often in the program. */
 static struct err *read_behind(struct heap *h, const uint64_t *v, size_t n)
 {
-    uint64_t(*behind)[BEHIND_WORDS] = mem_try_alloc(n * sizeof(*behind));
+    uint64_t(*behind)[BEHIND_WORDS] = mem_try_alloc_huge(n * sizeof(*behind));
     struct rt_batch b = {0};
     if (!behind)
         return err_new(ERR_NOMEM, "no memory for what an object points to");

@@ -456,9 +456,9 @@ static struct err *shaper_open(struct shaper *p, struct heap *h, unsigned width)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
     p->workers = mem_alloc(p->nworkers * sizeof(*p->workers));
-    p->spans = mem_try_alloc((h->nspans + 1) * sizeof(*p->spans));
-    p->span_at = mem_try_alloc(((size_t)h->nslots / 64 + 1) * sizeof(*p->span_at));
-    p->done = mem_try_alloc(((size_t)h->nscan / 64 + 1) * sizeof(*p->done));
+    p->spans = mem_try_alloc_huge((h->nspans + 1) * sizeof(*p->spans));
+    p->span_at = mem_try_alloc_huge(((size_t)h->nslots / 64 + 1) * sizeof(*p->span_at));
+    p->done = mem_try_alloc_huge(((size_t)h->nscan / 64 + 1) * sizeof(*p->done));
     p->flow = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->flow));
     p->pattern_fits = mem_try_alloc(SHAPE_PATTERNS * sizeof(*p->pattern_fits));
     p->fit = mem_try_alloc(TYPES_SHAPES_MAX * sizeof(*p->fit));

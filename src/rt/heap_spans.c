@@ -132,7 +132,7 @@ static struct err *order_spans(struct reading *r)
         scan += !(s->flags & SNAP_SPF_NO_POINTERS);
         r->spans.v[n++] = *s;
     }
-    if (!(h->spans = mem_try_alloc((n + 1) * sizeof(*h->spans))))
+    if (!(h->spans = mem_try_alloc_huge((n + 1) * sizeof(*h->spans))))
         return err_new(ERR_NOMEM, "no memory for %zu spans", n);
     size_t at[2] = {0, scan};
     for (size_t i = 0; i < n; i++)
@@ -173,8 +173,8 @@ static struct err *open_pages(struct heap *h)
     }
     p->first = h->nspans ? lo : 0;
     p->n = h->nspans ? hi - lo + 1 : 0;
-    p->top = mem_try_alloc((p->n + 1) * sizeof(*p->top));
-    p->hot = mem_try_alloc((h->nspans + 1) * sizeof(*p->hot));
+    p->top = mem_try_alloc_huge((p->n + 1) * sizeof(*p->top));
+    p->hot = mem_try_alloc_huge((h->nspans + 1) * sizeof(*p->hot));
     if (!p->top || !p->hot)
         return err_new(ERR_NOMEM, "no memory for the addresses of %zu spans", h->nspans);
     for (size_t i = 0; i < h->nspans; i++) {
@@ -184,7 +184,7 @@ static struct err *open_pages(struct heap *h)
             if (!p->top[a - lo])
                 p->top[a - lo] = (uint32_t)++p->narenas;
     }
-    p->pages = mem_try_alloc((p->narenas + 1) * HEAP_PAGES_PER_ARENA * sizeof(*p->pages));
+    p->pages = mem_try_alloc_huge((p->narenas + 1) * HEAP_PAGES_PER_ARENA * sizeof(*p->pages));
     p->arena = mem_try_alloc((p->narenas + 1) * sizeof(*p->arena));
     if (!p->pages || !p->arena)
         return err_new(ERR_NOMEM, "no memory for the pages of %zu arenas", p->narenas);
@@ -226,7 +226,7 @@ static struct err *read_arenas(struct reading *r)
     struct heap *h = r->h;
     struct heap_pages *p = &h->pages;
     int32_t at = L(r->rt, heaparena_inline_mark_pages);
-    uint8_t(*bits)[HEAP_PAGES_PER_ARENA / 8] = mem_try_alloc((p->narenas + 1) * sizeof(*bits));
+    uint8_t(*bits)[HEAP_PAGES_PER_ARENA / 8] = mem_try_alloc_huge((p->narenas + 1) * sizeof(*bits));
     if (!bits)
         return err_new(ERR_NOMEM, "no memory for %zu arenas", p->narenas);
     struct rt_heap arenas;

@@ -100,7 +100,7 @@ struct err *heap_read_tiny(struct heap *h)
 {
     struct search q = {.h = h, .nchunks = h->nscan / CHUNK + 2};
     struct err *e = NULL;
-    q.watched = mem_try_alloc((h->nslots / 64 + 1) * sizeof(*q.watched));
+    q.watched = mem_try_alloc_huge((h->nslots / 64 + 1) * sizeof(*q.watched));
     if (!q.watched)
         return err_new(ERR_NOMEM, "no memory for %u objects", h->nslots);
     if (watch(&q)) {

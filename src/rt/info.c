@@ -128,6 +128,9 @@ struct err *capture_info(struct rt *rt, struct target *t, struct snap *s)
         if (gethostname(host, sizeof(host) - 1) == 0 && target_kind(t) != TARGET_CORE)
             snap_set_meta(s, SNAP_META_host, host);
         snap_set_meta(s, SNAP_META_gospect, GOSPECT_VERSION);
+        const char *cut = target_incomplete(t, &a); /* it stays with what is saved of it, too */
+        if (cut)
+            snap_note_missing(s, 1, "parts of the core file", cut);
     }
     arena_free(&a);
     return e;

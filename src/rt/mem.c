@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "rt/rt_int.h"
 
 void rt_batch_add(struct rt_batch *b, taddr addr, void *dst, size_t n)
@@ -33,27 +34,26 @@ struct pieces {
     const taddr *addr;
     uint8_t *dst;
     bool *ok;
-    uint32_t *order; /* by address */
+    struct sort_keyed *order; /* address, index */
     size_t n, size;
 };
 
-static taddr nth(const struct pieces *p, size_t i)
-{
-    return p->addr[p->order[i]];
-}
+/* Pieces next to each other, read in one go. */
+struct piece_run {
+    size_t to; /* where it ends, in order */
+    size_t bytes;
+};
 
-/* Where the run that begins with the piece at `from` ends. */
-static size_t run_end(const struct pieces *p, size_t from, size_t limit)
+static struct piece_run run_at(const struct pieces *p, size_t from, size_t limit)
 {
-    taddr lo = nth(p, from), end = lo + p->size;
-    size_t to = from + 1;
-    for (; to < limit; to++) {
-        taddr at = nth(p, to);
-        if (at > end + GAP_MAX || at + p->size - lo > RUN_MAX)
+    struct piece_run r = {from + 1, p->size};
+    for (; r.to < limit; r.to++) {
+        uint64_t off = p->order[r.to].key - p->order[from].key;
+        if (off > r.bytes + GAP_MAX || off + p->size > RUN_MAX)
             break;
-        end = max_u64(end, at + p->size);
+        r.bytes = off + p->size;
     }
-    return to;
+    return r;
 }
 
 /* Copies the pieces of a run to their places; when the run as a whole is not readable (a gap is
@@ -61,13 +61,14 @@ static size_t run_end(const struct pieces *p, size_t from, size_t limit)
 static void spread(const struct pieces *p, const struct target_iov *run, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
-        uint8_t *dst = p->dst + p->order[i] * p->size;
-        bool *ok = &p->ok[p->order[i]];
+        taddr at = p->order[i].key;
+        uint8_t *dst = p->dst + p->order[i].value * p->size;
+        bool *ok = &p->ok[p->order[i].value];
         if (run->ok) {
-            memcpy(dst, (uint8_t *)run->dst + (nth(p, i) - run->addr), p->size);
+            memcpy(dst, (uint8_t *)run->dst + (at - run->addr), p->size);
             *ok = true;
         } else {
-            struct err *e = target_read(p->t, nth(p, i), dst, p->size);
+            struct err *e = target_read(p->t, at, dst, p->size);
             *ok = !e;
             err_free(e);
         }
@@ -77,48 +78,38 @@ static void spread(const struct pieces *p, const struct target_iov *run, size_t 
 static struct err *pieces_chunk(void *arg, size_t chunk, unsigned worker)
 {
     struct pieces *p = arg;
-    size_t first = chunk * PIECES_CHUNK, limit = min_u64(first + PIECES_CHUNK, p->n), used = 0;
-    uint8_t *buf = mem_alloc((limit - first) * (p->size + GAP_MAX));
+    size_t first = chunk * PIECES_CHUNK, limit = min_u64(first + PIECES_CHUNK, p->n), bytes = 0;
+    VEC(struct piece_run) runs = {0};
+    for (size_t from = first; from < limit; from = vec_last(&runs)->to) {
+        vec_push(&runs, run_at(p, from, limit));
+        bytes += vec_last(&runs)->bytes;
+    }
+    uint8_t *buf = mem_realloc(NULL, bytes); /* all of it is about to be overwritten */
     struct rt_batch b = {0};
-    VEC(size_t) ends = {0};
-    for (size_t from = first; from < limit; from = *vec_last(&ends)) {
-        size_t to = run_end(p, from, limit);
-        size_t n = nth(p, to - 1) + p->size - nth(p, from);
-        rt_batch_add(&b, nth(p, from), buf + used, n);
-        used += n;
-        vec_push(&ends, to);
+    for (size_t i = 0, from = first, used = 0; i < runs.n; from = runs.v[i++].to) {
+        rt_batch_add(&b, p->order[from].key, buf + used, runs.v[i].bytes);
+        used += runs.v[i].bytes;
     }
     struct err *e = rt_batch_read(&b, p->t);
-    for (size_t i = 0; !e && i < ends.n; i++)
-        spread(p, &b.iov.v[i], i ? ends.v[i - 1] : first, ends.v[i]);
+    for (size_t i = 0; !e && i < runs.n; i++)
+        spread(p, &b.iov.v[i], i ? runs.v[i - 1].to : first, runs.v[i].to);
     rt_batch_free(&b);
-    vec_free(&ends);
+    vec_free(&runs);
     free(buf);
     return e;
-}
-
-static int by_addr(const void *a, const void *b, void *arg)
-{
-    const taddr *addr = arg;
-    taddr x = addr[*(const uint32_t *)a], y = addr[*(const uint32_t *)b];
-    return x < y ? -1 : x > y;
 }
 
 struct err *rt_read_pieces(struct target *t, const taddr *addr, size_t n, size_t size, void *dst,
                            bool *ok)
 {
     struct pieces p = {.t = t, .addr = addr, .dst = dst, .ok = ok, .n = n, .size = size};
-    bool sorted = true;
     if (!n)
         return NULL;
-    if (!(p.order = mem_try_alloc(n * sizeof(*p.order))))
+    if (!(p.order = mem_try_alloc(2 * n * sizeof(*p.order))))
         return err_new(ERR_NOMEM, "no memory for a list of %zu", n);
-    for (size_t i = 0; i < n; i++) {
-        p.order[i] = (uint32_t)i;
-        sorted = sorted && (!i || addr[i] >= addr[i - 1]);
-    }
-    if (!sorted)
-        qsort_r(p.order, n, sizeof(*p.order), by_addr, (void *)addr);
+    for (size_t i = 0; i < n; i++)
+        p.order[i] = (struct sort_keyed){addr[i], (uint32_t)i};
+    sort_keyed(p.order, p.order + n, n);
     struct err *e = pool_run((n + PIECES_CHUNK - 1) / PIECES_CHUNK, pieces_chunk, &p);
     free(p.order);
     return e;

@@ -71,6 +71,11 @@ static taddr find_object(struct panics *p, const struct goroutine *g)
     return found;
 }
 
+bool capture_panics_of_closed(const struct snap *s, uint32_t row)
+{
+    return strstr(snap_str(s, s->panic.text[row]), "closed channel") != NULL;
+}
+
 static void add_panic(struct panics *p, const struct goroutine *g, taddr addr, const uint8_t *copy,
                       bool innermost)
 {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "rt/capture_int.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     GAP_MAX = 4096,
     STACK_MAX = 1 << 30,   /* bytes of one; runtime/debug.SetMaxStack's default */
     WINDOW_MAX = 32 << 10, /* of a stack; the rest of a deeper one is read on demand */
+    SUDOGS_CHUNK = 32 << 10,
     LIVE_CHUNK = 32,
     LIVE_TRIES = 16,
     CHUNK_BUF = CHUNK_BYTES + WINDOW_MAX + GAP_MAX,
@@ -136,19 +138,24 @@ static struct err *still_chunk(void *arg, size_t chunk, unsigned worker)
         }
     }
     rt_batch_free(&b);
-    if (!e)
-        capture_sudogs(j->c, w, j->order + first, limit - first);
     if (!e && worker == 0)
         e = progress_step(j->c->o->progress, "goroutines", limit, j->n);
     return e;
 }
 
-static int by_sp(const void *a, const void *b, void *arg)
+/* By address: neighbours are read together. */
+static struct err *sort_stacks(struct stacks_job *j)
 {
-    const struct goroutine *gs = arg;
-    taddr x = saved_context(&gs[*(const uint32_t *)a].g).sp;
-    taddr y = saved_context(&gs[*(const uint32_t *)b].g).sp;
-    return x < y ? -1 : x > y;
+    struct sort_keyed *v = mem_try_alloc(2 * j->n * sizeof(*v) + 1);
+    if (!v)
+        return err_new(ERR_NOMEM, "no memory for %zu goroutines", j->n);
+    for (size_t i = 0; i < j->n; i++)
+        v[i] = (struct sort_keyed){saved_context(&j->c->gs[j->order[i]].g).sp, j->order[i]};
+    sort_keyed(v, v + j->n, j->n);
+    for (size_t i = 0; i < j->n; i++)
+        j->order[i] = v[i].value;
+    free(v);
+    return NULL;
 }
 
 static void cut_chunks(struct stacks_job *j)
@@ -362,6 +369,15 @@ void capture_forget(struct capture *c, uint32_t gi)
     c->gs[gi].source = G_NONE;
 }
 
+static struct err *still_stacks(struct stacks_job *j)
+{
+    for (size_t i = 0; i < j->n; i += SUDOGS_CHUNK) /* in the order of allgs, as they were made */
+        capture_sudogs(j->c, &j->c->workers[0], j->order + i, min_u64(SUDOGS_CHUNK, j->n - i));
+    TRY(sort_stacks(j));
+    cut_chunks(j);
+    return pool_run(j->ends.n, still_chunk, j);
+}
+
 struct err *capture_stacks(struct capture *c)
 {
     struct stacks_job j = {.c = c};
@@ -372,13 +388,10 @@ struct err *capture_stacks(struct capture *c)
         if (c->live || is_saved(c, &c->gs[i]))
             j.order[j.n++] = (uint32_t)i;
     struct err *e;
-    if (c->live) {
+    if (c->live)
         e = pool_run((j.n + LIVE_CHUNK - 1) / LIVE_CHUNK, live_chunk, &j);
-    } else {
-        qsort_r(j.order, j.n, sizeof(*j.order), by_sp, c->gs);
-        cut_chunks(&j);
-        e = pool_run(j.ends.n, still_chunk, &j);
-    }
+    else
+        e = still_stacks(&j);
     vec_free(&j.ends);
     free(j.order);
     return e;

@@ -14,7 +14,7 @@ struct timers {
     struct capture *c;
     uint8_t *copies; /* BATCH timers */
     taddr *addrs, *funcs;
-    struct rt_batch reads;
+    bool *ok;
 };
 
 static bool is_stopped(const struct rt_layout *l, const uint8_t *t)
@@ -42,27 +42,41 @@ static uint64_t arg_of(const struct rt_layout *l, const uint8_t *t)
     return rt_get_word(l, t, RT_timer_arg, 1); /* an interface: type, data */
 }
 
+/* The code of n timers.  A func value points to its code pointer; most timers share a few. */
+static struct err *read_funcs(struct timers *ts, size_t n)
+{
+    const struct rt_layout *l = &ts->c->rt->layout;
+    size_t size = (size_t)l->size[RT_STRUCT_timer];
+    struct map first = {0}; /* func value -> the first timer that has it */
+    struct rt_batch reads = {0};
+    bool added;
+    for (size_t i = 0; i < n; i++) {
+        taddr f = rt_get(l, ts->copies + i * size, RT_timer_f);
+        ts->funcs[i] = 0;
+        if (f && (map_get_or_put(&first, f, (uint32_t)i, &added), added))
+            rt_batch_add(&reads, f, &ts->funcs[i], 8);
+    }
+    struct err *e = rt_batch_read(&reads, ts->c->t);
+    for (size_t i = 0; !e && i < n; i++) {
+        taddr f = rt_get(l, ts->copies + i * size, RT_timer_f);
+        ts->funcs[i] = f ? ts->funcs[map_get(&first, f)] : 0;
+    }
+    rt_batch_free(&reads);
+    map_free(&first);
+    return e;
+}
+
 /* Rows for the n timers whose addresses stand in addrs. */
 static struct err *add_timers(struct timers *ts, uint32_t proc, size_t n)
 {
     const struct rt_layout *l = &ts->c->rt->layout;
     size_t size = (size_t)l->size[RT_STRUCT_timer];
     struct snap *s = ts->c->s;
-    ts->reads.iov.n = 0;
+    TRY(rt_read_pieces(ts->c->t, ts->addrs, n, size, ts->copies, ts->ok));
     for (size_t i = 0; i < n; i++)
-        rt_batch_add(&ts->reads, ts->addrs[i], ts->copies + i * size, size);
-    TRY(rt_batch_read(&ts->reads, ts->c->t));
-    for (size_t i = 0; i < n; i++)
-        if (!ts->reads.iov.v[i].ok)
+        if (!ts->ok[i])
             memset(ts->copies + i * size, 0, size);
-    ts->reads.iov.n = 0;
-    for (size_t i = 0; i < n; i++) { /* a func value points to its code pointer */
-        ts->funcs[i] = 0;
-        taddr f = rt_get(l, ts->copies + i * size, RT_timer_f);
-        if (f)
-            rt_batch_add(&ts->reads, f, &ts->funcs[i], 8);
-    }
-    TRY(rt_batch_read(&ts->reads, ts->c->t));
+    TRY(read_funcs(ts, n));
     for (size_t i = 0; i < n; i++) {
         const uint8_t *t = ts->copies + i * size;
         if (is_stopped(l, t) || !ts->funcs[i])
@@ -108,6 +122,7 @@ struct err *capture_timers(struct capture *c)
     ts.copies = mem_alloc(BATCH * (size_t)l->size[RT_STRUCT_timer]);
     ts.addrs = mem_alloc(BATCH * sizeof(taddr));
     ts.funcs = mem_alloc(BATCH * sizeof(taddr));
+    ts.ok = mem_alloc(BATCH);
     struct err *e = NULL;
     for (uint32_t i = 0; !e && i < c->nps; i++) {
         e = c->ps[i].ntimers ? add_heap(&ts, i, c->ps[i].timers, c->ps[i].ntimers) : NULL;
@@ -119,7 +134,7 @@ struct err *capture_timers(struct capture *c)
             e = NULL;
         }
     }
-    rt_batch_free(&ts.reads);
+    free(ts.ok);
     free(ts.copies);
     free(ts.addrs);
     free(ts.funcs);

@@ -522,7 +522,8 @@ static bool pretty_any(struct printer *p, uint64_t type, struct view x, struct b
                        unsigned depth)
 {
     const char *name = value_type_name(p->v, type);
-    struct pretty v = {.p = p, .t = value_type_stripped(p->v, type), .x = x, .b = b, .depth = depth};
+    struct pretty v = {
+        .p = p, .t = value_type_stripped(p->v, type), .x = x, .b = b, .depth = depth};
     size_t start = b->n;
     if (!v.t || p->reads >= p->l->reads || !strchr(name, '.'))
         return false;

@@ -30,7 +30,7 @@ struct pending {
     taddr sudog;
 };
 
-/* The lists g.waiting of n goroutines, all in step: one read for the k-th sudog of each. */
+/* The lists g.waiting of n goroutines, all in step: the k-th sudogs of all are read together. */
 void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, size_t n)
 {
     const struct rt_layout *l = &c->rt->layout;
@@ -40,17 +40,16 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
         if (c->gs[gi[i]].g.waiting)
             p[left++] = (struct pending){gi[i], 0, c->gs[gi[i]].g.waiting};
     uint8_t *copies = left ? mem_alloc(left * size) : NULL;
-    struct rt_batch reads = {0};
+    taddr *addr = mem_alloc(left * sizeof(*addr) + 1);
+    bool *ok = mem_alloc(left + 1);
     while (left) {
-        reads.iov.n = 0;
         for (size_t i = 0; i < left; i++)
-            rt_batch_add(&reads, p[i].sudog, copies + i * size, size);
-        struct err *e = rt_batch_read(&reads, c->t);
-        err_free(e);
+            addr[i] = p[i].sudog;
+        struct err *e = rt_read_pieces(c->t, addr, left, size, copies, ok);
         size_t next = 0;
         for (size_t i = 0; !e && i < left; i++) {
             const uint8_t *copy = copies + i * size;
-            if (!reads.iov.v[i].ok || rt_get(l, copy, RT_sudog_g) != c->gs[p[i].gi].g.addr)
+            if (!ok[i] || rt_get(l, copy, RT_sudog_g) != c->gs[p[i].gi].g.addr)
                 continue; /* it was given to somebody else */
             struct wait_record r = parse_sudog(l, p[i].gi, p[i].sudog, copy);
             vec_push(&w->waits, r);
@@ -58,23 +57,59 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
             if (link && p[i].cases + 1 < CASES_MAX)
                 p[next++] = (struct pending){p[i].gi, p[i].cases + 1, link};
         }
+        err_free(e);
         left = next;
     }
-    rt_batch_free(&reads);
+    free(ok);
+    free(addr);
     free(copies);
     free(p);
 }
 
 /* ---- records ---- */
 
-const char *waits_reason(const struct capture *c, const struct goroutine *g)
+static uint8_t reason_bits(const char *reason)
 {
-    return g->row == SNAP_NONE ? "" : snap_str(c->s, c->s->goroutine.wait_reason[g->row]);
+    static const struct {
+        const char *begins;
+        uint8_t bits;
+    } known[] = {{"select", WAIT_FOR_SELECT},
+                 {"IO wait", WAIT_FOR_IO},
+                 {"sync.", WAIT_FOR_SYNC},
+                 {"semacquire", WAIT_FOR_SYNC},
+                 {"sync.Cond", WAIT_FOR_COND}};
+    uint8_t bits = WAIT_REASON_KNOWN;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        bits |= strncmp(reason, known[i].begins, strlen(known[i].begins)) == 0 ? known[i].bits : 0;
+    return bits | (strcmp(reason, "sleep") == 0 ? WAIT_FOR_TIME : 0);
 }
 
-bool waits_reason_is(const struct capture *c, uint32_t gi, const char *prefix)
+/* Only those that wait have a reason. */
+bool waits_for(struct waits *w, uint32_t gi, enum wait_reason bits)
 {
-    return strncmp(waits_reason(c, &c->gs[gi]), prefix, strlen(prefix)) == 0;
+    const struct snap *s = w->c->s;
+    const struct goroutine *g = &w->c->gs[gi];
+    if (g->row == SNAP_NONE || !s->goroutine.wait_reason[g->row])
+        return false;
+    uint8_t *of = &w->reasons[g->g.wait_reason];
+    if (!*of)
+        *of = reason_bits(snap_str(s, s->goroutine.wait_reason[g->row]));
+    return (*of & bits) != 0;
+}
+
+struct wait_sudog *waits_sudog(struct waits *w, taddr addr)
+{
+    bool added;
+    uint32_t i = map_get_or_put(&w->sudog_at, addr, (uint32_t)w->sudogs.n, &added);
+    if (added)
+        vec_push(&w->sudogs, ((struct wait_sudog){.record = SNAP_NONE}));
+    return &w->sudogs.v[i];
+}
+
+bool waits_is_queued(const struct waits *w, taddr sudog)
+{
+    uint32_t i = sudog ? map_get(&w->sudog_at, sudog) : MAP_NONE;
+    return i != MAP_NONE && w->sudogs.v[i].queued;
 }
 
 void waits_add(struct waits *w, const struct wait_record *r)
@@ -82,7 +117,7 @@ void waits_add(struct waits *w, const struct wait_record *r)
     if (w->c->gs[r->gi].row == SNAP_NONE)
         return;
     vec_push(&w->all, *r);
-    map_put(&w->has, r->gi, 1);
+    w->has[r->gi] = true;
 }
 
 struct wait_sync *waits_sync(struct waits *w, taddr addr, bool cond)
@@ -115,17 +150,25 @@ static void sort(struct waits *w)
 {
     if (w->all.n)
         qsort(w->all.v, w->all.n, sizeof(*w->all.v), by_goroutine);
+    w->sorted = w->all.n;
 }
 
+/* Takes over what the workers found. */
 static void gather(struct waits *w)
 {
     struct capture *c = w->c;
+    size_t n = 0;
     for (unsigned i = 0; i < c->nworkers; i++)
+        n += c->workers[i].waits.n;
+    vec_reserve(&w->all, n);
+    for (unsigned i = 0; i < c->nworkers; i++) {
         for (size_t k = 0; k < c->workers[i].waits.n; k++) {
             struct wait_record r = c->workers[i].waits.v[k];
             r.order = (uint32_t)k;
             waits_add(w, &r);
         }
+        vec_free(&c->workers[i].waits);
+    }
 }
 
 /* The semaphores and Conds that records name; the lists of Conds are read once each. */
@@ -136,9 +179,8 @@ static void find_syncs(struct waits *w)
         struct wait_record *r = &w->all.v[i];
         if (r->chan || !r->elem || r->kind)
             continue;
-        bool cond = waits_reason_is(w->c, r->gi, "sync.Cond");
-        bool queued = r->sudog && map_get(&w->queued, r->sudog) != MAP_NONE;
-        if (cond && !queued && map_get(&w->sync_by_addr, r->elem) == MAP_NONE)
+        bool cond = waits_for(w, r->gi, WAIT_FOR_COND);
+        if (cond && !waits_is_queued(w, r->sudog) && map_get(&w->sync_by_addr, r->elem) == MAP_NONE)
             waits_read_cond(w, r->elem);
         waits_sync(w, w->all.v[i].elem, cond);
     }
@@ -146,16 +188,15 @@ static void find_syncs(struct waits *w)
 
 /* ---- rows ---- */
 
-static enum snap_waitkind kind_of(const struct waits *w, size_t i)
+static enum snap_waitkind kind_of(struct waits *w, const struct wait_record *r)
 {
-    const struct wait_record *r = &w->all.v[i];
     if (r->kind)
         return (enum snap_waitkind)r->kind;
     if (!r->chan)
-        return waits_sync((struct waits *)w, r->elem, false)->cond ? SNAP_W_COND : SNAP_W_SEMA;
+        return waits_sync(w, r->elem, false)->cond ? SNAP_W_COND : SNAP_W_SEMA;
     if (r->is_select)
-        return w->sends.v[i] ? SNAP_W_SELECT_SEND : SNAP_W_SELECT_RECV;
-    return w->sends.v[i] ? SNAP_W_CHAN_SEND : SNAP_W_CHAN_RECV;
+        return r->sends ? SNAP_W_SELECT_SEND : SNAP_W_SELECT_RECV;
+    return r->sends ? SNAP_W_CHAN_SEND : SNAP_W_CHAN_RECV;
 }
 
 /* The row of the object that holds addr; SNAP_NONE: not on the heap. */
@@ -187,8 +228,7 @@ static uint32_t object_row(struct waits *w, const struct wait_record *r)
 
 static uint8_t flags_of(const struct waits *w, const struct wait_record *r)
 {
-    bool queued = r->queued || (r->sudog && map_get(&w->queued, r->sudog) != MAP_NONE);
-    return (uint8_t)((queued                      ? SNAP_WF_QUEUED
+    return (uint8_t)((r->queued                   ? SNAP_WF_QUEUED
                       : w->c->live || r->nil_case ? 0
                                                   : SNAP_WF_GRANTED) |
                      (r->all_cases ? SNAP_WF_CASES : 0) | (r->nil_case ? SNAP_WF_NIL_CASE : 0));
@@ -200,7 +240,7 @@ static void add_rows(struct waits *w)
     for (size_t i = 0; i < w->all.n; i++) {
         const struct wait_record *r = &w->all.v[i];
         uint32_t row = snap_add_wait(s), g = w->c->gs[r->gi].row;
-        enum snap_waitkind kind = kind_of(w, i);
+        enum snap_waitkind kind = kind_of(w, r);
         s->wait.goroutine[row] = g;
         s->wait.kind[row] = (uint8_t)kind;
         s->wait.addr[row] = r->chan ? r->chan : r->elem;
@@ -230,7 +270,7 @@ static void read_sleepers(struct waits *w)
     const struct rt_layout *l = &c->rt->layout;
     for (size_t i = 0; i < c->ngs; i++) {
         const struct rt_g *g = &c->gs[i].g;
-        if (c->gs[i].row == SNAP_NONE || strcmp(waits_reason(c, &c->gs[i]), "sleep") != 0)
+        if (!waits_for(w, (uint32_t)i, WAIT_FOR_TIME))
             continue;
         int64_t when = g->sleep_when;
         if (!rt_has(l, RT_g_sleep_when) && g->timer && rt_has(l, RT_timer_when))
@@ -246,9 +286,9 @@ static struct err *read_waits(struct waits *w)
     gather(w);
     TRY(waits_read_semtable(w));
     find_syncs(w);
+    sort(w);
     TRY(waits_near(w));
     find_syncs(w);
-    sort(w);
     TRY(waits_read_cases(w));
     sort(w);
     waits_find_chans(w);
@@ -261,15 +301,29 @@ static struct err *read_waits(struct waits *w)
     return NULL;
 }
 
+/* Once they have their rows. */
+static void forget_records(struct waits *w)
+{
+    vec_free(&w->all);
+    vec_free(&w->sudogs);
+    map_free(&w->sudog_at);
+    vec_free(&w->selects);
+    vec_free(&w->moved);
+    free(w->has);
+    w->has = NULL;
+}
+
 struct err *capture_waits(struct capture *c)
 {
     struct waits *w = c->waits = mem_alloc(sizeof(*w));
     w->c = c;
     w->peek.t = c->t;
+    w->has = mem_alloc(c->ngs + 1);
     rt_heap_open(&c->heap, c->rt, c->t);
     struct err *e = read_waits(w);
     rt_heap_close(&c->heap);
     peeker_free(&w->peek);
+    forget_records(w);
     return e;
 }
 
@@ -289,20 +343,15 @@ void capture_waits_free(struct capture *c)
     struct waits *w = c->waits;
     if (!w)
         return;
-    vec_free(&w->all);
+    forget_records(w);
     vec_free(&w->chans);
-    vec_free(&w->sends);
     vec_free(&w->syncs);
     vec_free(&w->polls);
-    vec_free(&w->selects);
     vec_free(&w->starts);
     vec_free(&w->unknown);
     map_free(&w->begins);
     map_free(&w->start_at);
-    map_free(&w->has);
-    map_free(&w->queued);
     map_free(&w->chan_by_addr);
-    map_free(&w->by_sudog);
     map_free(&w->sync_by_addr);
     map_free(&w->poll_by_addr);
     map_free(&w->objs);

@@ -9,13 +9,19 @@
 
 #include "rt/waits_int.h"
 
+enum { AT_ONCE = 8192 };
+
 void waits_find_chans(struct waits *w)
 {
     for (size_t i = 0; i < w->all.n; i++) {
-        map_put(&w->by_sudog, w->all.v[i].sudog, (uint32_t)i);
-        vec_push(&w->sends, 0);
+        struct wait_record *r = &w->all.v[i];
+        if (r->sudog) {
+            struct wait_sudog *sudog = waits_sudog(w, r->sudog);
+            sudog->record = (uint32_t)i;
+            r->queued |= sudog->queued;
+        }
         bool added;
-        struct wait_chan ch = {.addr = w->all.v[i].chan};
+        struct wait_chan ch = {.addr = r->chan};
         if (ch.addr &&
             (map_get_or_put(&w->chan_by_addr, ch.addr, (uint32_t)w->chans.n, &added), added))
             vec_push(&w->chans, ch);
@@ -43,13 +49,14 @@ static uint32_t mark_queue(struct waits *w, taddr at, bool sends)
 {
     uint32_t n = 0;
     for (size_t i = 0; at && i <= w->all.n; i++) {
-        uint32_t k = map_get(&w->by_sudog, at);
-        if (k == MAP_NONE || map_get(&w->queued, at) != MAP_NONE)
+        uint32_t k = map_get(&w->sudog_at, at);
+        if (k == MAP_NONE || w->sudogs.v[k].record == SNAP_NONE || w->sudogs.v[k].queued)
             break;
-        map_put(&w->queued, at, 1);
-        w->sends.v[k] = sends;
+        struct wait_record *r = &w->all.v[w->sudogs.v[k].record];
+        w->sudogs.v[k].queued = r->queued = true;
+        r->sends = sends;
         n++;
-        at = w->all.v[k].next;
+        at = r->next;
     }
     return n;
 }
@@ -67,24 +74,31 @@ static void read_more(struct waits *w)
     }
 }
 
-struct err *waits_read_chans(struct waits *w)
+static struct err *read_some(struct waits *w, struct wait_chan *v, size_t n)
 {
     const struct rt_layout *l = &w->c->rt->layout;
-    size_t size = (size_t)l->size[RT_STRUCT_hchan], n = w->chans.n;
-    uint8_t *copies = mem_try_alloc(n * size + 1);
-    if (!copies)
-        return err_new(ERR_NOMEM, "no memory for %zu channels", n);
-    taddr *addr = mem_alloc(n * sizeof(*addr) + 1);
-    bool *ok = mem_alloc(n + 1);
+    size_t size = (size_t)l->size[RT_STRUCT_hchan];
+    uint8_t *copies = mem_alloc(n * size);
+    taddr *addr = mem_alloc(n * sizeof(*addr));
+    bool *ok = mem_alloc(n);
     for (size_t i = 0; i < n; i++)
-        addr[i] = w->chans.v[i].addr;
+        addr[i] = v[i].addr;
     struct err *e = rt_read_pieces(w->c->t, addr, n, size, copies, ok);
     for (size_t i = 0; !e && i < n; i++)
         if (ok[i])
-            parse(l, copies + i * size, &w->chans.v[i]);
+            parse(l, copies + i * size, &v[i]);
     free(ok);
     free(addr);
     free(copies);
+    return e;
+}
+
+struct err *waits_read_chans(struct waits *w)
+{
+    size_t n = w->chans.n;
+    struct err *e = NULL;
+    for (size_t i = 0; !e && i < n; i += AT_ONCE)
+        e = read_some(w, w->chans.v + i, min_u64(AT_ONCE, n - i));
     for (size_t i = 0; !e && i < n; i++) {
         struct wait_chan *ch = &w->chans.v[i];
         ch->senders = mark_queue(w, ch->sendq, true);

@@ -52,6 +52,23 @@ struct wait_select {
     uint32_t gi;
     taddr cases, order;
     uint32_t sends;
+    taddr lo, hi; /* the caller's frame, in which both lie */
+};
+
+struct wait_sudog {
+    uint32_t record; /* index into all, once that is sorted; SNAP_NONE: none */
+    bool queued;     /* it was met in a queue */
+    bool visited;    /* of the table of semaphores: it is being, or was, looked at */
+};
+
+/* Bits: what a wait reason begins with. */
+enum wait_reason {
+    WAIT_FOR_SELECT = 1,
+    WAIT_FOR_IO = 2,
+    WAIT_FOR_SYNC = 4, /* "sync.", "semacquire" */
+    WAIT_FOR_COND = 8,
+    WAIT_FOR_TIME = 16,
+    WAIT_REASON_KNOWN = 128
 };
 
 struct wait_start { /* where the memory begins that an object lies in */
@@ -63,20 +80,22 @@ struct wait_start { /* where the memory begins that an object lies in */
 struct waits {
     struct capture *c;
     struct peeker peek;
-    VEC(struct wait_record) all; /* in the order of goroutines, once sorted */
-    struct map has;              /* index of goroutine -> it has a record */
-    struct map queued;           /* sudog -> it is in a queue */
+    VEC(struct wait_record) all;
+    size_t sorted;        /* so many of the first are in the order of goroutines */
+    bool *has;            /* of each goroutine: it has a record */
+    uint8_t reasons[256]; /* of the runtime's numbers: enum wait_reason; 0: not looked at */
+    struct map sudog_at;  /* address -> index of sudogs */
+    VEC(struct wait_sudog) sudogs;
 
     VEC(struct wait_chan) chans;
     struct map chan_by_addr;
-    struct map by_sudog; /* sudog -> index into all */
-    VEC(uint8_t) sends;  /* of all: it is in a sendq */
 
     VEC(struct wait_sync) syncs;
     struct map sync_by_addr;
     VEC(struct wait_poll) polls;
     struct map poll_by_addr;
-    VEC(struct wait_select) selects;
+    VEC(struct wait_select) selects, moved; /* moved: of stacks that were copied */
+    uint32_t moved_tries;                   /* to find their arrays */
 
     VEC(struct wait_start) starts;
     struct map begins, start_at; /* waited for; start -> index of starts */
@@ -87,8 +106,9 @@ struct waits {
     struct map types; /* element type -> string id of the channel's type */
 };
 
-const char *waits_reason(const struct capture *c, const struct goroutine *g);
-bool waits_reason_is(const struct capture *c, uint32_t gi, const char *prefix);
+bool waits_for(struct waits *w, uint32_t gi, enum wait_reason bits);
+struct wait_sudog *waits_sudog(struct waits *w, taddr addr); /* made when it is new */
+bool waits_is_queued(const struct waits *w, taddr sudog);
 /* Appends a record of a goroutine that waits (or was woken and did not run yet). */
 void waits_add(struct waits *w, const struct wait_record *r);
 struct wait_sync *waits_sync(struct waits *w, taddr addr, bool cond); /* made when it is new */
@@ -99,7 +119,7 @@ void waits_read_cond(struct waits *w, taddr list); /* those in the list of a Con
 
 /* waits_near.c: from the innermost frames */
 struct err *waits_near(struct waits *w) MUST_USE;
-struct err *waits_read_cases(struct waits *w) MUST_USE; /* all is sorted; it is not afterwards */
+struct err *waits_read_cases(struct waits *w) MUST_USE; /* those that waits_near() left */
 
 /* waits_chan.c */
 void waits_find_chans(struct waits *w);

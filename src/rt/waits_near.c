@@ -13,10 +13,13 @@
 
 enum {
     WINDOW = 1024,
-    CHUNK = 4096,
+    CHUNK = 2048,
     FRAMES = 8,
     CASES_MAX = 65536,
     NIL_CASES_MAX = 32,
+    MOVED_FRAME = 2048, /* bytes of a frame in which arrays are looked for */
+    MOVED_NIL_CASES = 8,
+    MOVED_TRIES = 20000000, /* for all selects */
     LOWEST = 4096
 };
 
@@ -40,11 +43,6 @@ struct near {
     struct map pcs; /* pc -> index of known */
     VEC(struct near_pc) known;
     struct map lists; /* notifyLists looked at */
-};
-
-struct nil_cases {
-    struct wait_record *v;
-    size_t n, cap;
 };
 
 struct near_frame {
@@ -124,6 +122,123 @@ static void walk(struct near_walk *k, const struct rt_g *g)
     }
 }
 
+/* ---- cases of selects ----
+ *
+ * selectgo gets an array of cases {channel, element} and room for two orders of their numbers: in
+ * which to look at them, and in which to lock their channels; g.waiting has the sudogs in the
+ * latter. Cases on nil channels are in neither.  How many cases there are stands nowhere that is
+ * kept: it is the distance at which the second order agrees with the sudogs.
+ *
+ * While selectgo waits nobody needs its arguments any more, so a stack that is copied meanwhile
+ * may leave the pointers among them as they were: into what the stack was before.  The arrays lie
+ * in the caller's frame, where they are looked for.  All of it mostly lies in the window; what does
+ * not is read afterwards. */
+
+struct cases {
+    struct waits *w;
+    const struct wait_select *s;
+    size_t first, n;       /* its records */
+    const uint64_t *array; /* 2 words each */
+    const uint16_t *order;
+    uint32_t room; /* cases that array has */
+};
+
+static size_t first_of(const struct waits *w, uint32_t gi)
+{
+    size_t lo = 0, hi = w->sorted;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (w->all.v[mid].gi < gi)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static bool agrees(const struct cases *x, uint32_t total)
+{
+    for (size_t k = 0; k < x->n; k++) {
+        const struct wait_record *r = &x->w->all.v[x->first + k];
+        uint32_t i = x->order[total + k];
+        if (i >= total || x->array[2 * i] != r->chan || x->array[2 * i + 1] != r->elem)
+            return false;
+    }
+    for (uint32_t i = 0, used = 0; i < total; i++) /* those with a channel are those in the order */
+        if (x->array[2 * i] && ++used > x->n)
+            return false;
+    return true;
+}
+
+/* The number of a case among the sends, or among the receives: the compiler puts the sends first,
+ * and the receives behind them from the last to the first (cmd/compile/internal/walk/select.go). */
+static uint16_t case_no(const struct cases *x, uint32_t i, uint32_t total)
+{
+    return (uint16_t)(i < x->s->sends ? i + 1 : total - i);
+}
+
+static void number(const struct cases *x, uint32_t total)
+{
+    for (size_t k = 0; k < x->n; k++) {
+        struct wait_record *r = &x->w->all.v[x->first + k];
+        r->case_no = case_no(x, x->order[total + k], total);
+        r->all_cases = true;
+    }
+    for (uint32_t i = 0; i < total; i++)
+        if (!x->array[2 * i])
+            waits_add(x->w, &(struct wait_record){.gi = x->s->gi,
+                                                  .order = UINT32_MAX,
+                                                  .kind = i < x->s->sends ? SNAP_W_SELECT_SEND
+                                                                          : SNAP_W_SELECT_RECV,
+                                                  .case_no = case_no(x, i, total),
+                                                  .is_select = true,
+                                                  .all_cases = true,
+                                                  .nil_case = true});
+}
+
+/* A select and its records; room: of its cases, as far as its stack and sense go. */
+static struct cases cases_of(struct waits *w, const struct wait_select *s)
+{
+    struct cases x = {.w = w, .s = s, .first = first_of(w, s->gi)};
+    taddr hi = w->c->gs[s->gi].g.stack_hi;
+    while (x.first + x.n < w->sorted && w->all.v[x.first + x.n].gi == s->gi)
+        x.n++;
+    uint64_t room = min_u64(max_u64(x.n, s->sends) + NIL_CASES_MAX, CASES_MAX);
+    x.room = (uint32_t)min_u64(room, min_u64((hi - s->cases) / 16, (hi - s->order) / 4));
+    return x;
+}
+
+static bool match(struct cases *x)
+{
+    for (uint32_t total = (uint32_t)max_u64(x->n, x->s->sends); total <= x->room; total++)
+        if (agrees(x, total)) {
+            number(x, total);
+            return true;
+        }
+    return false;
+}
+
+/* Whether a select was matched with what is in the window, or never can be. */
+static bool match_here(const struct near_walk *k, const struct wait_select *s)
+{
+    struct cases x = cases_of(k->n->w, s);
+    uint64_t cases = s->cases - k->at, order = s->order - k->at;
+    if (!x.n)
+        return true;
+    if (cases >= k->bytes || order >= k->bytes || cases % 8 || order % 2)
+        return false;
+    uint64_t seen = min_u64((k->bytes - cases) / 16, (k->bytes - order) / 4);
+    bool all = seen >= x.room;
+    x.room = (uint32_t)min_u64(seen, x.room);
+    x.array = (const uint64_t *)(const void *)(k->window + cases);
+    x.order = (const uint16_t *)(const void *)(k->window + order);
+    if (match(&x))
+        return true;
+    if (all)
+        vec_push(&k->n->w->moved, *s);
+    return all;
+}
+
 /* ---- what the frames say ---- */
 
 /* Whether there is a pollDesc at pd that says that this goroutine waits for it. */
@@ -164,17 +279,26 @@ static void take_poll(struct near_walk *k, uint32_t gi, unsigned frame)
             return;
 }
 
+static bool on_stack(const struct rt_g *g, taddr addr)
+{
+    return addr >= g->stack_lo && addr < g->stack_hi;
+}
+
 static void take_select(struct near_walk *k, uint32_t gi, unsigned frame)
 {
     struct waits *w = k->n->w;
     const struct rt_g *g = &w->c->gs[gi].g;
     struct wait_select s = {.gi = gi, .cases = arg(k, frame, 0), .order = arg(k, frame, 1)};
     uint64_t sends = arg(k, frame, 3);
-    if (!g->waiting || s.cases < g->stack_lo || s.cases >= g->stack_hi || s.order < g->stack_lo ||
-        s.order >= g->stack_hi || sends > CASES_MAX)
+    if (!g->waiting || !s.cases || !s.order || sends > CASES_MAX)
         return;
     s.sends = (uint32_t)sends;
-    vec_push(&w->selects, s);
+    s.lo = k->f[frame].cfa;
+    s.hi = frame + 1 < k->count ? k->f[frame + 1].cfa : s.lo;
+    if (!on_stack(g, s.cases) || !on_stack(g, s.order))
+        vec_push(&w->moved, s);
+    else if (!match_here(k, &s))
+        vec_push(&w->selects, s);
 }
 
 /* A semaphore that the table does not have it queued for: it was taken out and did not run yet.
@@ -184,7 +308,7 @@ static void take_sema(struct near_walk *k, uint32_t gi, unsigned frame)
     struct waits *w = k->n->w;
     struct wait_record r = {.gi = gi, .elem = arg(k, frame, 0)};
     uint32_t value;
-    if (r.elem >= LOWEST && r.elem % 4 == 0 && map_get(&w->has, gi) == MAP_NONE &&
+    if (r.elem >= LOWEST && r.elem % 4 == 0 && !w->has[gi] &&
         peek(&w->peek, r.elem, &value, sizeof(value)))
         waits_add(w, &r);
 }
@@ -229,7 +353,7 @@ static void take_cond(struct near_walk *k, uint32_t gi, unsigned frame)
             waits_read_cond(w, list);
     if (!outer)
         k->list = list;
-    else if (k->list && map_get(&w->has, gi) == MAP_NONE && has_cond(k, frame, k->list) &&
+    else if (k->list && !w->has[gi] && has_cond(k, frame, k->list) &&
              is_signalled(w, gi, k->list)) {
         struct wait_record r = {.gi = gi, .elem = k->list};
         waits_sync(w, k->list, true);
@@ -254,7 +378,7 @@ static void take(struct near_walk *k, uint32_t gi)
             return;
         case NEAR_NOTIFY:
         case NEAR_COND:
-            if (map_get(&w->has, gi) == MAP_NONE)
+            if (!w->has[gi])
                 take_cond(k, gi, i);
             break;
         default:
@@ -263,7 +387,7 @@ static void take(struct near_walk *k, uint32_t gi)
 }
 
 /* Whether its frames can tell more than its structure did. */
-static bool is_of_interest(const struct waits *w, uint32_t gi)
+static bool is_of_interest(struct waits *w, uint32_t gi)
 {
     const struct capture *c = w->c;
     enum snap_gstatus st = rt_gstatus(&c->rt->layout, c->gs[gi].g.status);
@@ -273,10 +397,9 @@ static bool is_of_interest(const struct waits *w, uint32_t gi)
         return !c->gs[gi].g.waiting;
     if (st != SNAP_G_WAITING && st != SNAP_G_LEAKED)
         return false;
-    if (waits_reason_is(c, gi, "select") || waits_reason_is(c, gi, "IO wait"))
+    if (waits_for(w, gi, WAIT_FOR_SELECT | WAIT_FOR_IO))
         return true;
-    return map_get(&w->has, gi) == MAP_NONE &&
-           (waits_reason_is(c, gi, "sync.") || waits_reason_is(c, gi, "semacquire"));
+    return !w->has[gi] && waits_for(w, gi, WAIT_FOR_SYNC);
 }
 
 static struct err *near_chunk(struct near *n, const uint32_t *gi, size_t count)
@@ -316,87 +439,86 @@ struct err *waits_near(struct waits *w)
     return e;
 }
 
-/* ---- cases of selects ----
- *
- * selectgo gets an array of cases {channel, element} and room for two orders of their numbers: in
- * which to look at them, and in which to lock their channels; g.waiting has the sudogs in the
- * latter. Cases on nil channels are in neither.  How many cases there are stands nowhere that is
- * kept: it is the distance at which the second order agrees with the sudogs. */
+/* ---- the cases that were not in the windows ---- */
 
-struct cases {
-    struct waits *w;
-    const struct wait_select *s;
-    size_t first, n;       /* its records */
-    const uint64_t *array; /* 2 words each */
-    const uint16_t *order;
-    uint32_t room; /* cases that array has */
-};
-
-static size_t first_of(const struct waits *w, uint32_t gi)
-{
-    size_t lo = 0, hi = w->all.n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (w->all.v[mid].gi < gi)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static bool agrees(const struct cases *x, uint32_t total)
+/* Whether the order in which to look has the same numbers as that in which to lock, each once. */
+static bool is_order(const struct cases *x, uint32_t total)
 {
     for (size_t k = 0; k < x->n; k++) {
-        const struct wait_record *r = &x->w->all.v[x->first + k];
-        uint32_t i = x->order[total + k];
-        if (i >= total || x->array[2 * i] != r->chan || x->array[2 * i + 1] != r->elem)
+        unsigned looked = 0, locked = 0;
+        for (size_t i = 0; i < x->n; i++) {
+            looked += x->order[i] == x->order[total + k];
+            locked += x->order[total + i] == x->order[total + k];
+        }
+        if (looked != 1 || locked != 1)
             return false;
     }
-    for (uint32_t i = 0, used = 0; i < total; i++) /* those with a channel are those in the order */
-        if (x->array[2 * i] && ++used > x->n)
-            return false;
     return true;
 }
 
-/* The number of a case among the sends, or among the receives: the compiler puts the sends first,
- * and the receives behind them from the last to the first (cmd/compile/internal/walk/select.go). */
-static uint16_t case_no(const struct cases *x, uint32_t i, uint32_t total)
+/* The frame of a select's caller, and where in it the array of cases and the order may be. */
+struct moved {
+    struct cases x;
+    uint8_t *frame;
+    uint64_t bytes;
+};
+
+static bool try_moved(struct moved *m, uint32_t total, uint64_t cases, uint64_t order)
 {
-    return (uint16_t)(i < x->s->sends ? i + 1 : total - i);
+    struct cases *x = &m->x;
+    if (cases + 16 * (uint64_t)total > m->bytes || order + 4 * (uint64_t)total > m->bytes)
+        return false;
+    x->array = (const uint64_t *)(const void *)(m->frame + cases);
+    x->order = (const uint16_t *)(const void *)(m->frame + order);
+    if (!agrees(x, total) || !is_order(x, total))
+        return false;
+    number(x, total);
+    return true;
 }
 
-static void number(const struct cases *x, uint32_t total, struct nil_cases *nil)
+/* Whether the first of cases at this place can be: on a nil channel, or on one that is waited for.
+ */
+static bool may_begin(const struct moved *m, uint64_t at)
 {
-    for (size_t k = 0; k < x->n; k++) {
-        struct wait_record *r = &x->w->all.v[x->first + k];
-        r->case_no = case_no(x, x->order[total + k], total);
-        r->all_cases = true;
-    }
-    for (uint32_t i = 0; i < total; i++)
-        if (!x->array[2 * i])
-            vec_push(nil, ((struct wait_record){.gi = x->s->gi,
-                                                .order = UINT32_MAX,
-                                                .kind = i < x->s->sends ? SNAP_W_SELECT_SEND
-                                                                        : SNAP_W_SELECT_RECV,
-                                                .case_no = case_no(x, i, total),
-                                                .is_select = true,
-                                                .all_cases = true,
-                                                .nil_case = true}));
+    uint64_t chan;
+    memcpy(&chan, m->frame + at, 8);
+    bool may = !chan;
+    for (size_t k = 0; !may && k < m->x.n; k++)
+        may = m->x.w->all.v[m->x.first + k].chan == chan;
+    return may;
 }
 
-static void match(struct cases *x, struct nil_cases *nil)
+static bool find_moved(struct moved *m, uint32_t total)
 {
-    for (uint32_t total = (uint32_t)max_u64(x->n, x->s->sends); total <= x->room; total++)
-        if (agrees(x, total)) {
-            number(x, total, nil);
-            return;
-        }
+    uint64_t given = m->x.s->cases - m->x.s->lo;
+    bool known = given + 16 <= m->bytes && given < m->bytes;
+    uint64_t lo = known ? given : 0, hi = known ? given + 16 : m->bytes;
+    for (uint64_t cases = lo; cases + 16 <= hi; cases += 8)
+        for (uint64_t order = 0; may_begin(m, cases) && order + 4 <= m->bytes; order += 2)
+            if (m->x.w->moved_tries++ < MOVED_TRIES && try_moved(m, total, cases, order))
+                return true;
+    return false;
+}
+
+/* The two arrays of a stack that was copied; as few cases as agree, since what lies before and
+ * behind can look like more of them.  A single case agrees with too much. */
+static void match_moved(struct waits *w, const struct wait_select *s)
+{
+    struct moved m = {.x = cases_of(w, s), .bytes = s->hi - s->lo};
+    uint32_t least = (uint32_t)max_u64(m.x.n, s->sends);
+    if (m.x.n < 2 || s->hi <= s->lo || m.bytes > MOVED_FRAME)
+        return;
+    m.frame = mem_alloc(m.bytes);
+    struct err *e = target_read(w->c->t, s->lo, m.frame, m.bytes);
+    for (uint32_t n = 0; !e && n <= MOVED_NIL_CASES; n++)
+        if (find_moved(&m, least + n))
+            break;
+    err_free(e);
+    free(m.frame);
 }
 
 /* The n selects from s on; what cannot be read, or does not fit, stays without numbers. */
-static struct err *read_some(struct waits *w, const struct wait_select *s, size_t n,
-                             struct nil_cases *nil)
+static struct err *read_some(struct waits *w, const struct wait_select *s, size_t n)
 {
     struct rt_batch b = {0};
     struct cases *v = mem_alloc(n * sizeof(*v));
@@ -404,22 +526,17 @@ static struct err *read_some(struct waits *w, const struct wait_select *s, size_
     arena_init(&mem);
     for (size_t i = 0; i < n; i++) {
         struct cases *x = &v[i];
-        taddr hi = w->c->gs[s[i].gi].g.stack_hi;
-        *x = (struct cases){.w = w, .s = &s[i], .first = first_of(w, s[i].gi)};
-        while (x->first + x->n < w->all.n && w->all.v[x->first + x->n].gi == s[i].gi)
-            x->n++;
-        uint64_t room = min_u64(max_u64(x->n, s[i].sends) + NIL_CASES_MAX, CASES_MAX);
-        room = min_u64(room, min_u64((hi - s[i].cases) / 16, (hi - s[i].order) / 4));
-        x->room = (uint32_t)room;
-        x->array = arena_alloc(&mem, room * 16 + 8);
-        x->order = arena_alloc(&mem, room * 4 + 8);
-        rt_batch_add(&b, s[i].cases, (void *)x->array, room * 16);
-        rt_batch_add(&b, s[i].order, (void *)x->order, room * 4);
+        *x = cases_of(w, &s[i]);
+        x->array = arena_alloc(&mem, x->room * 16 + 8);
+        x->order = arena_alloc(&mem, x->room * 4 + 8);
+        rt_batch_add(&b, s[i].cases, (void *)x->array, x->room * 16);
+        rt_batch_add(&b, s[i].order, (void *)x->order, x->room * 4);
     }
     struct err *e = rt_batch_read(&b, w->c->t);
     for (size_t i = 0; !e && i < n; i++)
         if (v[i].n && b.iov.v[2 * i].ok && b.iov.v[2 * i + 1].ok)
-            match(&v[i], nil);
+            if (!match(&v[i]))
+                vec_push(&w->moved, s[i]);
     rt_batch_free(&b);
     arena_free(&mem);
     free(v);
@@ -428,12 +545,10 @@ static struct err *read_some(struct waits *w, const struct wait_select *s, size_
 
 struct err *waits_read_cases(struct waits *w)
 {
-    struct nil_cases nil = {0};
     struct err *e = NULL;
     for (size_t i = 0; !e && i < w->selects.n; i += CHUNK)
-        e = read_some(w, w->selects.v + i, min_u64(CHUNK, w->selects.n - i), &nil);
-    for (size_t k = 0; k < nil.n; k++)
-        waits_add(w, &nil.v[k]);
-    vec_free(&nil);
+        e = read_some(w, w->selects.v + i, min_u64(CHUNK, w->selects.n - i));
+    for (size_t i = 0; !e && i < w->moved.n; i++)
+        match_moved(w, &w->moved.v[i]);
     return e;
 }

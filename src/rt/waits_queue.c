@@ -71,7 +71,6 @@ struct queue { /* of a semaphore: a row of sema */
 struct table_walk {
     struct waits *w;
     VEC(taddr) todo;
-    struct map seen;
     uint16_t bucket;
     uint32_t bucket_waiters;
     struct map by_addr; /* address of a semaphore -> index of queues */
@@ -80,10 +79,12 @@ struct table_walk {
 
 static void visit(struct table_walk *t, taddr sudog)
 {
-    bool added;
-    if (sudog && t->seen.n < SUDOGS_MAX)
-        if (map_get_or_put(&t->seen, sudog, 0, &added), added)
-            vec_push(&t->todo, sudog);
+    if (!sudog || t->w->sudogs.n >= SUDOGS_MAX)
+        return;
+    struct wait_sudog *s = waits_sudog(t->w, sudog);
+    if (!s->visited)
+        vec_push(&t->todo, sudog);
+    s->visited = true;
 }
 
 static void count(struct table_walk *t, taddr addr)
@@ -114,7 +115,7 @@ static void take_node(struct table_walk *t, taddr sudog)
     if (gi == SNAP_NONE || !addr)
         return;
     count(t, addr);
-    map_put(&t->w->queued, sudog, 1);
+    waits_sudog(t->w, sudog)->queued = true;
     if (c->gs[gi].g.waiting)
         return; /* it says so itself */
     struct wait_record r = {.gi = gi, .sudog = sudog, .elem = addr};
@@ -173,7 +174,6 @@ struct err *waits_read_semtable(struct waits *w)
     snap_set_counter(c->s, "semtable.slots", (int64_t)(size / slot));
     vec_free(&t.todo);
     vec_free(&t.queues);
-    map_free(&t.seen);
     map_free(&t.by_addr);
     free(table);
     return e;
@@ -193,9 +193,9 @@ void waits_read_cond(struct waits *w, taddr list)
     peek_u64(&w->peek, list + (taddr)l->off[RT_notifylist_head], &at);
     for (size_t i = 0; at && i < SUDOGS_MAX && peek(&w->peek, at, p, size); i++) {
         uint32_t gi = capture_g_index(c, rt_get(l, p, RT_sudog_g));
-        if (gi == SNAP_NONE || map_get(&w->queued, at) != MAP_NONE)
+        if (gi == SNAP_NONE || waits_is_queued(w, at))
             break;
-        map_put(&w->queued, at, 1);
+        waits_sudog(w, at)->queued = true;
         waits_sync(w, list, true)->queued++;
         if (!c->gs[gi].g.waiting) {
             struct wait_record r = {.gi = gi,

@@ -40,7 +40,10 @@ static const struct {
              {TABLE_bucket, "kind", SNAP_BUCKET_COUNT, SNAP_BUCKET_MEM},
              {TABLE_owner, "act", SNAP_ACT_COUNT, SNAP_ACT_OTHER},
              {TABLE_owner, "evidence", SNAP_PROOF_COUNT, SNAP_PROOF_WEAK},
-             {TABLE_owner, "how", SNAP_HOW_COUNT, SNAP_HOW_SOME_PATH}};
+             {TABLE_owner, "how", SNAP_HOW_COUNT, SNAP_HOW_SOME_PATH},
+             {TABLE_copied, "kind", SNAP_OBJ_COUNT, SNAP_OBJ_UNKNOWN},
+             {TABLE_closer, "evidence", SNAP_PROOF_COUNT, SNAP_PROOF_WEAK},
+             {TABLE_closer, "how", SNAP_CLOSED_COUNT, SNAP_CLOSED_OTHER}};
 
 const struct snap_coldef *snap_find_col(const struct snap_tabledef *t, const char *name)
 {

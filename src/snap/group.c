@@ -10,43 +10,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sort.h"
 #include "base/vec.h"
 #include "snap/code.h"
 #include "snap/shape_int.h"
 #include "snap/snap_int.h"
 
 /* ---- sorting rows ---- */
-
-struct keyed {
-    uint64_t key;
-    uint32_t row;
-};
-
-/* Stable, ascending; v and tmp have n entries each.  Bytes that are equal everywhere cost nothing.
- */
-static void radix_sort(struct keyed *v, struct keyed *tmp, size_t n)
-{
-    struct keyed *from = v, *to = tmp;
-    uint64_t differ = 0;
-    for (size_t i = 1; i < n; i++)
-        differ |= v[i].key ^ v[0].key;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        size_t start[257] = {0};
-        if (!(differ >> shift & 0xff))
-            continue;
-        for (size_t i = 0; i < n; i++)
-            start[(from[i].key >> shift & 0xff) + 1]++;
-        for (size_t b = 0; b < 256; b++)
-            start[b + 1] += start[b];
-        for (size_t i = 0; i < n; i++)
-            to[start[from[i].key >> shift & 0xff]++] = from[i];
-        struct keyed *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != v && n)
-        memcpy(v, from, n * sizeof(*v));
-}
 
 static int64_t wait_of(const struct snap *s, uint32_t g, int64_t now)
 {
@@ -88,18 +58,18 @@ static uint64_t sort_key(const struct snap *s, enum snap_sort sort, uint32_t g, 
 
 void snap_sort_rows(const struct snap *s, struct snap_rows *rows, enum snap_sort sort)
 {
-    struct keyed *v = mem_alloc(2 * rows->n * sizeof(*v)), *tmp = v + rows->n;
+    struct sort_keyed *v = mem_alloc(2 * rows->n * sizeof(*v)), *tmp = v + rows->n;
     int64_t now = snap_meta_i64(s, SNAP_META_taken_mono_ns, 0);
     for (size_t i = 0; i < rows->n; i++)
-        v[i] = (struct keyed){s->goroutine.id[rows->v[i]], rows->v[i]};
-    radix_sort(v, tmp, rows->n);
+        v[i] = (struct sort_keyed){s->goroutine.id[rows->v[i]], rows->v[i]};
+    sort_keyed(v, tmp, rows->n);
     if (sort != SNAP_SORT_ID && sort != SNAP_SORT_COUNT) {
         for (size_t i = 0; i < rows->n; i++)
-            v[i].key = sort_key(s, sort, v[i].row, now);
-        radix_sort(v, tmp, rows->n);
+            v[i].key = sort_key(s, sort, v[i].value, now);
+        sort_keyed(v, tmp, rows->n);
     }
     for (size_t i = 0; i < rows->n; i++)
-        rows->v[i] = v[i].row;
+        rows->v[i] = v[i].value;
     free(v);
 }
 
@@ -116,7 +86,7 @@ struct grouping {
     struct snap_tops tops;
     struct intern label_texts; /* BY_LABEL */
     struct map label_sets;     /* set -> id of its text */
-    struct keyed *sorted;      /* rows by group, in each: longest wait, then lowest id */
+    struct sort_keyed *sorted; /* rows by group, in each: longest wait, then lowest id */
 };
 
 static void label_text(const struct grouping *gr, uint32_t set, struct buf *b)
@@ -228,24 +198,24 @@ static struct err *make_groups(struct grouping *gr)
     size_t n = gr->rows->n;
     struct map ids = {0};
     VEC(uint32_t) counts = {0};
-    struct keyed *v = mem_try_alloc(2 * n * sizeof(*v));
+    struct sort_keyed *v = mem_try_alloc(2 * n * sizeof(*v));
     if (!v)
         return err_new(ERR_NOMEM, "no memory to group %zu goroutines", n);
     for (size_t i = 0; i < n; i++)
-        v[i] = (struct keyed){s->goroutine.id[gr->rows->v[i]], gr->rows->v[i]};
-    radix_sort(v, v + n, n);
+        v[i] = (struct sort_keyed){s->goroutine.id[gr->rows->v[i]], gr->rows->v[i]};
+    sort_keyed(v, v + n, n);
     for (size_t i = 0; i < n; i++)
-        v[i].key = wait_key(wait_of(s, v[i].row, gr->now));
-    radix_sort(v, v + n, n);
+        v[i].key = wait_key(wait_of(s, v[i].value, gr->now));
+    sort_keyed(v, v + n, n);
     for (size_t i = 0; i < n; i++) {
         bool added;
-        uint32_t group = map_get_or_put(&ids, key_of(gr, v[i].row), (uint32_t)counts.n, &added);
+        uint32_t group = map_get_or_put(&ids, key_of(gr, v[i].value), (uint32_t)counts.n, &added);
         if (added)
             vec_push(&counts, 0);
         counts.v[group]++;
         v[i].key = group;
     }
-    radix_sort(v, v + n, n);
+    sort_keyed(v, v + n, n);
     gr->sorted = v;
     gr->out->n = counts.n;
     gr->out->v = arena_array(&gr->out->mem, struct snap_group, counts.n);
@@ -378,7 +348,7 @@ static uint64_t hash_of(struct grouping *gr, uint32_t g, const char *name)
 }
 
 static void finish_group(struct grouping *gr, struct commons *c, uint32_t group,
-                         const struct keyed *sorted, uint32_t *rows)
+                         const struct sort_keyed *sorted, uint32_t *rows)
 {
     struct snap_group *out = &gr->out->v[group];
     struct arena *mem = &gr->out->mem;
@@ -386,7 +356,7 @@ static void finish_group(struct grouping *gr, struct commons *c, uint32_t group,
     out->rows = rows;
     out->wait_max = out->wait_median = -1;
     for (uint32_t i = 0; i < out->count; i++) {
-        rows[i] = sorted[i].row;
+        rows[i] = sorted[i].value;
         count_row(gr, c, group, rows[i]);
         out->wait_known += wait_of(gr->s, rows[i], gr->now) >= 0;
     }

@@ -81,7 +81,9 @@ size_t snap_memory(const struct snap *s)
     return total;
 }
 
-static bool set_capacity(struct snap_table_head *table, const struct snap_tabledef *t, size_t cap)
+/* whole: all of it is about to be used, as the tables of a heap and of a file are. */
+static bool set_capacity(struct snap_table_head *table, const struct snap_tabledef *t, size_t cap,
+                         bool whole)
 {
     for (size_t c = 0; c < t->ncols; c++) {
         size_t size = snap_coltype_size(t->cols[c].type);
@@ -91,7 +93,8 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
         void *grown = fresh ? calloc(cap, size) : realloc(*col, cap * size);
         if (!grown)
             return false;
-        mem_advise(grown, cap * size);
+        if (whole)
+            mem_advise(grown, cap * size);
         if (!fresh)
             memset((char *)grown + table->cap * size, none ? 0xff : 0, (cap - table->cap) * size);
         *col = grown;
@@ -100,13 +103,31 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
     return true;
 }
 
+/* Growing in steps leaves room that nobody uses, up to a half of every table. */
+void snap_trim(struct snap *s)
+{
+    intern_trim(&s->strings);
+    for (size_t t = 0; t < snap_ntables; t++) {
+        const struct snap_tabledef *def = &snap_tables[t];
+        struct snap_table_head *table = snap_table_at(s, def);
+        if (!table->n || table->n == table->cap)
+            continue;
+        for (size_t c = 0; c < def->ncols; c++) {
+            void **col = snap_col_at(table, &def->cols[c]);
+            void *less = realloc(*col, table->n * snap_coltype_size(def->cols[c].type));
+            *col = less ? less : *col;
+        }
+        table->cap = table->n;
+    }
+}
+
 struct err *snap_table_resize(struct snap *s, const struct snap_tabledef *t, size_t n)
 {
     struct snap_table_head *table = snap_table_at(s, t);
     if (n >= SNAP_NONE)
         return err_new(ERR_LIMIT, "snapshot table %s: %zu rows are more than it can hold", t->name,
                        n);
-    if (n > table->cap && !set_capacity(table, t, n))
+    if (n > table->cap && !set_capacity(table, t, n, true))
         return err_new(ERR_NOMEM, "snapshot table %s: no memory for %zu rows", t->name, n);
     table->n = n;
     return NULL;
@@ -117,7 +138,7 @@ static uint32_t add_row(struct snap *s, const struct snap_tabledef *t)
     struct snap_table_head *table = snap_table_at(s, t);
     if (table->n == table->cap &&
         (table->n + 1 >= SNAP_NONE ||
-         !set_capacity(table, t, vec_grown_cap(table->cap, table->n + 1))))
+         !set_capacity(table, t, vec_grown_cap(table->cap, table->n + 1), false)))
         mem_oom(table->n);
     return (uint32_t)table->n++;
 }

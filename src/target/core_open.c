@@ -26,6 +26,7 @@ enum { NOTES_MAX = 256 << 20, PAGE = 4096 };
 struct segment {
     taddr start, end;        /* memory */
     uint64_t offset, filesz; /* what the file really has of it */
+    uint64_t lost;           /* bytes behind these that the file should have, and has not */
     bool readable, writable, executable;
 };
 
@@ -147,6 +148,7 @@ static void add_segment(struct core *c, const Elf64_Phdr *p)
         .end = p->p_vaddr + size,
         .offset = p->p_offset,
         .filesz = min_u64(have, size),
+        .lost = min_u64(p->p_filesz, size) - min_u64(have, size),
         .readable = p->p_flags & PF_R,
         .writable = p->p_flags & PF_W,
         .executable = p->p_flags & PF_X,
@@ -301,6 +303,34 @@ static struct err *readv(struct target *t, struct target_iov *iov, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         iov[i].ok = read_piece(of(t), iov[i].addr, iov[i].dst, iov[i].n, true);
+    return NULL;
+}
+
+static uint64_t missing_mb(const struct core *c)
+{
+    return (c->missing + (1 << 20) - 1) >> 20;
+}
+
+/* What was cut off is told from what was never there. */
+static struct err *fault(struct target *t, taddr addr, size_t n)
+{
+    const struct core *c = of(t);
+    for (taddr at = addr; at - addr < n;) {
+        const struct segment *s = find_segment(c, at);
+        if (!s)
+            return NULL;
+        taddr lost = s->start + s->filesz, from = max_u64(at, lost);
+        if (s->lost && from - lost < s->lost && from - addr < n)
+            return err_hint(
+                err_new(ERR_FAULT,
+                        "the memory at 0x%" PRItaddr
+                        " is not in the core file: it is truncated (%" PRIu64
+                        " MB of memory are missing)",
+                        (unsigned long long)from, missing_mb(c)),
+                "when a core is written, the disk must have room and the limit (ulimit -c) be "
+                "high enough; a copy must be whole");
+        at = s->end;
+    }
     return NULL;
 }
 
@@ -513,6 +543,7 @@ static const struct target_ops core_ops = {
     .threads = threads,
     .process = process,
     .image = image,
+    .fault = fault,
     .close = core_close,
 };
 
@@ -562,7 +593,7 @@ const char *target_incomplete(const struct target *t, struct arena *a)
         return NULL;
     if (c->missing)
         return arena_printf(a, "the core is truncated: %" PRIu64 " MB of memory are missing",
-                            (c->missing + (1 << 20) - 1) >> 20);
+                            missing_mb(c));
     int64_t bytes = core_text_number(&c->notes, "unreadable_bytes", 0);
     if (bytes > 0)
         return arena_printf(a,

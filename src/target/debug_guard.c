@@ -143,9 +143,11 @@ struct err *guard_start(const struct tracer_token *tok, struct debug *d)
 
 bool guard_is(pid_t pid)
 {
-    char comm[64];
-    return pid > 0 && proc_read(comm, sizeof(comm), "/proc/%d/comm", pid) > 0 &&
-           strcmp(comm, NAME "\n") == 0;
+    struct proc_stat st;
+    struct err *e = pid > 0 ? proc_stat(pid, 0, &st) : NULL;
+    bool is = pid > 0 && !e && strcmp(st.comm, NAME) == 0 && st.state != 'Z' && st.state != 'X';
+    err_free(e);
+    return is;
 }
 
 void guard_await(pid_t guardian)

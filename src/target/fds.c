@@ -89,6 +89,18 @@ static void take_socket(struct fd_search *f, const char *table, const struct pro
     fd->state = state;
 }
 
+/* The tenth word of a line about a socket of the internet; 0: there is none.  Most lines are about
+ * other processes, and need not be understood any further. */
+static uint64_t inode_of(const char *line)
+{
+    static const char blanks[] = " \t\n";
+    for (int i = 0; i < 9; i++) {
+        line += strspn(line, blanks);
+        line += strcspn(line, blanks);
+    }
+    return strtoull(line, NULL, 10);
+}
+
 static void read_table(struct fd_search *f, pid_t pid, const char *table)
 {
     char path[PROC_PATH], *line = NULL;
@@ -96,9 +108,12 @@ static void read_table(struct fd_search *f, pid_t pid, const char *table)
     struct proc_socket s;
     bool is_unix = strcmp(table, "unix") == 0;
     FILE *in = fopen(proc_path(path, "/proc/%d/net/%s", pid, table), "re");
-    while (in && getline(&line, &cap, in) > 0)
+    while (in && getline(&line, &cap, in) > 0) {
+        if (!is_unix && map_get(&f->by_inode, inode_of(line)) == MAP_NONE)
+            continue;
         if (is_unix ? proc_parse_unix(line, &s) : proc_parse_socket(line, &s))
             take_socket(f, table, &s);
+    }
     free(line);
     if (in)
         fclose(in);

@@ -45,10 +45,12 @@ struct err *target_read(struct target *t, taddr addr, void *dst, size_t n)
         return err_new(ERR_LIMIT, "a read of %zu bytes is too large", n);
     struct target_iov iov = {.addr = addr, .n = (uint32_t)n, .dst = dst};
     TRY(t->ops->readv(t, &iov, 1));
-    if (!iov.ok)
-        return err_new(ERR_FAULT, "no readable memory at 0x%" PRItaddr " (%zu bytes)",
+    if (iov.ok)
+        return NULL;
+    struct err *e = t->ops->fault ? t->ops->fault(t, addr, n) : NULL;
+    return e ? e
+             : err_new(ERR_FAULT, "no readable memory at 0x%" PRItaddr " (%zu bytes)",
                        (unsigned long long)addr, n);
-    return NULL;
 }
 
 struct err *target_read_u64(struct target *t, taddr addr, uint64_t *ret)

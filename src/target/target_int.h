@@ -17,6 +17,8 @@ struct target_ops {
     struct err *(*process)(struct target *t, struct arena *a, struct target_process *ret);
     /* Opens the program's image and finds its slide; called once, the result is kept. */
     struct err *(*image)(struct target *t, struct image **ret, taddr *ret_slide);
+    /* Why n bytes at addr cannot be read; NULL, or the result is: nothing is known about it. */
+    struct err *(*fault)(struct target *t, taddr addr, size_t n);
     void (*close)(struct target *t);
 };
 

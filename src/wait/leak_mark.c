@@ -173,8 +173,8 @@ static struct err *sort_roots(struct marking *m)
 {
     const struct snap *s = m->s;
     size_t n = s->goroutine.n;
-    m->root_first = mem_try_alloc((n + 2) * sizeof(*m->root_first));
-    m->roots = mem_try_alloc((s->root.n + 1) * sizeof(*m->roots));
+    m->root_first = mem_try_alloc_huge((n + 2) * sizeof(*m->root_first));
+    m->roots = mem_try_alloc_huge((s->root.n + 1) * sizeof(*m->roots));
     if (!m->root_first || !m->roots)
         return err_new(ERR_NOMEM, "no memory for the roots of %zu goroutines", n);
     for (size_t i = 0; i < s->root.n; i++)
@@ -212,9 +212,9 @@ static uint64_t marked_bytes(const struct marking *m)
 static struct err *run(struct marking *m, struct progress *p)
 {
     size_t words = m->s->slot.n / 64 + 1;
-    m->marked = mem_try_alloc(words * sizeof(*m->marked));
-    m->special = mem_try_alloc(words * sizeof(*m->special));
-    m->tiny = mem_try_alloc(words * sizeof(*m->tiny));
+    m->marked = mem_try_alloc_huge(words * sizeof(*m->marked));
+    m->special = mem_try_alloc_huge(words * sizeof(*m->special));
+    m->tiny = mem_try_alloc_huge(words * sizeof(*m->tiny));
     if (!m->marked || !m->special || !m->tiny)
         return err_new(ERR_NOMEM, "no memory to mark %zu objects", m->s->slot.n);
     TRY(sort_roots(m));

@@ -13,6 +13,7 @@ A test marked `sanitized` runs with the program of the asan preset as well; with
 """
 import contextlib
 import os
+import shutil
 import signal
 
 import pytest
@@ -98,6 +99,15 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if call.when == "call":
         item.report_call = outcome.get_result()
+
+
+@pytest.fixture
+def tmp_path(tmp_path, request):
+    """pytest's own, but emptied when the test passed: cores and snapshots of a whole run are some 13 GB."""
+    yield tmp_path
+    report = getattr(request.node, "report_call", None)
+    if report is not None and report.passed:
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture

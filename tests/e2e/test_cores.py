@@ -1,6 +1,7 @@
 """Core files of the kernel, of gdb and of ourselves: the same goroutines as the target itself says; what other
 tools find in ours; and what is said of cores that are not right."""
 import hashlib
+import json
 import re
 import shutil
 import signal
@@ -306,6 +307,27 @@ def refusal(gospect, *args):
     seen = gospect(*args, check=3)
     assert not seen.out and seen.err.startswith("gospect: "), seen
     return " ".join(seen.err.split())
+
+
+COMMANDS = ("goroutines", "info", "waits", "leaks", "deadlock", "heap", "doctor")
+
+
+def test_what_fails_for_a_cut_says_so_and_what_does_not_keeps_it(gospect, core, tmp_path):
+    """The error itself, for a program that reads nothing else; and what is saved of such a core."""
+    size, answers, saved = core.stat().st_size, 0, tmp_path / "a.gsnap"
+    for at in [size * i // 5 for i in range(4, 0, -1)] + [size - 1]:
+        (tmp_path / "cut").write_bytes(core.read_bytes()[:at])
+        for command in COMMANDS:
+            seen = gospect(command, tmp_path / "cut", "--json", check=(0, 1, 3))
+            if seen.code == 3:
+                assert "truncated" in json.loads(seen.err.splitlines()[-1])["error"]["message"], (at, seen)
+            elif command not in ("leaks", "doctor"):
+                answers += 1
+                assert any("truncated" in m["why"] for m in json.loads(seen.out)["missing"]), (at, command, seen.out)
+        if gospect("snapshot", tmp_path / "cut", "--force", "-o", saved, check=(0, 3)).code == 0:
+            kept = json.loads(gospect("goroutines", saved, "--json", check=0).out)
+            assert any("truncated" in m["why"] for m in kept["missing"]), (at, kept["missing"])
+    assert answers
 
 
 @pytest.mark.sanitized

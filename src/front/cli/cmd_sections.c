@@ -47,9 +47,7 @@ static struct err *find_image(struct cli *c, struct image **ret)
     TRY(cli_subject_find(c, c->args.pos[0], &s));
     if (s.kind == CLI_SNAP)
         return image_of_snapshot(s.path, ret);
-    struct err *e = s.kind == CLI_LIVE
-                        ? target_open_pid(s.pid, &s.target)
-                        : target_open_core(s.path, cli_text(&c->args, OPT_exe), &s.target);
+    struct err *e = cli_subject_target(&s);
     if (!e)
         e = target_image(s.target, ret, &slide);
     target_close(s.target);

@@ -140,6 +140,7 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     struct snap *s = NULL;
     struct buf taken = {0};
     o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
+    o.copies = true;
     o.owners = cli_flag(&c->args, OPT_snapshot_waits) ? RT_OWNERS_WAITED : RT_OWNERS_NONE;
     o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
     o.heap_memory = cli_flag(&c->args, OPT_with_memory);

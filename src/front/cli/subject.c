@@ -230,7 +230,7 @@ static void say_incomplete(struct cli_subject *s)
     arena_free(&a);
 }
 
-struct err *cli_subject_open(struct cli_subject *s)
+struct err *cli_subject_target(struct cli_subject *s)
 {
     const char *exe = cli_text(&s->cli->args, OPT_exe);
     if (s->kind == CLI_LIVE) {
@@ -244,6 +244,12 @@ struct err *cli_subject_open(struct cli_subject *s)
     }
     if (exe && s->kind != CLI_CORE)
         cli_note(s->cli, "--exe has no meaning here: it names the program of a core file");
+    return NULL;
+}
+
+struct err *cli_subject_open(struct cli_subject *s)
+{
+    TRY(cli_subject_target(s));
     if (s->kind == CLI_SNAP)
         return NULL;
     if (s->kind == CLI_LIVE)

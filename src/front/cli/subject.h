@@ -34,6 +34,7 @@ struct err *cli_subject_find_live(struct cli *c, const char *text,
 
 /* LIVE, CORE: opens target and runtime.  SNAP: nothing. */
 struct err *cli_subject_open(struct cli_subject *s) MUST_USE;
+struct err *cli_subject_target(struct cli_subject *s) MUST_USE; /* the target alone, without rt */
 void cli_subject_close(struct cli_subject *s);
 
 /* The evidence: captured (the options of the command line are in o), or read from the file. */

@@ -85,6 +85,7 @@ func work(name string, pinned bool, started chan<- string) {
 }
 
 // outer says that it has begun, not work(): from then on the chain is whole.
+//
 //go:noinline
 func outer(job func(), started chan<- string, line string) {
 	started <- line

@@ -151,6 +151,75 @@ static void an_unlock_of_what_is_not_locked(void **state)
     snap_free(s);
 }
 
+static uint32_t add_closer(struct snap *s, uint32_t goroutine, enum snap_proof evidence,
+                           enum snap_closed how, const char *place)
+{
+    uint32_t row = snap_add_closer(s);
+    s->closer.goroutine[row] = goroutine;
+    s->closer.addr[row] = 0xc000200000;
+    s->closer.evidence[row] = (uint8_t)evidence;
+    s->closer.how[row] = (uint8_t)how;
+    s->closer.pc[row] = make_pc(s, "orders.stop", place);
+    return row;
+}
+
+static const struct diag_finding *about_close(struct snap *s, struct diag_findings *ret)
+{
+    uint32_t row = snap_add_panic(s);
+    s->panic.goroutine[row] = 0;
+    s->panic.object[row] = 0xc000200000;
+    s->panic.text[row] = intern_add(&s->strings, "send on closed channel");
+    *ret = make_report(NULL, s, NULL, 0);
+    const struct diag_finding *f = make_find(ret, "misuse");
+    assert_non_null(f);
+    return f;
+}
+
+static const char *value_of(const struct diag_finding *f, const char *key)
+{
+    for (size_t i = 0; i < f->values.n; i++)
+        if (strcmp(f->values.v[i].name, key) == 0)
+            return f->values.v[i].text ? f->values.v[i].text : "a number";
+    return NULL;
+}
+
+/* One that stands behind the close is named, and then nothing is suspected. */
+static void who_closed_it(void **state)
+{
+    struct diag_findings r;
+    struct snap *s = make_snapshot(0);
+    uint32_t g =
+        make_goroutines(s, 2, 70, "chan receive", -1, PARK "orders.send /build/orders/a.go:4 ");
+    add_closer(s, g + 1, SNAP_PROOF_STRONG, SNAP_CLOSED_BEHIND, "/build/orders/stop.go:9");
+    add_closer(s, SNAP_NONE, SNAP_PROOF_WEAK, SNAP_CLOSED_TYPE, "/build/orders/stop.go:20");
+    const struct diag_finding *f = about_close(s, &r);
+    assert_string_equal(value_of(f, "closer_sure"), "strong");
+    assert_string_equal(value_of(f, "closer_where"), "orders/stop.go:9");
+    assert_null(value_of(f, "suspected_closers"));
+    diag_findings_free(&r);
+    snap_free(s);
+}
+
+/* What closes the variable that holds the channel comes before all other code. */
+static void code_that_closed_it(void **state)
+{
+    struct diag_findings r;
+    struct snap *s = make_snapshot(0);
+    make_goroutines(s, 1, 70, "chan receive", -1, PARK "orders.send /build/orders/a.go:4 ");
+    add_closer(s, SNAP_NONE, SNAP_PROOF_WEAK, SNAP_CLOSED_CODE, "/build/orders/stop.go:9");
+    add_closer(s, SNAP_NONE, SNAP_PROOF_WEAK, SNAP_CLOSED_TYPE, "/build/orders/stop.go:20");
+    const struct diag_finding *f = about_close(s, &r);
+    assert_null(value_of(f, "closer"));
+    assert_string_equal(value_of(f, "suspected_closers"), "orders/stop.go:20, orders/stop.go:9");
+    diag_findings_free(&r);
+    add_closer(s, SNAP_NONE, SNAP_PROOF_STRONG, SNAP_CLOSED_VARIABLE, "/build/orders/stop.go:30");
+    s->panic.n = 0;
+    f = about_close(s, &r);
+    assert_string_equal(value_of(f, "suspected_closers"), "orders/stop.go:30");
+    diag_findings_free(&r);
+    snap_free(s);
+}
+
 static void a_negative_waitgroup(void **state)
 {
     struct snap *s = make_snapshot(0);
@@ -167,5 +236,6 @@ static void a_negative_waitgroup(void **state)
 TEST_MAIN(cmocka_unit_test(a_writer_behind_a_reader_that_stays),
           cmocka_unit_test(writers_that_take_turns_are_fine),
           cmocka_unit_test(a_mutex_that_stays_in_starvation_mode),
-          cmocka_unit_test(a_send_on_a_closed_channel),
-          cmocka_unit_test(an_unlock_of_what_is_not_locked), cmocka_unit_test(a_negative_waitgroup))
+          cmocka_unit_test(a_send_on_a_closed_channel), cmocka_unit_test(who_closed_it),
+          cmocka_unit_test(code_that_closed_it), cmocka_unit_test(an_unlock_of_what_is_not_locked),
+          cmocka_unit_test(a_negative_waitgroup))

@@ -12,10 +12,11 @@ enum { BASE = 0x10000, TYPE = BASE + 0x1000, NEW = BASE + 0x2000, BARRIER = BASE
 
 static void put(struct buf *b, struct code_value v)
 {
-    static const char *const kinds[] = {"?", "address", "new", "kept", "loaded"};
+    static const char *const kinds[] = {"?", "address", "new", "kept", "loaded", "entry", "frame"};
     buf_str(b, kinds[v.kind]);
+    bool here = v.kind == CODE_ENTRY || v.kind == CODE_FRAME;
     if (v.kind != CODE_UNKNOWN)
-        buf_printf(b, " %llx", (unsigned long long)(v.at - BASE));
+        buf_printf(b, " %llx", (unsigned long long)(here ? v.at : v.at - BASE));
     for (unsigned i = 0; i < v.depth; i++)
         buf_printf(b, ".%d", v.off[i]);
 }
@@ -95,12 +96,51 @@ static void test_what_is_told(void **state)
         struct buf b = {0};
         uint8_t code[128];
         size_t n = from_hex(rows[i].hex, code);
-        const struct code_events events = {on_store, on_call, &b};
+        const struct code_events events = {.store = on_store, .call = on_call, .arg = &b};
         code_follow(arch, code, n, BASE, &events);
         assert_string_equal(buf_text(&b), rows[i].told);
         for (size_t cut = 0; cut < n; cut++) /* a function that ends early */
             code_follow(arch, code, cut, BASE, &events);
         buf_free(&b);
+    }
+}
+
+/* What depends on the call. */
+static const struct {
+    const char *hex, *entry, *frame;
+} views[] = {
+    /* mov %rax,32(%rsp); call 2200; mov 32(%rsp),%rcx; mov 24(%rcx),%rax; call 2200; ret */
+    {"4889442420e8f6210000488b4c2420488b4118e8e8210000c3", "entry 0, entry 1; entry 0.24, ?; ",
+     "frame 20, entry 1; frame 20.24, ?; "},
+    /* the frame pointer is set: lea 16(%rsp),%rbp; and then the same */
+    {"488d6c24104889442420e8f1210000488b4c2420488b4118e8e3210000c3",
+     "entry 0, entry 1; entry 0.24, ?; ", "frame 20, entry 1; frame 20.24, ?; "},
+    /* what a closure captured: mov 8(%rdx),%rax; call 2200; ret */
+    {"488b4208e8f7210000c3", "entry 9.8, entry 1; ", "entry 9.8, entry 1; "},
+    /* the word is used again: mov %rax,32(%rsp); mov %rbx,32(%rsp); call 2200; ret */
+    {"488944242048895c2420e8f1210000c3", "entry 0, entry 1; ", "?, frame 20; "},
+    /* asks for more stack: 1: test %rbx,%rbx; je 2f; call 2200; ret; 2: jmp 1b */
+    {"4885db7406e8f6210000c3ebf3", "entry 0, entry 1; ", "entry 0, entry 1; "},
+};
+
+static void test_views(void **state)
+{
+    (void)state;
+    const struct arch *arch = arch_by_machine(EM_X86_64);
+    for (size_t i = 0; i < ARRAY_LEN(views); i++) {
+        for (enum code_view view = CODE_BY_ENTRY; view <= CODE_BY_FRAME; view++) {
+            struct buf b = {0};
+            uint8_t code[128];
+            taddr behind = 0;
+            size_t n = from_hex(views[i].hex, code);
+            const struct code_events events = {
+                .store = on_store, .call = on_call, .arg = &b, .view = view, .behind = &behind};
+            code_follow(arch, code, n, BASE, &events);
+            assert_string_equal(buf_text(&b),
+                                view == CODE_BY_ENTRY ? views[i].entry : views[i].frame);
+            assert_true(behind > BASE && behind < BASE + n);
+            buf_free(&b);
+        }
     }
 }
 
@@ -124,4 +164,5 @@ static void test_references(void **state)
     assert_false(arch->next_ref(code, 3, BASE, 0, UINT64_MAX, &at, &addr));
 }
 
-TEST_MAIN(cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_references))
+TEST_MAIN(cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_views),
+          cmocka_unit_test(test_references))
