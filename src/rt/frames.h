@@ -22,6 +22,8 @@ struct err *rt_stand_open(struct rt *rt, struct target *t, struct rt_stand **ret
 void rt_stand_close(struct rt_stand *st); /* NULL is fine */
 /* The process ran and stands again (t: as above): nothing that was read counts any more. */
 void rt_stand_moved(struct rt_stand *st, struct target *t);
+/* How often that was: what was returned while it was less counts no more. */
+uint64_t rt_stand_moves(const struct rt_stand *st);
 
 struct rt *rt_stand_rt(const struct rt_stand *st);
 struct target *rt_stand_target(const struct rt_stand *st);
@@ -165,11 +167,6 @@ struct rt_var {
 /* Those in scope, outer blocks first, arguments before the rest as they are declared. */
 struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
                     struct rt_var **ret, size_t *ret_n) MUST_USE;
-
-/* Parameters and results of the function of a frame, those without a name (~r0, _) too: their types
- * in the order of their declaration; the values are as rt_vars() has them. */
-struct err *rt_signature(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
-                         struct rt_var **ret, size_t *ret_n) MUST_USE;
 
 /* Variables that a closure captured: code pc, its variables at `closure` (value_func_of()).  None
  * before Go 1.23, whose DWARF does not tell. */

@@ -17,6 +17,7 @@ struct rt_stand {
     const char *no_values; /* why values is NULL after it was tried */
     struct arena kept;     /* as long as the rt_stand */
     struct arena arena;    /* until rt_stand_moved() */
+    uint64_t moves;        /* how often that was */
     const char *reasons[256];
 
     bool have_gs, have_ms, have_threads, have_finalizer, finalizer_runs;

@@ -141,16 +141,8 @@ static void mark_shadowed(struct rt_var *v, size_t n)
             v[i].shadowed = strcmp(v[i].name, v[k].name) == 0;
 }
 
-/* Which variables of a scope. */
-typedef bool chooser(const struct local_scope *s, size_t i, int call);
-
-static bool is_signature(const struct local_scope *s, size_t i, int call)
-{
-    return s->scope.vars[i].call == call && (s->scope.vars[i].param || s->scope.vars[i].result);
-}
-
-static struct err *vars_of(struct rt_stand *st, const struct rt_frame *f, chooser *chosen,
-                           struct arena *a, struct rt_var **ret, size_t *ret_n)
+struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
+                    struct rt_var **ret, size_t *ret_n)
 {
     struct place p;
     *ret_n = 0;
@@ -163,22 +155,10 @@ static struct err *vars_of(struct rt_stand *st, const struct rt_frame *f, choose
         return err_new(ERR_UNSUPPORTED, "%s", s->why);
     open_place(st, f, s, &p);
     for (size_t i = 0; i < s->scope.nvars; i++)
-        if (chosen(s, i, call))
+        if (is_in(s, i, call))
             take_var(&p, i, a, &(*ret)[(*ret_n)++]);
     mark_shadowed(*ret, *ret_n);
     return NULL;
-}
-
-struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
-                    struct rt_var **ret, size_t *ret_n)
-{
-    return vars_of(st, f, is_in, a, ret, ret_n);
-}
-
-struct err *rt_signature(struct rt_stand *st, const struct rt_frame *f, struct arena *a,
-                         struct rt_var **ret, size_t *ret_n)
-{
-    return vars_of(st, f, is_signature, a, ret, ret_n);
 }
 
 /* One that is captured by reference ("&x") is behind a pointer. */

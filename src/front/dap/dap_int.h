@@ -89,6 +89,7 @@ struct dap_hand {
     VEC(struct dap_frame) frames;
     VEC(struct dap_handle) handles;
     VEC(struct dap_jump) jumps;
+    uint64_t moves;                  /* rt_stand_moves() at which frames were read */
     int64_t frame_base, handle_base; /* so that numbers of an earlier stop mean nothing */
     struct arena mem;
 };
@@ -284,8 +285,9 @@ struct err *dap_terminal_helper(const char *path) MUST_USE;
 /* ---- hand.c ---- */
 void dap_hand_drop(struct dap_hand *h); /* what it holds means nothing any more */
 void dap_hand_free(struct dap_hand *h);
-/* Memory was changed: frames are read anew, their numbers stay. */
-void dap_hand_refresh(struct dap_client *c);
+/* Before frames in hand are used: they are read anew when what was read of the program is old,
+ * because something was set, or a function was called.  Their numbers stay. */
+void dap_hand_fresh(struct dap_client *c);
 /* The frames of a thread (a goroutine, or -tid), at least n of them (0: all) when there are. */
 struct err *dap_stack_of(struct dap_client *c, int64_t thread, size_t n,
                          size_t *ret_stack) MUST_USE;

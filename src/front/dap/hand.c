@@ -45,8 +45,12 @@ static struct err *frames_of(struct dap_client *c, int64_t thread, size_t max, s
     return rt_goroutine_frames(stand, g->g, max, &c->hand.mem, &st->frames);
 }
 
-void dap_hand_refresh(struct dap_client *c)
+void dap_hand_fresh(struct dap_client *c)
 {
+    struct dbg *d = c->server->session.d;
+    if (!d || dbg_state(d) != DBG_STANDS || c->hand.moves == rt_stand_moves(dbg_stand(d)))
+        return;
+    c->hand.moves = rt_stand_moves(dbg_stand(d));
     for (size_t i = 0; i < c->hand.stacks.n; i++) {
         struct dap_stack *st = &c->hand.stacks.v[i];
         st->frames = (struct rt_frames){0};

@@ -64,6 +64,7 @@ static struct err *run(struct dap_client *c, const struct row *row, const struct
     if (!(row->states & dap_state_of(c)))
         return err_new(ERR_USAGE, "%s is not possible %s", row->name, state_text(dap_state_of(c)));
     TRY(dap_args_read(row->args, m->arguments, a, &args));
+    dap_hand_fresh(c);
     return row->handle(c, args, j);
 }
 

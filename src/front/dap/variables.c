@@ -388,8 +388,6 @@ void dap_memory_changed(struct dap_client *c, taddr at, uint64_t n)
     struct dap_server *s = c->server;
     snap_free(s->session.snap); /* the picture of this stop is old */
     s->session.snap = NULL;
-    for (size_t i = 0; i < s->clients.n; i++)
-        dap_hand_refresh(s->clients.v[i]);
     for (size_t i = 0; at && i < s->clients.n; i++) {
         struct dap_client *to = s->clients.v[i];
         struct dap_body b;
@@ -416,9 +414,10 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
     if (frame == SIZE_MAX)
         return err_new(ERR_USAGE, "to set a variable, a frame is needed");
     const struct dap_frame *f = &c->hand.frames.v[frame];
-    TRY(dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text));
-    dap_hand_refresh(c);
-    struct err *e = dap_eval(c, frame, to, &c->hand.mem, &v);
+    struct err *e = dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text);
+    dap_hand_fresh(c);
+    TRY(e);
+    e = dap_eval(c, frame, to, &c->hand.mem, &v);
     if (!e)
         at = dbg_value_memory(dbg_stand(d), &v, &n);
     err_free(e);

@@ -71,8 +71,7 @@ const cases = {
     async pause(dc) {
         await Promise.all([dc.configurationSequence(), dc.launch({ program, args: ['serve'] })]);
         await Promise.all([dc.pauseRequest({ threadId: 1 }), dc.waitForEvent('stopped')]);
-        await dc.terminateRequest();
-        await dc.waitForEvent('terminated');
+        await Promise.all([dc.terminateRequest(), dc.waitForEvent('terminated')]);
     },
 
     // What it is told when something is wrong.
