@@ -125,7 +125,7 @@ struct dbg_run_spec {
     unsigned frame;    /* STEP_OUT: of this frame; 0: the innermost */
     const char *place; /* UNTIL */
     taddr target;      /* STEP: pc of the call to step into (dbg_step_targets()); 0: the first */
-    bool alone;        /* the other threads stand meanwhile; what waits for them waits, too */
+    bool alone;        /* threads that run other goroutines stand meanwhile */
 };
 /* Begins to run and returns at once; dbg_wait() tells the end.  Errors leave it standing. */
 struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how) MUST_USE;
