@@ -14,7 +14,6 @@
 
 enum {
     CHUNK = 64,
-    PROLOGUE = 32, /* bytes of a function in which its frame may not be set up yet */
     IN_LOCK_FRAMES = 9,
     SAMPLES = 8, /* of a crowd */
     STEPS_LEAST = 500,
@@ -254,7 +253,7 @@ static void drop_running(struct ahead *a, const struct ahead_goroutine *ag, stru
 size_t ahead_open_of(struct ahead *a, const struct ahead_frame *f, taddr ret[8])
 {
     const struct ahead_fn *fn = &a->code.fns.v[f->fn];
-    bool set_up = f->size > 0 && (!f->exact || f->pc - fn->entry >= PROLOGUE);
+    bool set_up = f->size > 0 && (!f->exact || f->pc - fn->entry >= RT_PROLOGUE);
     return set_up ? ahead_open_defers(a, f->exact ? f->pc : f->pc - 1, f->sp + (taddr)f->size - 8,
                                       ret, 8)
                   : 0;

