@@ -141,6 +141,22 @@ def test_breakpoints(debug, release, mode):
     assert "removed log point 7" in rest and "removed trace 8" in rest
 
 
+@pytest.mark.modes("noopt")
+def test_watch(debug, release, mode):
+    """Written once, by a line that the source names; read and written, more often than written."""
+    s = debug(release, mode, ["watch main.total", "continue", "clear 4", "restart", "tbreak main.work", "continue", "watch o.ID", "continue", "clear 6",
+                              "watch -rw o.ID", "continue", "watch 1 + 1", "clearall", "continue"], check=1)
+    assert s["watch main.total"] == "watchpoint 4 on main.total\n"
+    stop = s["continue"]
+    assert "watchpoint 4 on main.total: 41 -> 51: goroutine 1 in main.work" in stop
+    assert arrow(stop)[0] in (LINES["work:total"], LINES["work:return"])
+    assert "main.work" in s["continue"]
+    written = s["continue"]  # by 0 is the same, so it is told when it becomes 8
+    assert re.search(r"watchpoint 6 on o\.ID.*: 7 -> [78]: goroutine 1 in main\.\(\*order\)\.grow", written)
+    assert re.search(r"watchpoint 7 on o\.ID.*: (\d+) -> (\d+): ", s["continue"])
+    assert "gospect: " in s["watch 1 + 1"] and "exited with status 0" in s["continue"]
+
+
 @pytest.mark.modes("noopt", "default")
 def test_goroutines(debug, release, mode, tmp_path, gospect):
     """Three goroutines that wait, with their labels; a snapshot of them is the same for another command."""

@@ -58,6 +58,10 @@ void bp_describe(struct shell *s, struct buf *b, unsigned id, int64_t goroutine)
         buf_printf(b, "%s %u", kind_word(&v[i]), id);
         if (*v[i].spec.name)
             buf_printf(b, " (%s)", v[i].spec.name);
+        if (v[i].spec.kind == DBG_BP_WATCH) {
+            buf_str(b, " on ");
+            text_clean(b, v[i].spec.place);
+        }
         if (v[i].hits > 1)
             buf_printf(b, ", hit %llu times", (unsigned long long)v[i].hits);
         if (*v[i].trouble) {
@@ -91,7 +95,7 @@ static void say_bp(struct shell *s, struct buf *b, const struct dbg_bp *bp)
         if (bp->naddrs > 1)
             buf_printf(b, " (%zu places)", bp->naddrs);
     } else if (place || bp->spec.kind == DBG_BP_WATCH) {
-        buf_str(b, " at ");
+        buf_str(b, place ? " at " : " on ");
         text_clean(b, bp->spec.place);
     }
     if (bp->waits)
