@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lib import drive, gobuild
+from lib import drive, gobuild, real
 from lib.dbgterm import Session, arrow
 from lib.paths import ROOT
 from lib.terminal import Terminal
@@ -420,3 +420,33 @@ def test_interrupt_attached(gospect, go_build, run_go, release, mode, tmp_path):
     assert process.wait(30) in (0, 1) and target.alive()
     process.stdin.close()
     process.stdout.close()
+
+
+DLV = "github.com/go-delve/delve/cmd/dlv@v1.27.2"
+
+
+@pytest.mark.releases("1.26")
+@pytest.mark.modes("noopt")
+def test_dlv_agrees(debug, go_build, release, mode, tmp_path):
+    """Delve, given the same commands: the same functions and lines on the stack, the same values."""
+    dlv = real.go_install("dlv", "1.26", "default", DLV)
+    commands = [f"break main.go:{LINES['work:grow']}", "continue", "continue", "stack", "args", "locals", "print o.Tags", "print *o", "step", "stack",
+                "args", "stepout", "next", "locals"]
+    script = tmp_path / "dlv"
+    script.write_text("\n".join([*commands, "exit"]) + "\n")
+    done = subprocess.run([dlv, "exec", go_build(release, mode, "terminal"), "--init", script, "--allow-non-terminal-interactive=true"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    out = re.sub(r"\x1b\[\d*m", "", done.stdout)
+    s = debug(release, mode, commands, check=0)
+    stacks = [re.findall(r"^[→ ] +\d+  (\S+)  \S*?/(\S+):(\d+)", text, re.M) for command, text in s.answers if command == "stack"]
+    theirs = re.findall(r"^ *\d+  0x[0-9a-f]+ in (\S+)\n +at \S+/(\S+?):(\d+)$", out, re.M)
+    assert [one for stack in stacks for one in stack] == theirs, out
+
+    def bare(text):
+        return re.sub(r",(?=[]}])", "", re.sub(r"\s", "", text))
+
+    for command in ("args", "locals", "print o.Tags", "print *o", "args", "locals"):
+        for line in s[command].splitlines():
+            if not line.startswith("o = "):  # Delve shows the pointer, we what it points to
+                assert bare(line) in bare(out), f"{line} of {command} is not in\n{out}"
+    assert "returned = 8" in str(s) and "~r0: 8" in out
