@@ -245,6 +245,7 @@ static bool is_paged(const char *line)
 static void one_line(struct shell *s, const char *line)
 {
     cli_term_resize(&s->c->term, &s->c->args);
+    err_free(cli_out_finish(&s->c->out)); /* of what came before */
     cli_out_init(&s->c->out, &s->c->term,
                  s->terminal && is_paged(line) && !cli_flag(&s->c->args, OPT_no_pager));
     if (s->transcript >= 0) {
