@@ -107,6 +107,7 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
     } else if (d->tell_entry) {
         TRY(entry_site(d));
     }
+    d->have_told = false; /* a stop that came before nobody asked for any more */
     d->ran_from = clock_mono_ns();
     if (stepped) {
         TRY(step_instruction(d, how));

@@ -161,7 +161,10 @@ static void say_why(struct shell *s, struct buf *b, const struct dbg_event *ev)
         buf_str(b, "runtime.Breakpoint()");
         break;
     case DBG_WHY_CALL_DONE:
-        buf_str(b, "the call has returned");
+        if (*ev->text)
+            say_text(s, b, "the call", ev->text);
+        else
+            buf_str(b, "the call has returned");
         break;
     case DBG_WHY_STEP:
         buf_str(b, ev->text);
@@ -348,6 +351,24 @@ static struct err *wait_for_stop(struct shell *s, struct dbg_event *ev)
     }
 }
 
+/* It stands, or is gone. */
+static struct err *show_end(struct shell *s, const struct dbg_event *ev)
+{
+    if (ev->kind == DBG_EV_EXITED) {
+        say_exit(s, ev);
+        return NULL;
+    }
+    if (ev->kind == DBG_EV_EXEC) {
+        shell_printf(s, "process %d runs another program now\n", dbg_pid(s->d));
+        return select_some(s, 0);
+    }
+    struct err *e = say_stop(s, ev);
+    if (!e && ev->nbps)
+        bp_run_ons(s, ev);
+    lua_script_stopped(s, ev);
+    return e;
+}
+
 struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how)
 {
     struct dbg_event ev = {0};
@@ -368,19 +389,7 @@ struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how)
     running = NULL;
     (void)run_interrupted();
     TRY(e);
-    if (ev.kind == DBG_EV_EXITED) {
-        say_exit(s, &ev);
-        return NULL;
-    }
-    if (ev.kind == DBG_EV_EXEC) {
-        shell_printf(s, "process %d runs another program now\n", dbg_pid(s->d));
-        return select_some(s, 0);
-    }
-    e = say_stop(s, &ev);
-    if (!e && ev.nbps)
-        bp_run_ons(s, &ev);
-    lua_script_stopped(s, &ev);
-    return e;
+    return show_end(s, &ev);
 }
 
 struct err *run_end(struct shell *s)
@@ -597,6 +606,20 @@ struct err *verb_jump(struct shell *s, char *rest)
     return show_here(s, s->config.list_lines / 2);
 }
 
+/* Something stopped the program before the call was done: it is shown, too. */
+static struct err *show_stop_in_call(struct shell *s, struct err *e)
+{
+    struct dbg_event ev;
+    do {
+        err_free(dbg_wait(s->d, 0, &ev)); /* then there is nothing to show */
+        if (ev.kind == DBG_EV_LOG || ev.kind == DBG_EV_BP)
+            say_event(s, &ev);
+    } while (ev.kind == DBG_EV_LOG || ev.kind == DBG_EV_BP);
+    if (ev.kind != DBG_EV_NOTHING)
+        err_free(show_end(s, &ev)); /* what is wrong with it is shown by the next command */
+    return e;
+}
+
 struct err *verb_call(struct shell *s, char *rest)
 {
     struct arena a;
@@ -612,5 +635,5 @@ struct err *verb_call(struct shell *s, char *rest)
     shell_say(s, &b);
     buf_free(&b);
     arena_free(&a);
-    return e;
+    return e && err_code(e) == ERR_CANCELLED ? show_stop_in_call(s, e) : e;
 }
