@@ -110,6 +110,8 @@ struct err *watch_plant(struct bp_site *s) MUST_USE;
 void watch_uproot(struct bp_site *s);
 void watch_forget(struct bp_site *s);
 struct err *watch_go(struct bp_site *s, enum watch_event ev, pid_t tid) MUST_USE;
+/* Its function is gone (a panic skipped its return), and something else is where it was. */
+bool watch_is_stale(struct bp_site *s);
 const char *watch_text(struct bp_site *s, struct arena *a);
 /* hit.c */
 enum debug_verdict bp_met(void *arg, const struct debug_hit *hit);

@@ -284,6 +284,11 @@ static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *e
         TRY(watch_go(h->watch, h->watch_event, ev->tid));
         h->watch = NULL;
     }
+    if (h->bp && h->bp->watch && watch_is_stale(h->bp)) {
+        h->watch = h->bp;
+        h->watch_event = WATCH_GONE;
+        h->bp = NULL;
+    }
     m->bps = m->bps || h->bp || h->watch;
     m->entry = m->entry || h->entry;
     if (h->step && !m->done && d->step == h->step->st)

@@ -26,7 +26,7 @@ struct watch {
     unsigned nslots;
 
     /* of a variable on a stack; depth 0: it is not */
-    taddr g, hi, depth;
+    taddr g, hi, depth, entry;  /* of its frame, and function */
     taddr returns[RETURNS_MAX]; /* of its function, and of those outside of it */
     unsigned nreturns;
     int64_t goroutine;
@@ -154,6 +154,7 @@ static struct err *find_frame(struct watch *w)
             w->goroutine = (int64_t)g.id;
             w->hi = g.stack_hi;
             w->depth = g.stack_hi - f->cfa;
+            w->entry = f->entry;
         }
         note_return(w, fs.v[i + 1].pc);
     }
@@ -271,6 +272,27 @@ static struct err *moved(struct watch *w)
 struct err *watch_go(struct bp_site *s, enum watch_event ev, pid_t tid)
 {
     return ev == WATCH_MOVES ? moves(s->watch, tid) : ev == WATCH_MOVED ? moved(s->watch) : NULL;
+}
+
+bool watch_is_stale(struct bp_site *s)
+{
+    struct watch *w = s->watch;
+    struct rt_goroutine g;
+    struct rt_frames fs = {0};
+    struct arena a;
+    bool alive = false;
+    if (!w->depth)
+        return false;
+    arena_init(&a);
+    struct err *e = rt_goroutine_at(w->d->stand, w->g, &g);
+    if (!e)
+        e = rt_goroutine_frames(w->d->stand, w->g, FRAMES_MAX, &a, &fs);
+    for (size_t i = 0; !e && i < fs.n; i++)
+        alive = alive || (g.stack_hi - fs.v[i].cfa == w->depth && fs.v[i].entry == w->entry);
+    bool told = !e && fs.n && !fs.partial;
+    err_free(e);
+    arena_free(&a);
+    return told && !alive;
 }
 
 const char *watch_text(struct bp_site *s, struct arena *a)

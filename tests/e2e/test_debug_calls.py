@@ -173,6 +173,22 @@ def test_detach_in_a_call(go_build, run_go, release, mode):
     assert target.popen.poll() is None
 
 
+@pytest.mark.modes("noopt")
+def test_watchpoint_and_panic(go_build, release, mode):
+    """A variable whose function a panic ends: gone, at the latest where the function that recovered returns."""
+    one = drive.Drive("launch", go_build(release, mode, "calls"), "unwind")
+    stop = one.breakpoint(f"main.go:{LABELS['breaks']}")
+    assert one("continue")["bps"] == [stop]
+    watch = one("watch here")["id"]
+    told = one("continue")
+    assert (told["why"], told["text"]) == ("watch", "5 -> 10")
+    told = one("continue")
+    assert (told["why"], told["bps"]) == ("watchgone", [watch]), told
+    assert watch not in one.list()
+    assert one("continue")["event"] == "exited"
+    one.close()
+
+
 @pytest.fixture
 def stopped(go_build):
     """stopped(release, mode, what, spec): a session that stands at a breakpoint."""

@@ -2,6 +2,7 @@
 //
 //	calls truth   prints "expression<TAB>result" for each row of the table, as Go computes it
 //	calls         calls stop() twenty times, while others work and allocate
+//	calls unwind  has a function end by a panic that its caller recovers
 //	calls forever the same without end
 package main
 
@@ -381,7 +382,27 @@ func stop(n int) int {
 //go:noinline
 func local(p *point) int { return p.Y }
 
+//go:noinline
+func breaks(n int) int {
+	here := n
+	here += local(&point{1, n}) // breaks
+	if here > 0 {
+		panic("broken")
+	}
+	return here
+}
+
+//go:noinline
+func unwinds(n int) int {
+	defer func() { counter += len(fmt.Sprint(recover())) }()
+	return breaks(n)
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "unwind" {
+		fmt.Println(unwinds(5))
+		return
+	}
 	if len(os.Args) > 1 && os.Args[1] == "truth" {
 		truth()
 		return
