@@ -511,6 +511,8 @@ void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_gorouti
 /* The registers of a goroutine that was running; which are known, a bit set. */
 uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g,
                          uint64_t regs[ARCH_REGS]);
+/* Whether it waits for something that others do; to sleep is none. */
+bool ahead_is_parked(const struct snap *s, uint32_t g);
 /* ahead_print.c: goroutine.print of those that the options name */
 void capture_prints(struct capture *c);
 /* A worker's own, for tests, too. */

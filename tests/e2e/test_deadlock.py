@@ -373,6 +373,25 @@ def test_snapshots_in_a_row(gospect, standstill, tmp_path):
     assert "--watch" in gospect("deadlock", files[0], files[1], "--watch", check=2).err
 
 
+@pytest.mark.releases("1.18", "1.27")
+def test_livelocks_in_snapshots_in_a_row(watch, gospect, standstill, tmp_path):
+    """Locks, channels, spinning: what --watch says.  And who works is not accused."""
+    standstill.ask("crowd 300")
+    said = {kind: tuple(ids_of(standstill.ask(command))) for kind, command in
+            (("locks", "livelock"), ("channels", "relay"), ("spin", "spin"))}
+    for command in ("queue", "hash"):
+        standstill.ask(command)
+    view = watch(standstill.pid, interval="50ms")
+    view.until(lambda e: livelocks(view) >= set(said.items()))
+    assert view.end() == 0
+    files = [tmp_path / f"{i}.gsnap" for i in range(40)]
+    for file in files:
+        gospect("snapshot", standstill.pid, "--waits", "-o", file)
+    seen = gospect("deadlock", *files, "--json")
+    view.seen = [schema.check("deadlock-watch", json.loads(line)) for line in seen.out.splitlines()]
+    assert livelocks(view) == set(said.items())
+
+
 @pytest.mark.releases("1.27")
 def test_snapshots_of_two_processes(gospect, go_build, run_go, release, tmp_path):
     for i in range(2):
