@@ -5,13 +5,16 @@
  * needs two things more: when its function returns the watchpoint is gone, and is told to be so;
  * and when the stack is moved it moves along.  For that the beginning of copystack is watched for
  * this goroutine: behind its return the variable lies at the same distance from the new high end.
+ * A panic that an outer function recovers skips the return of its own function: so the returns of
+ * the outer ones are watched, too, the places where they go on after that (before anything else
+ * uses the memory), and the end of the goroutine (Goexit, runtime/proc.go goexit1).
  *
  * Writing what was there already is no change, and is not told. */
 #include <string.h>
 
 #include "dbg/dbg_int.h"
 
-enum { WATCH_MAX = 32, SLOTS_MAX = 4, FRAMES_MAX = 4096, TEXT_MAX = 4096 };
+enum { WATCH_MAX = 32, SLOTS_MAX = 4, FRAMES_MAX = 4096, TEXT_MAX = 4096, RETURNS_MAX = 64 };
 
 struct watch {
     struct dbg *d;
@@ -24,9 +27,11 @@ struct watch {
     unsigned nslots;
 
     /* of a variable on a stack; depth 0: it is not */
-    taddr g, hi, depth, returns;
+    taddr g, hi, depth;
+    taddr returns[RETURNS_MAX]; /* of its function, and of those outside of it as far as fit */
+    unsigned nreturns;
     int64_t goroutine;
-    struct debug_site *at_return, *at_copy, *behind_copy;
+    struct debug_site *at_return[RETURNS_MAX], *at_end, *at_copy, *behind_copy;
     pid_t copier; /* the thread that moves the stack */
 };
 
@@ -61,6 +66,15 @@ static enum debug_verdict return_met(void *arg, const struct debug_hit *hit)
         here.goroutine != w->goroutine || here.stack_hi - hit->regs->sp > w->depth)
         return DEBUG_GO_ON;
     return told(w, hit, WATCH_GONE);
+}
+
+static enum debug_verdict end_met(void *arg, const struct debug_hit *hit)
+{
+    struct watch *w = arg;
+    struct rt_here here;
+    bool ours = rt_here(w->d->rt, debug_view(w->d->debug), hit->regs, &here) &&
+                here.goroutine == w->goroutine;
+    return ours ? told(w, hit, WATCH_GONE) : DEBUG_GO_ON;
 }
 
 static enum debug_verdict copy_met(void *arg, const struct debug_hit *hit)
@@ -110,6 +124,40 @@ static struct err *take_slots(struct watch *w)
 
 /* ---- what is watched ---- */
 
+static void note_return(struct watch *w, taddr pc)
+{
+    for (unsigned i = 0; i < w->nreturns; i++)
+        if (w->returns[i] == pc)
+            return; /* a function that calls itself */
+    if (w->nreturns < RETURNS_MAX)
+        w->returns[w->nreturns++] = pc;
+}
+
+/* Where an outer function goes on. */
+static void note_outer(struct watch *w, const struct rt_frames *fs, size_t i, struct arena *a)
+{
+    struct code_func f;
+    taddr *pcs;
+    note_return(w, fs->v[i].pc);
+    if (!code_func_at(w->d->code, fs->v[i].pc - 1, &f))
+        return;
+    size_t n = code_recovered(w->d->code, &f, a, &pcs);
+    for (size_t k = 0; k < n; k++)
+        note_return(w, pcs[k]);
+}
+
+/* Arguments, and the places where those that came in registers are kept, lie above the frame. */
+static bool is_of_frame(const struct watch *w, const struct rt_frame *f)
+{
+    struct code_func cf;
+    taddr args = 0;
+    if (f->inlined || !f->cfa)
+        return false;
+    if (code_func_at(w->d->code, f->pc - !f->exact, &cf) && cf.f.args > 0)
+        args = (taddr)cf.f.args;
+    return w->value.addr < f->cfa + args;
+}
+
 /* Whether it is on a stack: whose, and which frame's. */
 static struct err *find_frame(struct watch *w)
 {
@@ -124,15 +172,17 @@ static struct err *find_frame(struct watch *w)
     }
     arena_init(&a);
     e = rt_goroutine_frames(d->stand, g.g, FRAMES_MAX, &a, &fs);
-    for (size_t i = 0; !e && i + 1 < fs.n && !w->depth; i++) {
+    for (size_t i = 0; !e && i + 1 < fs.n && w->nreturns < RETURNS_MAX; i++) {
         const struct rt_frame *f = &fs.v[i];
-        if (f->inlined || f->cfa <= w->value.addr)
+        if (!is_of_frame(w, f) || fs.v[i + 1].exact)
             continue;
-        w->g = g.g;
-        w->goroutine = (int64_t)g.id;
-        w->hi = g.stack_hi;
-        w->depth = g.stack_hi - f->cfa;
-        w->returns = fs.v[i + 1].pc;
+        if (!w->depth) {
+            w->g = g.g;
+            w->goroutine = (int64_t)g.id;
+            w->hi = g.stack_hi;
+            w->depth = g.stack_hi - f->cfa;
+        }
+        note_outer(w, &fs, i + 1, &a);
     }
     arena_free(&a);
     return e;
@@ -161,16 +211,24 @@ struct err *watch_make(struct dbg *d, struct bp_plan *p, struct bp_site *s)
     return find_frame(w);
 }
 
-static struct err *follow_stack(struct watch *w)
+static struct err *watch_function(struct watch *w, const char *name, debug_handler *fn,
+                                  struct debug_site **ret)
 {
     struct code_func f;
     size_t at = 0;
+    if (!code_func_named(w->d->code, name, &at, &f))
+        return err_new(ERR_NOT_FOUND, "the runtime has no %s: stacks cannot be followed", name);
+    return debug_site_add(w->d->debug, f.f.entry, fn, w, ret);
+}
+
+static struct err *follow_stack(struct watch *w)
+{
     if (!w->depth)
         return NULL;
-    TRY(debug_site_add(w->d->debug, w->returns, return_met, w, &w->at_return));
-    if (!code_func_named(w->d->code, "runtime.copystack", &at, &f))
-        return err_new(ERR_NOT_FOUND, "the runtime has no copystack: stacks cannot be followed");
-    return debug_site_add(w->d->debug, f.f.entry, copy_met, w, &w->at_copy);
+    for (unsigned i = 0; i < w->nreturns; i++)
+        TRY(debug_site_add(w->d->debug, w->returns[i], return_met, w, &w->at_return[i]));
+    TRY(watch_function(w, "runtime.goexit1", end_met, &w->at_end));
+    return watch_function(w, "runtime.copystack", copy_met, &w->at_copy);
 }
 
 struct err *watch_plant(struct bp_site *s)
@@ -179,18 +237,24 @@ struct err *watch_plant(struct bp_site *s)
     return follow_stack(s->watch);
 }
 
+static void uproot_site(struct watch *w, struct debug_site **s)
+{
+    if (*s)
+        err_free(debug_site_remove(w->d->debug, *s)); /* the process may be gone */
+    *s = NULL;
+}
+
 void watch_uproot(struct bp_site *s)
 {
     struct watch *w = s->watch;
-    struct debug_site **sites[] = {&w->at_return, &w->at_copy, &w->behind_copy};
     if (!w->d->debug)
         return;
     free_slots(w);
-    for (size_t i = 0; i < ARRAY_LEN(sites); i++) {
-        if (*sites[i])
-            err_free(debug_site_remove(w->d->debug, *sites[i])); /* the process may be gone */
-        *sites[i] = NULL;
-    }
+    for (unsigned i = 0; i < w->nreturns; i++)
+        uproot_site(w, &w->at_return[i]);
+    uproot_site(w, &w->at_end);
+    uproot_site(w, &w->at_copy);
+    uproot_site(w, &w->behind_copy);
 }
 
 /* The sites went with the program. */
@@ -198,7 +262,8 @@ void watch_forget(struct bp_site *s)
 {
     struct watch *w = s->watch;
     w->nslots = 0;
-    w->at_return = w->at_copy = w->behind_copy = NULL;
+    w->at_end = w->at_copy = w->behind_copy = NULL;
+    memset(w->at_return, 0, sizeof(w->at_return));
 }
 
 /* ---- the session's part ---- */
