@@ -178,6 +178,7 @@ bool code_is_private(const char *func)
                                            "internal/abi.",
                                            "internal/bytealg.",
                                            "_rt0_",
+                                           "_cgoexp_", /* cgo: C calls Go */
                                            "gogo",
                                            "callRet"};
     for (size_t i = 0; i < ARRAY_LEN(packages); i++)
@@ -185,6 +186,8 @@ bool code_is_private(const char *func)
             return true;
     if (strcmp(func, "runtime.Breakpoint") == 0)
         return true; /* who stops there wants to see who called it */
+    if (strstr(func, "._Cfunc_"))
+        return true; /* cgo: Go calls C */
     if (strncmp(func, "runtime.", 8) != 0)
         return strchr(func, '.') == NULL && strchr(func, '/') == NULL; /* assembly */
     const char *last = func + 8;
@@ -402,5 +405,21 @@ size_t code_calls(const struct code *c, const struct code_func *f, taddr lo, tad
         memcpy(*ret, v.v, v.n * sizeof(*v.v));
     size_t n = v.n;
     vec_free(&v);
+    return n;
+}
+
+size_t code_recovered(const struct code *c, const struct code_func *f, struct arena *a, taddr **ret)
+{
+    struct code_func deferreturn;
+    struct code_call *calls;
+    size_t at = 0, n = 0;
+    *ret = NULL;
+    if (!f->f.deferreturn || !code_func_named(c, "runtime.deferreturn", &at, &deferreturn))
+        return 0;
+    size_t all = code_calls(c, f, f->f.entry, f->f.end, a, &calls);
+    *ret = arena_array(a, taddr, all);
+    for (size_t i = 0; i < all; i++)
+        if (calls[i].target == deferreturn.f.entry)
+            (*ret)[n++] = calls[i].pc;
     return n;
 }

@@ -53,7 +53,7 @@ taddr code_body(const struct code *c, const struct code_func *f);
 bool code_is_wrapper(const struct code *c, const struct code_func *f);
 bool code_is_wrapper_id(const struct code *c, const struct code_func *f); /* quick; not all */
 /* What STEP goes through without showing it: the runtime's own functions but those that are for
- * users (runtime.GC). */
+ * users (runtime.GC), and what cgo makes between Go and C. */
 bool code_is_private(const char *func);
 
 enum { CODE_DEPTH = PCLN_FRAMES_MAX };
@@ -82,5 +82,9 @@ struct code_call {
 };
 size_t code_calls(const struct code *c, const struct code_func *f, taddr lo, taddr hi,
                   struct arena *a, struct code_call **ret);
+/* Where the function goes on after a panic that a deferred call of it has recovered: its calls of
+ * the runtime's deferreturn. */
+size_t code_recovered(const struct code *c, const struct code_func *f, struct arena *a,
+                      taddr **ret);
 
 #endif

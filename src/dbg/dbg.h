@@ -173,9 +173,10 @@ struct dbg_event {
 /* Texts are the session's until the next call.  At the end of STOPPED the goroutine that it
  * happened to is the selected one. */
 struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret) MUST_USE;
-int dbg_fd(const struct dbg *d); /* readable when dbg_wait() has something */
-/* dbg_wait() returns DBG_WHY_INTERRUPT soon, dbg_eval() that calls a function an error.  A program
- * that stands: nothing. */
+/* Readable when dbg_wait() has something; also while it stands: it may be killed from outside. */
+int dbg_fd(const struct dbg *d);
+/* dbg_wait() returns DBG_WHY_INTERRUPT soon; dbg_eval() that calls a function gives up, and the
+ * call goes on with the program (DBG_WHY_CALL_DONE).  A program that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);

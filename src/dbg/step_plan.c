@@ -88,7 +88,8 @@ static bool may_end(const struct here *h, const struct code_line *l)
     if (!h->at)
         return !l->depth && !out;
     if (l->depth < h->depth)
-        return code_same_copy(l, h->at, l->depth); /* the call was inlined, and is over */
+        return code_same_copy(l, h->at, l->depth) && /* the call was inlined, and is over */
+               (h->st->in_runtime || !code_is_private(func_at(&h->f, l)));
     if (out)
         return false;
     if (l->depth == h->depth && code_same_copy(l, h->at, h->depth))
@@ -241,22 +242,17 @@ static struct err *add_recovered(struct here *h)
 {
     const struct rt_frames *fs = h->v->frames;
     struct code *c = h->st->d->code;
-    struct code_func f, deferreturn;
-    size_t i = h->physical, at = 0;
+    struct code_func f;
+    size_t i = h->physical;
     while (i < fs->n && strcmp(fs->v[i].func, "runtime.gopanic") != 0)
         i++;
-    if (!code_func_named(c, "runtime.deferreturn", &at, &deferreturn))
-        return NULL;
     for (i++; i < fs->n; i++) {
-        struct code_call *calls;
-        if (fs->v[i].inlined || !fs->v[i].cfa || !code_func_at(c, fs->v[i].pc - 1, &f) ||
-            !f.f.deferreturn)
+        taddr *pcs;
+        if (fs->v[i].inlined || !fs->v[i].cfa || !code_func_at(c, fs->v[i].pc - 1, &f))
             continue;
-        size_t n = code_calls(c, &f, f.f.entry, f.f.end, h->v->a, &calls);
+        size_t n = code_recovered(c, &f, h->v->a, &pcs);
         for (size_t k = 0; k < n; k++)
-            if (calls[k].target == deferreturn.f.entry)
-                TRY(step_add(h->st, STEP_AT_RECOVERED, calls[k].pc, DEPTH_IS,
-                             h->v->hi - fs->v[i].cfa));
+            TRY(step_add(h->st, STEP_AT_RECOVERED, pcs[k], DEPTH_IS, h->v->hi - fs->v[i].cfa));
     }
     return NULL;
 }

@@ -95,12 +95,25 @@ static struct err *step_instruction(struct dbg *d, const struct dbg_run_spec *ho
     return NULL;
 }
 
-struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
+/* Whether it was killed while it stood: then the next dbg_wait() tells it. */
+static bool has_ended(struct dbg *d)
+{
+    if (d->have_event || !d->debug)
+        return false;
+    struct err *e = debug_wait(d->debug, 0, &d->event);
+    d->have_event = !e && d->event.kind == DEBUG_EXITED;
+    err_free(e);
+    if (!d->have_event)
+        return false;
+    d->state = DBG_RUNS;
+    d->have_told = false;
+    dbg_wake(d);
+    return true;
+}
+
+static struct err *begin_run(struct dbg *d, const struct dbg_run_spec *how)
 {
     bool stepped = false;
-    TRY(dbg_must_stand(d));
-    if (!d->debug)
-        return err_new(ERR_UNSUPPORTED, "a core does not run");
     if (how->how != DBG_CONTINUE) {
         step_end(d);
         TRY(step_begin(d, how, &stepped));
@@ -119,6 +132,20 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
         }
     }
     d->state = DBG_RUNS;
+    return NULL;
+}
+
+struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
+{
+    TRY(dbg_must_stand(d));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core does not run");
+    if (has_ended(d))
+        return NULL;
+    struct err *e = begin_run(d, how);
+    if (!e || !has_ended(d))
+        return e;
+    err_free(e);
     return NULL;
 }
 
@@ -540,6 +567,8 @@ struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret)
     arena_free(&d->message_arena);
     arena_init(&d->message_arena);
     *ret = (struct dbg_event){.kind = DBG_EV_NOTHING, .text = ""};
+    if (d->state == DBG_STANDS)
+        has_ended(d);
     while (!e && !tell(d, ret) && d->state == DBG_RUNS) {
         bool any;
         e = attend(d, &any);

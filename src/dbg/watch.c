@@ -6,7 +6,8 @@
  * and when the stack is moved it moves along.  For that the beginning of copystack is watched for
  * this goroutine: behind its return the variable lies at the same distance from the new high end.
  * A panic that an outer function recovers skips the return of its own function: so the returns of
- * the outer ones are watched, too, and the end of the goroutine (Goexit, runtime/proc.go goexit1).
+ * the outer ones are watched, too, the places where they go on after that (before anything else
+ * uses the memory), and the end of the goroutine (Goexit, runtime/proc.go goexit1).
  *
  * Writing what was there already is no change, and is not told. */
 #include <string.h>
@@ -27,7 +28,7 @@ struct watch {
 
     /* of a variable on a stack; depth 0: it is not */
     taddr g, hi, depth, entry;  /* of its frame, and function */
-    taddr returns[RETURNS_MAX]; /* of its function, and of those outside of it */
+    taddr returns[RETURNS_MAX]; /* of its function, and of those outside of it as far as fit */
     unsigned nreturns;
     int64_t goroutine;
     struct debug_site *at_return[RETURNS_MAX], *at_end, *at_copy, *behind_copy;
@@ -128,7 +129,33 @@ static void note_return(struct watch *w, taddr pc)
     for (unsigned i = 0; i < w->nreturns; i++)
         if (w->returns[i] == pc)
             return; /* a function that calls itself */
-    w->returns[w->nreturns++] = pc;
+    if (w->nreturns < RETURNS_MAX)
+        w->returns[w->nreturns++] = pc;
+}
+
+/* Where an outer function goes on. */
+static void note_outer(struct watch *w, const struct rt_frames *fs, size_t i, struct arena *a)
+{
+    struct code_func f;
+    taddr *pcs;
+    note_return(w, fs->v[i].pc);
+    if (!code_func_at(w->d->code, fs->v[i].pc - 1, &f))
+        return;
+    size_t n = code_recovered(w->d->code, &f, a, &pcs);
+    for (size_t k = 0; k < n; k++)
+        note_return(w, pcs[k]);
+}
+
+/* Arguments, and the places where those that came in registers are kept, lie above the frame. */
+static bool is_of_frame(const struct watch *w, const struct rt_frame *f)
+{
+    struct code_func cf;
+    taddr args = 0;
+    if (f->inlined || !f->cfa)
+        return false;
+    if (code_func_at(w->d->code, f->pc - !f->exact, &cf) && cf.f.args > 0)
+        args = (taddr)cf.f.args;
+    return w->value.addr < f->cfa + args;
 }
 
 /* Whether it is on a stack: whose, and which frame's. */
@@ -147,7 +174,7 @@ static struct err *find_frame(struct watch *w)
     e = rt_goroutine_frames(d->stand, g.g, FRAMES_MAX, &a, &fs);
     for (size_t i = 0; !e && i + 1 < fs.n && w->nreturns < RETURNS_MAX; i++) {
         const struct rt_frame *f = &fs.v[i];
-        if (f->inlined || f->cfa <= w->value.addr || fs.v[i + 1].exact)
+        if (!is_of_frame(w, f) || fs.v[i + 1].exact)
             continue;
         if (!w->depth) {
             w->g = g.g;
@@ -156,7 +183,7 @@ static struct err *find_frame(struct watch *w)
             w->depth = g.stack_hi - f->cfa;
             w->entry = f->entry;
         }
-        note_return(w, fs.v[i + 1].pc);
+        note_outer(w, &fs, i + 1, &a);
     }
     arena_free(&a);
     return e;

@@ -2,6 +2,7 @@
 import base64
 import contextlib
 import os
+import signal
 import subprocess
 import time
 
@@ -248,6 +249,21 @@ def test_restart_and_terminate(dap, program, release):
     assert c.event("exited")["body"]["exitCode"] == 128 + 15
     c.event("terminated")
     assert gone(second)
+    c.ask("disconnect")
+    ends(c)
+
+
+@pytest.mark.releases("1.27")
+def test_killed_while_it_stands(dap, program, release):
+    """By somebody else: the editor hears of it without asking."""
+    c = dap()
+    c.start("launch", program=str(program(release)), args=["serve"])
+    pid = c.event("process")["body"]["systemProcessId"]
+    c.set_breakpoints(SOURCE, [line("serve: tick")])
+    assert c.configured()["reason"] == "breakpoint"
+    os.kill(pid, signal.SIGKILL)
+    assert c.event("exited")["body"]["exitCode"] == 128 + 9
+    c.event("terminated")
     c.ask("disconnect")
     ends(c)
 

@@ -12,6 +12,8 @@
  *     goroutine ID    print EXPR    set LHS = EXPR    frames    targets    restart    kill detach
  *     call [unsafe ][alone ]EXPR    runcall EXPR (the same without waiting)    giveup
  *
+ * DRIVE_MAP_FROM and DRIVE_MAP_TO in the environment are a source map.
+ *
  * Messages of log points come as lines of their own before the answer of the command that ran. */
 #include <signal.h>
 #include <stdio.h>
@@ -546,7 +548,9 @@ static int launch(char **argv)
 {
     struct debug_launch how = {
         .exe = argv[0], .argv = (const char *const *)argv, .fd = {-1, 2, 2}, .own_group = true};
-    struct dbg_options o = {.stop_on_entry = getenv("DRIVE_ENTRY") != NULL};
+    const char *map[3] = {getenv("DRIVE_MAP_FROM"), getenv("DRIVE_MAP_TO"), NULL};
+    struct dbg_options o = {.stop_on_entry = getenv("DRIVE_ENTRY") != NULL,
+                            .source_map = map[0] && map[1] ? map : NULL};
     struct err *e = dbg_launch(&how, &o, &d);
     return e ? fail(e) : session();
 }

@@ -491,7 +491,7 @@ static void what_to_poll(struct dap_server *s, struct polls *p)
     bool output = !readers_are_behind(s);
     int fds[FD_CLIENTS] = {
         [FD_LISTEN] = s->clients.n < DAP_CLIENTS_MAX ? s->listen_fd : -1,
-        [FD_SESSION] = se->d && dbg_state(se->d) == DBG_RUNS ? dbg_fd(se->d) : -1,
+        [FD_SESSION] = se->d && dbg_state(se->d) != DBG_OVER ? dbg_fd(se->d) : -1,
         [FD_OUTPUT] = output ? se->output[0].fd : -1,
         [FD_OUTPUT + 1] = output ? se->output[1].fd : -1,
         [FD_BUILD] = output ? se->build.out.fd : -1,

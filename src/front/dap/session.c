@@ -385,8 +385,9 @@ void dap_event_of(struct dap_server *s, const struct dbg_event *ev)
 void dap_session_poll(struct dap_server *s)
 {
     struct dap_session *se = &s->session;
-    /* Not without end: log points may come faster than clients read. */
-    for (int i = 0; i < 100 && se->d && dbg_state(se->d) == DBG_RUNS; i++) {
+    /* Not without end: log points may come faster than clients read.  One that stands may be killed
+     * from outside. */
+    for (int i = 0; i < 100 && se->d && dbg_state(se->d) != DBG_OVER; i++) {
         struct dbg_event ev = {0};
         struct err *e = dbg_wait(se->d, 0, &ev);
         if (e) {

@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package main
+
+func crossing() {}
+func inC()      {}
