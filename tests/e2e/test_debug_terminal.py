@@ -202,7 +202,7 @@ def test_the_program(debug, release, mode, go_build, tmp_path):
         "funcs ^main\\.", "packages ^main$", "sources terminal/main.go", "libraries", "types ^main\\.", "break main.add", "continue",
         "disassemble", "disassemble -l main.greet", "list", "edit", "disassemble -a 0 1", "edit main.greet", "config list-lines 1",
         "config", "config nothing", "list main.add", "help", "help next", "help nothing", "rewind", "checkpoint", "frobnicate", "brek",
-        "? print", "handle SIGUSR1 nostop nopass", "handle SIGNOTHING", "watch", "call add(2, 3)", "print add(2, 3)", "regs", "rebuild", "source /nowhere",
+        "? print", "handle SIGUSR1 nostop nopass", "handle SIGNOTHING", "watch", "toggle 4", "call add(2, 3)", "print add(2, 3)", "regs", "rebuild", "source /nowhere",
         "transcript", "kill", "print 1", "restart", "break main.greet", "detach"], check=1, env={"EDITOR": editor, "VISUAL": ""})
     names = set(s["funcs ^main\\."].split())
     assert {"main.add", "main.work", "main.(*order).grow", "main.main"} <= names
