@@ -632,6 +632,11 @@ def test_evaluate_and_set(dap, program, release):
         c.ask("setVariable", variablesReference=scope, name="n", value='"text"')
     with pytest.raises(dapclient.Refused, match="no variable"):
         c.ask("setVariable", variablesReference=scope, name="none", value="1")
+    assert value("add(40, 2)", "repl") == "42" and value("call twice(n)") == "40"
+    assert value("n") == "20"  # the frame is still the same
+    for context in ("watch", "hover", "variables"):  # an editor asks these by itself: nothing may run
+        with pytest.raises(dapclient.Refused):
+            value("add(1, 2)", context)
     labels = [t["label"] for t in c.ask("completions", text="p.", column=3, frameId=frame)["targets"]]
     assert {"X", "Y", "name"} <= set(labels)
     labels = c.ask("completions", text="1 + te", column=7, frameId=frame)["targets"]

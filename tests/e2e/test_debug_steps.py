@@ -23,8 +23,10 @@ TABLES = {
     "recursion out": ("fact:one", [
         ("stepout", "fact:call"), ("next", "fact:return"), ("stepout", "fact:call")], "fact"),
     "defer": ("main.withDefer", [
-        ("until defer:work", "defer:work"), ("next", "defer:return"), ("next*", "@main.deferred"),
-        ("next*", "@main.withDefer"), ("next*", "@main.run")]),
+        ("until defer:work", "defer:work"), ("next", "defer:return"), ("next*", "@main.run")]),
+    "into deferred": ("defer:work", [
+        ("step", "defer:return"), ("step*", "@main.deferred"), ("step*", "@main.withDefer"), ("step*", "@main.run")],
+        "defer"),
     "recover": ("recover:boom", [
         ("next", "@main.recovers.func1"), ("next", "recover:recover"), ("next", "recover:after"),
         ("next*", "callrecovers:after")]),

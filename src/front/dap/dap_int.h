@@ -299,8 +299,9 @@ struct err *dap_handle_add(struct dap_client *c, const struct dap_handle *h, int
 struct err *dap_handle_find(struct dap_client *c, int64_t id, struct dap_handle *ret) MUST_USE;
 /* frame SIZE_MAX: none. */
 struct expr_ctx dap_ctx(struct dap_client *c, size_t frame, struct arena *a);
-struct err *dap_eval(struct dap_client *c, size_t frame, const char *text, struct arena *a,
-                     struct dbg_value *ret) MUST_USE;
+/* calls: functions of the program may be called, which changes it. */
+struct err *dap_eval(struct dap_client *c, size_t frame, bool calls, const char *text,
+                     struct arena *a, struct dbg_value *ret) MUST_USE;
 /* frameId of a request; 0: the innermost of the goroutine that stopped, if there is one (SIZE_MAX:
  * there is none). */
 struct err *dap_frame_or_top(struct dap_client *c, int64_t id, size_t *ret) MUST_USE;

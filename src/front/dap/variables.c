@@ -417,7 +417,7 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
     struct err *e = dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text);
     dap_hand_fresh(c);
     TRY(e);
-    e = dap_eval(c, frame, to, &c->hand.mem, &v);
+    e = dap_eval(c, frame, false, to, &c->hand.mem, &v);
     if (!e)
         at = dbg_value_memory(dbg_stand(d), &v, &n);
     err_free(e);
@@ -425,11 +425,21 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
     return NULL;
 }
 
-/* "call f(x)" runs code of the program: then nothing that is in hand is right any more. */
+/* A person who types it may call functions; what an editor asks by itself, again and again, must
+ * not. */
+static bool may_call(const char **text, const char *context)
+{
+    if (strncmp(*text, "call ", 5) != 0)
+        return strcmp(context, "repl") == 0;
+    *text += 5;
+    return true;
+}
+
 static struct err *evaluate(struct dap_client *c, size_t frame, const char *text,
                             const char *context, bool hex, struct json *j)
 {
     const struct value_limits l = limits_for(context);
+    struct rt_stand *st = dbg_stand(c->server->session.d);
     struct dbg_value v;
     const char *right = strcmp(context, "repl") == 0 ? assignment(text) : NULL;
     if (right) {
@@ -437,7 +447,12 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
         TRY(assign(c, frame, left, right));
         text = left;
     }
-    TRY(dap_eval(c, frame, text, &c->hand.mem, &v));
+    uint64_t moves = rt_stand_moves(st);
+    bool calls = may_call(&text, context);
+    struct err *e = dap_eval(c, frame, calls, text, &c->hand.mem, &v);
+    if (rt_stand_moves(dbg_stand(c->server->session.d)) != moves) /* a function has run */
+        dap_memory_changed(c, 0, 0);
+    TRY(e);
     return dap_value_json(c, frame, &v, &l, "result", hex, j);
 }
 
@@ -456,7 +471,7 @@ struct err *dap_do_setExpression(struct dap_client *c, const struct dap_setExpre
     size_t frame;
     TRY(dap_frame_or_top(c, a->frameId, &frame));
     TRY(assign(c, frame, a->expression, a->value));
-    TRY(dap_eval(c, frame, a->expression, &c->hand.mem, &v));
+    TRY(dap_eval(c, frame, false, a->expression, &c->hand.mem, &v));
     return dap_value_json(c, frame, &v, &l, "value", a->format && a->format->hex, j);
 }
 
@@ -478,7 +493,7 @@ struct err *dap_do_setVariable(struct dap_client *c, const struct dap_setVariabl
     if (!v.path || !*v.path)
         return err_new(ERR_UNSUPPORTED, "%s can not be set", a->name);
     TRY(assign(c, h.frame, v.path, a->value));
-    TRY(dap_eval(c, h.frame, v.path, &c->hand.mem, &v));
+    TRY(dap_eval(c, h.frame, false, v.path, &c->hand.mem, &v));
     return dap_value_json(c, h.frame, &v, &l, "value", a->format && a->format->hex, j);
 }
 
