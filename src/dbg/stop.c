@@ -114,7 +114,7 @@ static struct err *step_instruction(struct dbg *d, const struct dbg_run_spec *ho
     return NULL;
 }
 
-struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
+static struct err *run(struct dbg *d, const struct dbg_run_spec *how)
 {
     bool stepped = false;
     TRY(dbg_must_stand(d));
@@ -136,6 +136,17 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
             return e;
         }
     }
+    d->state = DBG_RUNS;
+    return NULL;
+}
+
+/* A process that was killed while it stood: its end is the next event. */
+struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
+{
+    struct err *e = run(d, how);
+    if (!e || err_code(e) != ERR_GONE || d->state != DBG_STANDS)
+        return e;
+    err_free(e);
     d->state = DBG_RUNS;
     return NULL;
 }
