@@ -352,7 +352,8 @@ static void another_program(struct dap_server *s)
     err_free(e);
 }
 
-/* Who asked for the end does not want to hear of breakpoints on the way; a pause is another wish. */
+/* Who asked for the end does not want to hear of breakpoints on the way; a pause is another wish.
+ */
 static bool goes_on_to_its_end(struct dap_server *s, const struct dbg_event *ev)
 {
     struct dbg_run_spec go = {.how = DBG_CONTINUE};
