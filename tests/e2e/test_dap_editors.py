@@ -80,7 +80,8 @@ def judge(seen, folder, end):
         assert f"X: {n}, Y: 2" in values["p"] and '"bob": 44' in values["ages"] and "len: 250" in values["list"]
         assert stop["sum"] == str(n + 2)
     assert [stop["locals"].get("result") for stop in seen["stops"]] == [None, "5", "5", None]
-    assert PRINTED in seen["output"] and ("look 6 8" in seen["output"]) == (end == "continue")
+    # a program that was asked to end may still print
+    assert PRINTED in seen["output"] and ("look 6 8" in seen["output"] or end == "terminate")
     assert not seen["problems"]
 
 
