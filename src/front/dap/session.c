@@ -352,6 +352,21 @@ static void another_program(struct dap_server *s)
     err_free(e);
 }
 
+/* Who asked for the end does not want to hear of breakpoints on the way; a pause is another wish.
+ */
+static bool goes_on_to_its_end(struct dap_server *s, const struct dbg_event *ev)
+{
+    struct dbg_run_spec go = {.how = DBG_CONTINUE};
+    if (!s->session.asked_to_end || ev->why == DBG_WHY_INTERRUPT)
+        return false;
+    struct err *e = dap_run(s, &go);
+    bool goes = !e;
+    if (e) /* then it stands, as with any stop */
+        dap_note(s, "gospect: it does not go on: %s", err_message(e));
+    err_free(e);
+    return goes;
+}
+
 void dap_event_of(struct dap_server *s, const struct dbg_event *ev)
 {
     struct dap_body b;
@@ -361,6 +376,8 @@ void dap_event_of(struct dap_server *s, const struct dbg_event *ev)
     case DBG_EV_STOPPED:
         drain_output(s);
         s->session.stop++;
+        if (goes_on_to_its_end(s, ev))
+            break;
         stopped_body(s, ev, &b);
         dap_event(s, "stopped", &b);
         dap_log(s, NULL, "stopped", "%s", reason_of(s, ev));

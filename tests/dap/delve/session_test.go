@@ -34,6 +34,7 @@ func next[T dap.Message](t *testing.T, c *daptest.Client) T {
 
 func launch(t *testing.T, args ...string) *daptest.Client {
 	c := daptest.NewClient(os.Getenv("DAP_ADDRESS"))
+	t.Cleanup(c.Close) // also of a test that failed
 	c.InitializeRequest()
 	if !next[*dap.InitializeResponse](t, c).Body.SupportsConfigurationDoneRequest {
 		t.Fatal("no configurationDone")
