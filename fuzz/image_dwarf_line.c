@@ -53,8 +53,12 @@ static void read_rows(struct dwarf *dw, const struct dwarf_unit *u)
     err_free(it.err);
     for (size_t i = 0; i < dwarf_file_count(u) + 1 && i < 64; i++)
         dwarf_file_path(u, i);
-    for (taddr pc = 0x401000; pc < 0x401100; pc += 5)
+    for (taddr pc = 0x401000; pc < 0x401100; pc += 5) {
         err_free(dwarf_row_at(dw, pc, &found, &at));
+        dwarf_rows_near(&it, u, pc);
+        (void)!dwarf_row_next(&it, &row);
+        err_free(it.err);
+    }
     arena_init(&arena);
     err_free(dwarf_find_line(dw, path, line, false, &arena, &places, &nplaces));
     err_free(dwarf_find_line(dw, "a.c", 2, true, &arena, &places, &nplaces));

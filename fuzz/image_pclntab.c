@@ -29,9 +29,26 @@ static void use_values(const struct pcln *p, const struct pcln_func *f, uint32_t
         ;
 }
 
+static void use_inlined(const struct pcln *p, const struct pcln_func *f, taddr pc)
+{
+    int32_t calls[PCLN_FRAMES_MAX];
+    struct pcln_frame frame;
+    struct pcln_values it;
+    unsigned rows = 0;
+    taddr parent;
+    size_t n = pcln_inlined_at(p, f, pc, calls, PCLN_FRAMES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (!pcln_inlined(p, f, calls[i], &frame, &parent))
+            abort();
+    pcln_pcdata_values_of(&it, p, f, PCLN_PCDATA_INL_TREE);
+    while (rows++ < ROWS_MAX && pcln_value_next(&it))
+        (void)!pcln_inlined(p, f, it.value, &frame, &parent);
+}
+
 static void use_pc(const struct pcln *p, const struct pcln_func *f, taddr pc)
 {
     struct pcln_frame frames[PCLN_FRAMES_MAX];
+    use_inlined(p, f, pc);
     struct pcln_func found;
     pcln_find(p, pc, &found);
     pcln_frame_size(p, f, pc);
@@ -96,6 +113,9 @@ static void use_table(const struct pcln *p)
     arena_init(&arena);
     for (const char *s = NULL; files++ < 8 && (s = pcln_next_file(p, s));)
         err_free(pcln_find_line(p, s, 10, files & 1, &arena, &places, &n));
+    files = 0;
+    for (const char *s = NULL; files++ < ROWS_MAX && (s = pcln_next_name(p, s));)
+        (void)!strlen(s);
     arena_free(&arena);
     for (taddr pc = p->text - 1; pc < p->text + 0x2000; pc += 61)
         pcln_find(p, pc, &f);

@@ -94,6 +94,70 @@ struct arch_inject {
     void (*launchpad)(taddr at, const struct arch_gadgets *g, struct arch_launchpad *ret);
 };
 
+/* ---- for a debugger: target/debug*.c ---- */
+
+/* How a thread gets past a breakpoint without the breakpoint being taken out. */
+enum arch_pass {
+    ARCH_PASS_SLOT,     /* it runs a copy of the instruction that lies elsewhere */
+    ARCH_PASS_EMULATE,  /* emulate() does what the instruction does */
+    ARCH_PASS_IN_PLACE, /* neither: it must run where it is, while everybody else stands */
+};
+
+enum { ARCH_SLOT = 32, ARCH_INSN_MAX = 15 };
+struct arch_displaced {
+    uint8_t how;      /* enum arch_pass */
+    uint8_t len;      /* of the instruction */
+    uint8_t copy_len; /* SLOT: of its copy, behind which a jump leads back */
+    bool lasts;       /* SLOT: it can be interrupted halfway, and goes on where it was */
+    uint8_t code[ARCH_SLOT];
+    struct arch_op op; /* EMULATE */
+    bool counts;       /* EMULATE: a jump that looks at a counter */
+    taddr target;      /* EMULATE: where it leads */
+    uint8_t condition; /* the processor's own code of it */
+};
+
+struct arch_debug_memory {
+    bool (*read)(void *arg, taddr addr, void *dst, size_t n);
+    bool (*write)(void *arg, taddr addr, const void *src, size_t n);
+    void *arg;
+};
+
+/* What target/ puts into a process besides copies of instructions: a handler of the breakpoint's
+ * signal, and a table for it; see the essay in target/debug_guard.c.  They lie in an area of their
+ * own that begins with this. */
+enum { ARCH_TRAP_CODE_AT = 256, ARCH_TRAP_TABLE_AT = 4096 };
+struct arch_trap_head {
+    uint64_t magic;
+    uint64_t former; /* handler before ours; 0 and 1: SIG_DFL, SIG_IGN */
+    uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
+    uint64_t slots_lo, slots_hi;
+    uint64_t former_flags, former_restorer, former_mask;
+    uint64_t guardian; /* its number */
+    uint64_t scratch[8]; /* for calls that want memory */
+};
+
+struct arch_debug {
+    void (*set_pc)(struct arch_regs *r, taddr pc); /* and ends a system call that would restart */
+    /* A general register by DWARF's number; false: none. */
+    bool (*set_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
+    void (*displace)(const uint8_t *bytes, size_t n, taddr pc, taddr slot,
+                     struct arch_displaced *ret);
+    /* False: memory could not be read or written; nothing is changed then. */
+    bool (*emulate)(const struct arch_displaced *d, taddr pc, struct arch_regs *r,
+                    const struct arch_debug_memory *m);
+    /* The handler: its code, in it the part that returns, and the end. */
+    const uint8_t *trap_code, *trap_restorer, *trap_end;
+    uint32_t trap_mark; /* si_errno of a signal that stands for nothing when pc is si_addr */
+    int64_t nr_mmap, nr_mprotect, nr_munmap, nr_sigaction;
+
+    /* Watchpoints: words of a thread that PTRACE_POKEUSER sets. */
+    unsigned watches;
+    size_t (*watch_address_at)(unsigned slot);
+    size_t watch_control_at, watch_status_at;
+    /* The word of control with a slot set up (access: 1 writes, 3 both, 4 executes; 0: off). */
+    uint64_t (*watch_control)(uint64_t control, unsigned slot, unsigned n, unsigned access);
+};
+
 struct arch_sigframe {
     struct arch_regs regs; /* at the moment the signal came; tls is not known */
     taddr stack_lo;        /* the alternate signal stack of the thread */
@@ -116,6 +180,7 @@ struct arch {
     /* DWARF's numbers of the registers that hold integers and pointers, in order: arguments of a
      * call of Go code (ABIInternal), and its results. */
     uint8_t go_args[9];
+    uint8_t go_vectors, ngo_vectors; /* the same for floats: the first one's number; how many */
     uint8_t sp;      /* DWARF's number of the stack pointer */
     uint8_t barrier; /* of the only register that a write barrier of Go changes */
     /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
@@ -127,6 +192,8 @@ struct arch {
     bool (*decode)(const uint8_t *bytes, size_t n, taddr pc, struct arch_insn *ret);
     /* Decodes one instruction for somebody who follows the code; the same. */
     bool (*op)(const uint8_t *bytes, size_t n, taddr pc, struct arch_op *ret);
+    /* The same as people read it; false: not one. */
+    bool (*text)(const uint8_t *bytes, size_t n, taddr pc, char *ret, size_t max);
     const struct arch_abi *abi;
     /* Fills pc, sp, ... from raw and raw_n; false: raw_n is wrong. */
     bool (*from_raw)(struct arch_regs *r);
@@ -137,11 +204,20 @@ struct arch {
     bool (*dwarf_reg)(const struct arch_regs *r, unsigned reg, uint64_t *ret);
     /* Whether a register of DWARF's numbering is a floating point or vector register. */
     bool (*dwarf_is_vector)(unsigned reg);
-    uint32_t extended_note;     /* NT_* of the floating point and vector registers */
-    const char *extended_owner; /* name of that note: CORE or LINUX */
-    size_t fp_in_extended;      /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
+    /* The low 16 bytes of one of those, from n bytes of what extended_note has; false: they are not
+     * there. */
+    bool (*dwarf_vector)(const uint8_t *extended, size_t n, unsigned reg, uint8_t ret[16]);
+    /* Puts a general register into raw, and into pc, sp ...; false: as dwarf_reg(). */
+    bool (*set_dwarf_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
+    /* DWARF's number of a register that people name ("rax", "xmm3"; any case); -1: none. */
+    int (*reg_named)(const char *name);
+    const char *(*reg_name)(unsigned reg); /* the other way; NULL: none */
+    uint32_t extended_note;                /* NT_* of the floating point and vector registers */
+    const char *extended_owner;            /* name of that note: CORE or LINUX */
+    size_t fp_in_extended; /* so many bytes of it are NT_FPREGSET; 0: it is that itself */
     const char *(*syscall_name)(int64_t nr); /* NULL: unknown */
     const struct arch_inject *inject;        /* NULL: not done on this processor */
+    const struct arch_debug *debug;          /* the same */
     /* What the kernel put on the stack for a signal handler (the ucontext).  Of raw, only the
      * general registers are right.  False: n is too small. */
     bool (*from_sigframe)(const uint8_t *frame, size_t n, struct arch_sigframe *ret);

@@ -16,10 +16,11 @@
 static const struct {
     ZydisRegister zydis;
     size_t at; /* in user_regs_struct */
+    const char *name;
 } dwarf_regs[] = {
 #define REG(name, field)                                                                           \
     {                                                                                              \
-        ZYDIS_REGISTER_##name, offsetof(struct user_regs_struct, field)                            \
+        ZYDIS_REGISTER_##name, offsetof(struct user_regs_struct, field), #field                    \
     }
     REG(RAX, rax), REG(RDX, rdx), REG(RCX, rcx), REG(RBX, rbx), REG(RSI, rsi), REG(RDI, rdi),
     REG(RBP, rbp), REG(RSP, rsp), REG(R8, r8),   REG(R9, r9),   REG(R10, r10), REG(R11, r11),
@@ -50,6 +51,45 @@ static bool dwarf_reg(const struct arch_regs *r, unsigned reg, uint64_t *ret)
 static bool dwarf_is_vector(unsigned reg)
 {
     return reg >= DWARF_XMM0 && reg <= DWARF_XMM31;
+}
+
+/* Intel SDM vol. 1, 13.4.1: XMM0-XMM15 in the legacy region, which XSAVE begins with. */
+static bool dwarf_vector(const uint8_t *extended, size_t n, unsigned reg, uint8_t ret[16])
+{
+    enum { XMM_AT = 160, XMMS = 16, BYTES = 16 };
+    if (reg < DWARF_XMM0 || reg >= DWARF_XMM0 + XMMS || n < XMM_AT + XMMS * BYTES)
+        return false;
+    memcpy(ret, extended + XMM_AT + (size_t)(reg - DWARF_XMM0) * BYTES, BYTES);
+    return true;
+}
+
+static bool from_raw(struct arch_regs *r);
+
+static bool set_dwarf_reg(struct arch_regs *r, unsigned reg, uint64_t v)
+{
+    if (reg >= ARRAY_LEN(dwarf_regs) || r->raw_n != sizeof(struct user_regs_struct))
+        return false;
+    memcpy(r->raw + dwarf_regs[reg].at, &v, sizeof(v));
+    return from_raw(r);
+}
+
+static const char *reg_name(unsigned reg)
+{
+    static const char *const vectors[] = {"xmm0",  "xmm1",  "xmm2",  "xmm3", "xmm4",  "xmm5",
+                                          "xmm6",  "xmm7",  "xmm8",  "xmm9", "xmm10", "xmm11",
+                                          "xmm12", "xmm13", "xmm14", "xmm15"};
+    if (reg < ARRAY_LEN(dwarf_regs))
+        return dwarf_regs[reg].name;
+    return reg >= DWARF_XMM0 && reg - DWARF_XMM0 < ARRAY_LEN(vectors) ? vectors[reg - DWARF_XMM0]
+                                                                      : NULL;
+}
+
+static int reg_named(const char *name)
+{
+    for (unsigned i = 0; i < DWARF_XMM0 + 16; i++)
+        if (reg_name(i) && strcasecmp(name, reg_name(i)) == 0)
+            return (int)i;
+    return -1;
 }
 
 static enum arch_ref_kind ref_kind(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
@@ -270,20 +310,28 @@ const struct arch arch_x86_64 = {
     .breakpoint_n = sizeof(int3),
     .breakpoint_pc_skip = 1,
     .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
+    .go_vectors = 17,                          /* xmm0 ... xmm14 */
+    .ngo_vectors = 15,
     .sp = 7,
     .barrier = 11,
     .next_ref = next_ref,
     .decode = decode,
     .op = arch_x86_64_op,
+    .text = arch_x86_64_text,
     .abi = &arch_x86_64_abi,
     .from_raw = from_raw,
     .to_raw = to_raw,
     .dwarf_reg = dwarf_reg,
     .dwarf_is_vector = dwarf_is_vector,
+    .dwarf_vector = dwarf_vector,
+    .set_dwarf_reg = set_dwarf_reg,
+    .reg_named = reg_named,
+    .reg_name = reg_name,
     .extended_note = NT_X86_XSTATE,
     .extended_owner = "LINUX",
     .fp_in_extended = sizeof(struct user_fpregs_struct), /* XSAVE begins as FXSAVE does */
     .syscall_name = syscall_name,
     .inject = &arch_x86_64_inject,
+    .debug = &arch_x86_64_debug,
     .from_sigframe = from_sigframe,
 };

@@ -563,7 +563,8 @@ static bool row_from(const struct dwarf_lines *t, const struct line_mark *m, tad
     return have && row.addr > pc;
 }
 
-static bool find_row(struct dwarf_lines *t, taddr pc, struct dwarf_row *ret)
+/* The last mark at or before pc; NULL: none. */
+static const struct line_mark *mark_before(const struct dwarf_lines *t, taddr pc)
 {
     size_t lo = 0, hi = t->marks.n;
     while (lo < hi) {
@@ -573,7 +574,35 @@ static bool find_row(struct dwarf_lines *t, taddr pc, struct dwarf_row *ret)
         else
             hi = mid;
     }
-    return lo > 0 && row_from(t, &t->marks.v[lo - 1], pc, ret);
+    return lo > 0 ? &t->marks.v[lo - 1] : NULL;
+}
+
+static bool find_row(const struct dwarf_lines *t, taddr pc, struct dwarf_row *ret)
+{
+    const struct line_mark *m = mark_before(t, pc);
+    return m && row_from(t, m, pc, ret);
+}
+
+static void mark_once(struct dwarf *dw, struct dwarf_lines *t)
+{
+    pthread_mutex_lock(&dw->lock);
+    if (!t->marked)
+        make_marks(t);
+    pthread_mutex_unlock(&dw->lock);
+}
+
+void dwarf_rows_near(struct dwarf_rows *it, const struct dwarf_unit *u, taddr pc)
+{
+    dwarf_rows_of(it, u);
+    struct err *e;
+    struct dwarf_lines *t = lines_of(u, &e);
+    err_free(e); /* the iterator has it, too */
+    if (it->err || !t)
+        return;
+    mark_once(u->dw, t);
+    const struct line_mark *m = mark_before(t, pc);
+    if (m)
+        resume(it, t, m);
 }
 
 struct err *dwarf_row_at(struct dwarf *dw, taddr pc, const struct dwarf_unit **ret_unit,
@@ -585,10 +614,7 @@ struct err *dwarf_row_at(struct dwarf *dw, taddr pc, const struct dwarf_unit **r
     if (e)
         return e;
     if (t) {
-        pthread_mutex_lock(&dw->lock);
-        if (!t->marked)
-            make_marks(t);
-        pthread_mutex_unlock(&dw->lock);
+        mark_once(dw, t);
         if (find_row(t, pc, ret))
             return NULL;
     }

@@ -31,6 +31,8 @@ struct dwarf_rows {
 };
 void dwarf_rows_of(struct dwarf_rows *it, const struct dwarf_unit *u);
 bool dwarf_row_next(struct dwarf_rows *it, struct dwarf_row *ret);
+/* The same from a row on that is at or a little before pc: for one function. */
+void dwarf_rows_near(struct dwarf_rows *it, const struct dwarf_unit *u, taddr pc);
 
 /* Files of a unit's table; numbers as rows, DW_AT_decl_file and DW_AT_call_file use them.  The path
  * is absolute when DWARF tells; "" when there is no such file. */

@@ -135,25 +135,35 @@ bool pcln_find_name(const struct pcln *p, const char *name, struct pcln_func *re
 
 /* ---- files and lines ---- */
 
-/* The file table ends where the next table begins. */
-static size_t file_table_n(const struct pcln *p)
+/* A sub-table ends where the next one begins. */
+static size_t sub_table_n(const struct pcln *p, const uint8_t *table)
 {
     const uint8_t *end = p->bytes + p->n;
-    const uint8_t *const others[] = {p->funcname, p->cu, p->pc, p->func};
+    const uint8_t *const others[] = {p->funcname, p->cu, p->file, p->pc, p->func};
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        if (others[i] > p->file && others[i] < end)
+        if (others[i] > table && others[i] < end)
             end = others[i];
-    return (size_t)(end - p->file);
+    return (size_t)(end - table);
+}
+
+static const char *next_text(const struct pcln *p, const uint8_t *table, const char *after)
+{
+    size_t n = sub_table_n(p, table);
+    size_t at = after ? (size_t)((const uint8_t *)after - table) + strlen(after) + 1 : 0;
+    while (at < n && table[at] == 0) /* padding */
+        at++;
+    const char *s = at < n ? pcln_text(p, table, at) : "";
+    return *s ? s : NULL;
 }
 
 const char *pcln_next_file(const struct pcln *p, const char *after)
 {
-    size_t n = file_table_n(p);
-    size_t at = after ? (size_t)((const uint8_t *)after - p->file) + strlen(after) + 1 : 0;
-    while (at < n && p->file[at] == 0) /* padding */
-        at++;
-    const char *s = at < n ? pcln_text(p, p->file, at) : "";
-    return *s ? s : NULL;
+    return next_text(p, p->file, after);
+}
+
+const char *pcln_next_name(const struct pcln *p, const char *after)
+{
+    return next_text(p, p->funcname, after);
 }
 
 struct line_search {

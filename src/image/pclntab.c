@@ -209,12 +209,24 @@ int32_t pcln_value(const struct pcln *p, const struct pcln_func *f, uint32_t tab
     return -1;
 }
 
+/* Offset of the table of a pcdata; 0: none. */
+static uint32_t pcdata_off(const struct pcln *p, const struct pcln_func *f, unsigned which)
+{
+    const uint8_t *row =
+        which < f->npcdata ? pcln_part(p, f->raw, p->func_header + (size_t)which * 4, 4) : NULL;
+    return row ? load_u32(row) : 0;
+}
+
 int32_t pcln_pcdata(const struct pcln *p, const struct pcln_func *f, unsigned which, taddr pc)
 {
-    if (which >= f->npcdata)
-        return -1;
-    const uint8_t *row = pcln_part(p, f->raw, p->func_header + (size_t)which * 4, 4);
-    return row ? pcln_value(p, f, load_u32(row), pc) : -1;
+    uint32_t off = pcdata_off(p, f, which);
+    return off ? pcln_value(p, f, off, pc) : -1;
+}
+
+void pcln_pcdata_values_of(struct pcln_values *it, const struct pcln *p, const struct pcln_func *f,
+                           unsigned which)
+{
+    pcln_values_of(it, p, f, pcdata_off(p, f, which));
 }
 
 uint32_t pcln_funcdata_off(const struct pcln *p, const struct pcln_func *f, unsigned which)
@@ -294,6 +306,35 @@ size_t pcln_frames(const struct pcln *p, const struct pcln_func *f, taddr pc,
         ret[n] = (struct pcln_frame){
             .func = f->name, .start_line = f->start_line, .func_id = f->func_id};
         position(p, f, pc, &ret[n++]);
+    }
+    return n;
+}
+
+bool pcln_inlined(const struct pcln *p, const struct pcln_func *f, int32_t no,
+                  struct pcln_frame *ret, taddr *ret_parent_pc)
+{
+    size_t tree_n = 0;
+    const uint8_t *tree = pcln_funcdata(p, f, PCLN_FUNCDATA_INL_TREE, &tree_n);
+    struct inlined_call call;
+    if (!tree || !pcln_inlined_call(p, tree, tree_n, no, &call))
+        return false;
+    *ret = (struct pcln_frame){.func = pcln_text(p, p->funcname, call.name),
+                               .start_line = call.start_line,
+                               .func_id = call.func_id,
+                               .inlined = true};
+    *ret_parent_pc = f->entry + (uint32_t)call.parent_pc;
+    return true;
+}
+
+size_t pcln_inlined_at(const struct pcln *p, const struct pcln_func *f, taddr pc, int32_t *ret,
+                       size_t max)
+{
+    size_t n = 0;
+    struct pcln_frame call;
+    int32_t no = pcln_pcdata(p, f, PCLN_PCDATA_INL_TREE, pc);
+    while (n < max && pcln_inlined(p, f, no, &call, &pc)) {
+        ret[n++] = no;
+        no = pcln_pcdata(p, f, PCLN_PCDATA_INL_TREE, pc);
     }
     return n;
 }

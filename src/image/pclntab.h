@@ -143,6 +143,9 @@ struct pcln_values {
 void pcln_values_of(struct pcln_values *it, const struct pcln *p, const struct pcln_func *f,
                     uint32_t table);
 bool pcln_value_next(struct pcln_values *it);
+/* The same of a pcdata. */
+void pcln_pcdata_values_of(struct pcln_values *it, const struct pcln *p, const struct pcln_func *f,
+                           unsigned which);
 
 /* Bytes the function has on the stack at pc (without the return address); -1: unknown. */
 int32_t pcln_frame_size(const struct pcln *p, const struct pcln_func *f, taddr pc);
@@ -157,6 +160,14 @@ struct pcln_frame {
 enum { PCLN_FRAMES_MAX = 64 };
 size_t pcln_frames(const struct pcln *p, const struct pcln_func *f, taddr pc,
                    struct pcln_frame *ret, size_t max);
+/* The same calls by their numbers in the function's inlining tree, the physical function left out:
+ * two pcs of a function with the same numbers are in the same copy of the same calls. */
+size_t pcln_inlined_at(const struct pcln *p, const struct pcln_func *f, taddr pc, int32_t *ret,
+                       size_t max);
+/* Call number `no` of the tree: what is called, and where (a pc of the function, in the call of
+ * whoever inlined it).  False: there is none. */
+bool pcln_inlined(const struct pcln *p, const struct pcln_func *f, int32_t no,
+                  struct pcln_frame *ret, taddr *ret_parent_pc);
 
 /* Where a line begins: every first pc of a run of the line, inlined copies included.  path: as the
  * table has it, or any number of its last components.  `nearest`: when the line has no code, the
@@ -173,5 +184,8 @@ struct err *pcln_find_line(const struct pcln *p, const char *path, int32_t line,
 /* The file names of the table, each once:
  *     for (const char *f = NULL; (f = pcln_next_file(p, f));) ... */
 const char *pcln_next_file(const struct pcln *p, const char *after);
+
+/* The function names of the table, each once: also of those that are inlined everywhere. */
+const char *pcln_next_name(const struct pcln *p, const char *after);
 
 #endif

@@ -27,18 +27,18 @@ static uint32_t wait_reason(struct capture *c, uint8_t reason)
 /* ---- rows of goroutines ---- */
 
 /* Go: runtime/traceback.go isSystemGoroutine. */
-static bool is_system(const struct capture *c, const struct rt_g *g)
+bool rt_is_system_g(const struct rt *rt, const struct rt_g *g, bool finalizer_runs)
 {
     struct pcln_func f;
-    if (!rt_func_at(c->rt, g->startpc, &f, NULL))
+    if (!rt_func_at(rt, g->startpc, &f, NULL))
         return false;
-    switch (symbols_func_id(c->rt, f.name, f.func_id)) {
+    switch (symbols_func_id(rt, f.name, f.func_id)) {
     case SNAP_FN_RUNTIME_MAIN:
     case SNAP_FN_COROSTART:
     case SNAP_FN_HANDLE_ASYNC_EVENT:
         return false;
     case SNAP_FN_RUN_FINALIZERS:
-        return !c->finalizer_runs;
+        return !finalizer_runs;
     case SNAP_FN_RUN_CLEANUPS:
         return !g->running_cleanups;
     default:
@@ -47,13 +47,13 @@ static bool is_system(const struct capture *c, const struct rt_g *g)
 }
 
 /* Go: runtime/mfinal.go fingStatus (1.20-1.27), fingRunning before. */
-static void read_finalizer(struct capture *c)
+bool rt_finalizer_runs(const struct rt *rt, struct target *t)
 {
-    int64_t bit = c->rt->layout.constant[RT_IS_fing_running];
+    int64_t bit = rt->layout.constant[RT_IS_fing_running];
     uint32_t status = 0;
-    if (G(c->rt, fing_status))
-        err_free(target_read(c->t, G(c->rt, fing_status), &status, bit > 0 ? 4 : 1));
-    c->finalizer_runs = bit > 0 ? (status & (uint32_t)bit) != 0 : status != 0;
+    if (G(rt, fing_status))
+        err_free(target_read(t, G(rt, fing_status), &status, bit > 0 ? 4 : 1));
+    return bit > 0 ? (status & (uint32_t)bit) != 0 : status != 0;
 }
 
 static uint64_t bubble_id(struct capture *c, const struct rt_g *g)
@@ -70,7 +70,7 @@ static uint64_t bubble_id(struct capture *c, const struct rt_g *g)
 static uint16_t flags_of(const struct capture *c, const struct goroutine *g, const char *reason)
 {
     uint16_t flags = g->flags;
-    flags |= is_system(c, &g->g) ? SNAP_GF_SYSTEM : 0;
+    flags |= rt_is_system_g(c->rt, &g->g, c->finalizer_runs) ? SNAP_GF_SYSTEM : 0;
     flags |= g->g.lockedm ? SNAP_GF_LOCKED : 0;
     flags |= g->g.scan ? SNAP_GF_SCAN : 0;
     flags |= g->g.async ? SNAP_GF_ASYNC : 0;
@@ -237,7 +237,7 @@ static struct err *read_all(struct capture *c)
         TRY(locals_capture(c->locals));
     TRY(capture_procs(c));
     TRY(capture_global_queue(c));
-    read_finalizer(c);
+    c->finalizer_runs = rt_finalizer_runs(c->rt, c->t);
     add_goroutines(c);
     count_assists(c);
     if (c->locals)

@@ -8,6 +8,7 @@
 #define GOSPECT_RT_CAPTURE_INT_H
 
 #include "image/dwarf_func.h"
+#include "rt/frames.h"
 #include "rt/rt_int.h"
 
 /* ---- unwind.c: stacks from memory ---- */
@@ -164,6 +165,7 @@ struct worker {
 struct mrec { /* a runtime.m */
     taddr addr, g0, gsignal, curg, p, oldp, lockedg, vdso_sp, vdso_pc;
     taddr g0_lo, g0_hi, gsignal_lo, gsignal_hi;
+    taddr next; /* of allm */
     int64_t id;
     uint64_t procid;
     uint32_t locks;
@@ -224,9 +226,42 @@ struct capture {
     struct map bucket_at;       /* address of a runtime.bucket -> row of bucket */
 };
 
+/* ---- running.c: Ms, and goroutines that run on threads ---- */
+
+struct err *rt_read_m(const struct rt *rt, struct target *t, taddr addr, struct mrec *ret) MUST_USE;
+/* All of them (free()), and where each is in the list; what was read before an error counts. */
+struct err *rt_read_allm(const struct rt *rt, struct target *t, struct map *by_addr,
+                         struct mrec **ret, size_t *ret_n) MUST_USE;
+
+struct running {
+    const struct rt *rt;
+    struct target *t;
+    struct unwinder *u;
+    const struct mrec *m;
+    const struct rt_g *g;
+    taddr pc, sp; /* out: where the walk began */
+    bool exact;
+};
+/* Builds the stack of the goroutine in the unwinder.  regs: of its thread, or those that the signal
+ * interrupted whose handler runs. */
+enum walk_end running_walk(struct running *r, const struct arch_regs *regs);
+bool running_interrupted(struct target *t, const struct mrec *m, taddr sp,
+                         struct arch_sigframe *ret);
+taddr running_unpushed_sp(struct running *r, const struct arch_regs *regs);
+
 /* gs.c */
-struct err *capture_list(struct capture *c) MUST_USE; /* fills gs with addresses */
-struct err *capture_gs(struct capture *c) MUST_USE;   /* reads the structures */
+/* Addresses of all goroutines (free()), dead ones included. */
+struct err *rt_read_allgs(const struct rt *rt, struct target *t, taddr **ret,
+                          size_t *ret_n) MUST_USE;
+/* Fills n structures, whose addr is set; at() says where the i-th lies.  One that cannot be read
+ * gets the status UINT32_MAX. */
+typedef struct rt_g *rt_g_at(void *arg, size_t i);
+struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at,
+                       void *arg) MUST_USE;
+bool rt_is_system_g(const struct rt *rt, const struct rt_g *g, bool finalizer_runs);
+bool rt_finalizer_runs(const struct rt *rt, struct target *t); /* its goroutine, in user's code */
+struct err *capture_list(struct capture *c) MUST_USE;          /* fills gs with addresses */
+struct err *capture_gs(struct capture *c) MUST_USE;            /* reads the structures */
 void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret);
 enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status);
 uint32_t capture_g_index(const struct capture *c, taddr g); /* SNAP_NONE: not one of ours */
@@ -235,6 +270,18 @@ uint32_t capture_g_index(const struct capture *c, taddr g); /* SNAP_NONE: not on
 bool rt_is_durable(const char *reason);
 
 /* stacks.c */
+/* Where a goroutine that does not run left off. */
+struct saved_context {
+    taddr pc, sp;
+};
+static inline struct saved_context saved_context(const struct rt_g *g)
+{
+    return g->syscallsp ? (struct saved_context){g->syscallpc, g->syscallsp}
+                        : (struct saved_context){g->sched_pc, g->sched_sp};
+}
+/* Builds its stack in the unwinder; p: n bytes of it, from its stack pointer on (NULL: are read).
+ */
+enum walk_end unwinder_saved(struct unwinder *u, const struct rt_g *g, const uint8_t *p, size_t n);
 struct err *capture_stacks(struct capture *c) MUST_USE; /* of goroutines that do not run */
 /* Reads one goroutine of a running target again, until it holds still; not its stack if it runs. */
 struct err *capture_one_live(struct capture *c, uint32_t gi) MUST_USE;
@@ -324,6 +371,8 @@ void capture_copies(struct capture *c);
 void copies_rows(struct capture *c);
 void copies_free(struct capture *c);
 /* labels.c */
+struct err *rt_read_labels(const struct rt *rt, struct target *t, taddr labels, struct arena *a,
+                           struct rt_label **ret, size_t *ret_n) MUST_USE;
 struct err *capture_labels(struct capture *c) MUST_USE;
 /* moment.c: when a core was taken; after everything else is in the snapshot */
 void capture_core_moment(struct rt *rt, struct snap *s);

@@ -66,26 +66,31 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
 }
 
 /* The header of allgs is three words; a running target may change it while it is read. */
-static struct err *read_list(struct capture *c, uint64_t list[3])
+static struct err *read_list(const struct rt *rt, struct target *t, uint64_t list[3])
 {
     uint64_t again[3];
     for (int i = 0; i < 100; i++) {
-        TRY(target_read(c->t, G(c->rt, allgs), list, 24));
-        TRY(target_read(c->t, G(c->rt, allgs), again, 24));
+        TRY(target_read(t, G(rt, allgs), list, 24));
+        TRY(target_read(t, G(rt, allgs), again, 24));
         if (memcmp(list, again, 24) == 0 && list[1] <= list[2])
             return NULL;
     }
     return err_new(ERR_BAD_DATA, "the list of goroutines changes each time it is read");
 }
 
-struct err *capture_list(struct capture *c)
+struct err *rt_read_allgs(const struct rt *rt, struct target *t, taddr **ret, size_t *ret_n)
 {
     uint64_t list[3];
-    uint64_t *addrs = NULL;
-    TRY(read_list(c, list));
-    TRY(rt_read_array(c->t, "the list of goroutines", list[0], list[1], 8, RT_LIST_MAX,
-                      (void **)&addrs));
-    c->ngs = list[1];
+    TRY(read_list(rt, t, list));
+    *ret_n = list[1];
+    return rt_read_array(t, "the list of goroutines", list[0], list[1], 8, RT_LIST_MAX,
+                         (void **)ret);
+}
+
+struct err *capture_list(struct capture *c)
+{
+    taddr *addrs = NULL;
+    TRY(rt_read_allgs(c->rt, c->t, &addrs, &c->ngs));
     c->gs = mem_try_alloc(c->ngs * sizeof(*c->gs) + 1);
     if (!c->gs) {
         free(addrs);
@@ -105,27 +110,37 @@ uint32_t capture_g_index(const struct capture *c, taddr g)
     return g ? map_get(&c->g_by_addr, g >> 3) : SNAP_NONE;
 }
 
-struct err *capture_gs(struct capture *c)
+struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at, void *arg)
 {
-    size_t size = (size_t)c->rt->layout.size[RT_STRUCT_g], most = min_u64(AT_ONCE, c->ngs);
+    size_t size = (size_t)rt->layout.size[RT_STRUCT_g], most = min_u64(AT_ONCE, n);
     taddr *addr = mem_alloc(most * sizeof(*addr) + 1);
     bool *ok = mem_alloc(most + 1);
     uint8_t *copies = mem_try_alloc(most * size + 1);
     struct err *e = copies ? NULL : err_new(ERR_NOMEM, "no memory for %zu goroutines", most);
-    for (size_t first = 0; !e && first < c->ngs; first += most) {
-        size_t n = min_u64(most, c->ngs - first);
-        for (size_t i = 0; i < n; i++)
-            addr[i] = c->gs[first + i].g.addr;
-        e = rt_read_pieces(c->t, addr, n, size, copies, ok);
-        for (size_t i = 0; !e && i < n; i++) {
+    for (size_t first = 0; !e && first < n; first += most) {
+        size_t k = min_u64(most, n - first);
+        for (size_t i = 0; i < k; i++)
+            addr[i] = at(arg, first + i)->addr;
+        e = rt_read_pieces(t, addr, k, size, copies, ok);
+        for (size_t i = 0; !e && i < k; i++) {
             if (ok[i])
-                rt_parse_g(&c->rt->layout, addr[i], copies + i * size, &c->gs[first + i].g);
+                rt_parse_g(&rt->layout, addr[i], copies + i * size, at(arg, first + i));
             else
-                c->gs[first + i].g.status = UINT32_MAX;
+                at(arg, first + i)->status = UINT32_MAX;
         }
     }
     free(copies);
     free(ok);
     free(addr);
     return e;
+}
+
+static struct rt_g *g_of_capture(void *arg, size_t i)
+{
+    return &((struct capture *)arg)->gs[i].g;
+}
+
+struct err *capture_gs(struct capture *c)
+{
+    return rt_read_gs(c->rt, c->t, c->ngs, g_of_capture, c);
 }

@@ -26,16 +26,6 @@ enum {
     CHUNK_BUF = CHUNK_BYTES + WINDOW_MAX + GAP_MAX,
 };
 
-struct context {
-    taddr pc, sp;
-};
-
-static struct context saved_context(const struct rt_g *g)
-{
-    return g->syscallsp ? (struct context){g->syscallpc, g->syscallsp}
-                        : (struct context){g->sched_pc, g->sched_sp};
-}
-
 /* Whether the stack of a goroutine is that of what it saved.  What one that runs saved is of
  * another time, or nothing. */
 static bool is_saved(const struct capture *c, const struct goroutine *g)
@@ -77,16 +67,14 @@ static void keep_stack(struct worker *w, struct goroutine *g, enum walk_end end)
         g->flags |= SNAP_GF_CGO;
 }
 
-/* Unwinds a goroutine from n bytes of its stack that lie at p. */
-static enum walk_end walk_stack(struct worker *w, const struct goroutine *g, const uint8_t *p,
-                                size_t n)
+enum walk_end unwinder_saved(struct unwinder *u, const struct rt_g *g, const uint8_t *p, size_t n)
 {
-    struct context ctx = saved_context(&g->g);
+    struct saved_context ctx = saved_context(g);
     struct walk walk = {
         .pc = ctx.pc, .sp = ctx.sp, .spwrite_ok = true, .p = p, .at = ctx.sp, .n = n};
-    capture_bounds(&g->g, &walk);
-    unwinder_begin(w->u);
-    unwinder_walk(w->u, &walk);
+    capture_bounds(g, &walk);
+    unwinder_begin(u);
+    unwinder_walk(u, &walk);
     return walk.end;
 }
 
@@ -145,7 +133,8 @@ static struct err *still_chunk(void *arg, size_t chunk, unsigned worker)
             taddr sp = saved_context(&g->g).sp;
             size_t have = iov->ok && sp - iov->addr < iov->n ? iov->n - (sp - iov->addr) : 0;
             g->worker = (uint16_t)worker;
-            keep_stack(w, g, walk_stack(w, g, (uint8_t *)iov->dst + (sp - iov->addr), have));
+            keep_stack(w, g,
+                       unwinder_saved(w->u, &g->g, (uint8_t *)iov->dst + (sp - iov->addr), have));
         }
     }
     rt_batch_free(&b);
@@ -277,7 +266,8 @@ static struct err *live_round(struct live_batch *b)
         if (!same_g(&g->g, &now) || is_deep(&g->g))
             b->gi[left++] = b->gi[i];
         else if (is_saved(b->c, g))
-            keep_stack(b->w, g, walk_stack(b->w, g, b->stacks + i * WINDOW_MAX, have[i]));
+            keep_stack(b->w, g,
+                       unwinder_saved(b->w->u, &g->g, b->stacks + i * WINDOW_MAX, have[i]));
     }
     keep_waits(b->w, waits, b->gi, left);
     b->n = left;
@@ -298,7 +288,7 @@ static struct err *live_one(struct live_batch *b, uint32_t gi)
         b->w->waits.n = waits;
         bool saved = is_saved(b->c, g);
         if (saved)
-            end = walk_stack(b->w, g, b->stacks, 0);
+            end = unwinder_saved(b->w->u, &g->g, b->stacks, 0);
         capture_sudogs(b->c, b->w, &gi, 1);
         TRY(target_read(b->c->t, g->g.addr, b->again, b->size));
         rt_parse_g(l, g->g.addr, b->again, &now);
@@ -354,7 +344,7 @@ struct err *capture_one_live(struct capture *c, uint32_t gi)
 
 void capture_walk_again(struct capture *c, uint32_t gi)
 {
-    walk_stack(&c->workers[0], &c->gs[gi], NULL, 0);
+    unwinder_saved(c->workers[0].u, &c->gs[gi].g, NULL, 0);
 }
 
 bool capture_held_still(struct capture *c, uint32_t gi)

@@ -12,6 +12,13 @@
 
 #include "image/dwarf_index.h"
 
+const struct value_limits value_limits_typed = {.depth = 1,
+                                                .pointers = 1,
+                                                .elements = 64,
+                                                .text = 64,
+                                                .width = 64 << 10,
+                                                .reads = 4096,
+                                                .style = VALUE_STYLE_TYPED};
 const struct value_limits value_limits_short = {
     .depth = 4, .pointers = 1, .elements = 8, .text = 64, .width = 200, .reads = 64};
 
@@ -30,6 +37,7 @@ struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
     v->dw = dw;
     v->cache = mem_alloc(CACHE_BLOCK * CACHE_BLOCKS);
     arena_init(&v->arena);
+    arena_init(&v->types);
     *ret = v;
     return NULL;
 }
@@ -52,6 +60,8 @@ void values_close(struct values *v)
     map_free(&v->constants);
     vec_free(&v->names);
     free(v->cache);
+    vec_free(&v->made);
+    arena_free(&v->types);
     arena_free(&v->arena);
     free(v);
 }
@@ -258,23 +268,21 @@ static void print_bits(struct printer *p, const struct dwarf_member *m, struct v
         buf_printf(p->b, "%llu", (unsigned long long)(v << up >> up));
 }
 
-static void print_member(struct printer *p, const struct dwarf_member *m, struct view x)
+void value_member(struct printer *p, const struct dwarf_member *m, struct view x)
 {
     const struct dwarf_type *t;
-    struct err *e = NULL;
     if (*m->name)
         buf_printf(p->b, "%s: ", m->name);
     if (m->computed) {
         value_unreadable(p);
     } else if (m->bit_size) {
         print_bits(p, m, x);
-    } else if ((e = dwarf_type_strip(p->v->dw, m->type, &t))) {
+    } else if (!(t = value_strip(p, m->type))) {
         value_unreadable(p);
     } else {
         int64_t size = dwarf_type_size(p->v->dw, t);
         value_any(p, m->type, value_part(x, m->off, size > 0 ? (size_t)size : 0));
     }
-    err_free(e);
 }
 
 static void print_struct(struct printer *p, const struct dwarf_type *t, struct view x)
@@ -289,7 +297,7 @@ static void print_struct(struct printer *p, const struct dwarf_type *t, struct v
             buf_str(p->b, "…");
         if (i >= MEMBERS_MAX || !value_room(p))
             break;
-        print_member(p, &t->members[i], x);
+        value_member(p, &t->members[i], x);
     }
     buf_char(p->b, '}');
     p->depth--;
@@ -299,12 +307,7 @@ static void print_struct(struct printer *p, const struct dwarf_type *t, struct v
 
 const struct dwarf_type *value_strip(struct printer *p, uint64_t type)
 {
-    const struct dwarf_type *t = NULL;
-    if (type == DWARF_NO_ID)
-        return NULL;
-    struct err *e = dwarf_type_strip(p->v->dw, type, &t);
-    err_free(e);
-    return e ? NULL : t;
+    return value_type_stripped(p->v, type);
 }
 
 static void print_kind(struct printer *p, const struct dwarf_type *t, uint64_t named, struct view x)
@@ -365,6 +368,8 @@ void value_any(struct printer *p, uint64_t type, struct view x)
     const struct dwarf_type *t = value_strip(p, type);
     if (!t)
         value_unreadable(p);
+    else if (p->l->style == VALUE_STYLE_TYPED)
+        value_typed(p, type, x);
     else
         print_kind(p, t, type, x);
 }
@@ -381,10 +386,10 @@ static void cut(struct printer *p)
     buf_str(p->b, "…");
 }
 
-enum value_state value_print(struct values *v, const struct value *x,
-                             const struct value_limits *limits, struct buf *b)
+static enum value_state print(struct values *v, const struct value *x,
+                              const struct value_limits *limits, bool bare, struct buf *b)
 {
-    struct printer p = {.v = v, .l = limits, .b = b, .start = b->n};
+    struct printer p = {.v = v, .l = limits, .b = b, .start = b->n, .bare = bare, .top = true};
     struct view view = {.p = x->bytes, .n = x->n, .addr = x->addr, .known = x->known};
     const struct dwarf_type *t = value_strip(&p, x->type);
     int64_t size = t ? dwarf_type_size(v->dw, t) : 0;
@@ -401,13 +406,23 @@ enum value_state value_print(struct values *v, const struct value *x,
     return p.lost ? VALUE_LOST : p.unreadable ? VALUE_UNREADABLE : VALUE_SHOWN;
 }
 
+enum value_state value_print(struct values *v, const struct value *x,
+                             const struct value_limits *limits, struct buf *b)
+{
+    return print(v, x, limits, false, b);
+}
+
+enum value_state value_print_inner(struct values *v, const struct value *x,
+                                   const struct value_limits *limits, struct buf *b)
+{
+    return print(v, x, limits, true, b);
+}
+
 const char *value_type_name(struct values *v, uint64_t type)
 {
     const struct dwarf_type *t;
     for (unsigned i = 0; i < 64 && type != DWARF_NO_ID; i++) {
-        struct err *e = dwarf_type(v->dw, type, &t);
-        err_free(e);
-        if (e)
+        if (!(t = value_type(v, type)))
             return "";
         if (*t->name && *t->name != '.') /* Go: .param0 stands for a type argument */
             return t->name;

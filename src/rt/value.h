@@ -17,6 +17,11 @@
 #include "image/dwarf_type.h"
 #include "rt/rt.h"
 
+enum value_style {
+    VALUE_STYLE_SHORT, /* a line of a report: docs/formats/values.md */
+    VALUE_STYLE_TYPED, /* with types, as users of Go's debuggers know it: value_typed.c */
+};
+
 struct value_limits {
     unsigned depth;    /* structs, arrays, slices, maps in one another */
     unsigned pointers; /* pointers followed, one behind the other */
@@ -24,8 +29,11 @@ struct value_limits {
     unsigned text;     /* bytes shown of a string */
     unsigned width;    /* bytes of the whole text */
     unsigned reads;    /* pieces of memory read */
+    unsigned fields;   /* typed: shown of a struct; 0: all */
+    uint8_t style;     /* enum value_style */
 };
 extern const struct value_limits value_limits_short; /* what a report shows in a line */
+extern const struct value_limits value_limits_typed; /* what debuggers show at first */
 
 /* A value: in memory, or bytes that were gathered from elsewhere (registers). */
 struct value {
@@ -60,6 +68,66 @@ struct err *values_read(struct values *v, taddr addr, void *dst, size_t n) MUST_
 /* Appends the text of a value. */
 enum value_state value_print(struct values *v, const struct value *x,
                              const struct value_limits *limits, struct buf *b);
+
+/* The same for a value that is part of something whose type was said already: typed style leaves
+ * the type out. */
+enum value_state value_print_inner(struct values *v, const struct value *x,
+                                   const struct value_limits *limits, struct buf *b);
+
+/* ---- types ---- */
+
+/* Some types are not in DWARF because the program does not use them: a debugger makes them up.
+ * They have ids like all others, for the functions of this header only. */
+uint64_t value_basic_type(struct values *v, const char *name); /* "int"; DWARF_NO_ID: not basic */
+uint64_t value_pointer_to(struct values *v, uint64_t elem);
+uint64_t value_slice_of(struct values *v, uint64_t elem);
+uint64_t value_array_of(struct values *v, uint64_t elem, int64_t count);
+/* As dwarf_type() and dwarf_type_strip(); NULL: there is none. */
+const struct dwarf_type *value_type(struct values *v, uint64_t id);
+const struct dwarf_type *value_type_stripped(struct values *v, uint64_t id);
+int64_t value_type_size(struct values *v, uint64_t id); /* -1: not known */
+/* Whether two ids mean one type: DWARF may describe it more than once. */
+bool value_type_same(struct values *v, uint64_t a, uint64_t b);
+/* Whether values of the type are one pointer: an interface holds them itself. */
+bool value_type_is_direct(struct values *v, uint64_t id);
+bool value_type_is_empty_interface(struct values *v, uint64_t id);
+/* The address of the abi.Type of a type; 0: not known. */
+taddr value_type_address(struct values *v, uint64_t id);
+
+/* ---- parts ---- */
+
+/* n bytes at off of a value; false: not readable, or not known. */
+bool value_get(struct values *v, const struct value *x, size_t off, void *dst, size_t n);
+/* The part of a value at off that has a type. */
+struct value value_sub(struct values *v, const struct value *x, size_t off, uint64_t type);
+
+/* What an interface holds.  False: nothing (nil), or unreadable; *ret_name: name of the type, even
+ * if it is not in DWARF and ret->type is DWARF_NO_ID. */
+bool value_dynamic(struct values *v, const struct value *x, struct value *ret,
+                   const char **ret_name);
+
+/* Entries of a map as they lie; fn says false when it has enough.  *ret_len (may be NULL): how many
+ * the map says it has.  fn's values live until the next one. */
+typedef bool value_entry_fn(void *arg, const struct value *key, const struct value *elem);
+bool value_map_each(struct values *v, const struct value *map, value_entry_fn *fn, void *arg,
+                    uint64_t *ret_len);
+
+struct value_chan {
+    taddr at, buf;
+    uint64_t len, cap, first; /* first: index in buf of the oldest element */
+    bool closed;
+};
+bool value_chan_of(struct values *v, const struct value *x, struct value_chan *ret);
+
+/* Code of a func value; closure: where its captured variables are, behind the code.  0: nil. */
+bool value_func_of(struct values *v, const struct value *x, taddr *ret_pc, taddr *ret_closure);
+/* The name of code, "" when not known; in the values' memory until values_forget(). */
+const char *value_code_name(struct values *v, taddr pc);
+
+/* A short text that says what values of some types of the standard library mean (times, big
+ * numbers, addresses, errors ...): appended to b.  False: the type has none, or it is unreadable.
+ */
+bool value_pretty(struct values *v, const struct value *x, struct buf *b);
 
 /* The type as source names it ("map[string]main.point", "" when it has no name). */
 const char *value_type_name(struct values *v, uint64_t type);

@@ -25,7 +25,10 @@ struct values {
         const char *name;
     })
     names;
+    struct arena types;                  /* those that were made */
+    VEC(const struct dwarf_type *) made; /* id - VALUE_MADE */
 };
+#define VALUE_MADE (UINT64_C(1) << 63)
 
 /* Bytes of a value, or of a part of one. */
 struct view {
@@ -43,6 +46,8 @@ struct printer {
     size_t start; /* of this value in b */
     unsigned depth, pointers, reads;
     unsigned shown, unreadable, lost; /* parts */
+    bool bare;                        /* typed: without the type in front */
+    bool top;                         /* typed: not part of another value */
 };
 
 enum { VALUE_READ_MAX = 4096 };
@@ -62,6 +67,8 @@ bool value_room(struct printer *p);
 void value_unreadable(struct printer *p);
 /* Begins something with parts; false: too deep, and "{…}" was written. */
 bool value_enter(struct printer *p, char open, char close);
+/* "name: value" of a field. */
+void value_member(struct printer *p, const struct dwarf_member *m, struct view x);
 /* A list of count elements of a type from addr on; "…" for what is left out. */
 void value_elements(struct printer *p, uint64_t elem, struct view x, uint64_t count);
 const struct dwarf_type *value_strip(struct printer *p, uint64_t type);
@@ -85,5 +92,29 @@ void value_interface(struct printer *p, const struct dwarf_type *t, struct view 
 
 /* value_map.c */
 void value_map(struct printer *p, const struct dwarf_type *t, struct view x);
+/* Walks the entries of a map; how many it has in *ret_total.  False: not readable.  addr 0 is nil.
+ */
+struct map_entry {
+    uint64_t key, elem; /* types */
+    struct view k, v;
+};
+typedef bool map_entry_fn(void *arg, const struct map_entry *e);
+bool value_map_walk(struct printer *p, const struct dwarf_type *t, taddr addr, unsigned buckets,
+                    map_entry_fn *fn, void *arg, uint64_t *ret_total);
+
+/* The key or value of type `type` in a cell, past the pointer that large ones are behind. */
+bool value_cell(struct printer *p, uint64_t type, uint64_t cell, struct view *x);
+
+/* value_typed.c: the whole of a value in the typed style */
+void value_typed(struct printer *p, uint64_t type, struct view x);
+/* value_pretty.c */
+bool value_pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b);
+/* value_ref.c */
+const struct dwarf_type *value_dynamic_type(struct printer *p, taddr rtype);
+bool value_is_direct(struct printer *p, const struct dwarf_type *t);
+bool value_is_empty_interface(struct printer *p, const struct dwarf_type *t);
+void value_code(struct printer *p, taddr pc);
+/* value_scalar.c */
+void value_number(struct buf *b, double v, bool single, bool sign);
 
 #endif

@@ -15,13 +15,13 @@ enum {
     TOP_LIVE = 5,        /* from it on the cell is in use */
 };
 
-struct map_print {
+struct map_walk {
     struct printer *p;
-    const struct dwarf_type *map;
-    uint64_t total;
-    uint64_t shown;
-    unsigned buckets;
+    uint64_t total, seen;
+    unsigned buckets, buckets_max;
     bool full; /* no more */
+    map_entry_fn *fn;
+    void *arg;
 };
 
 static const struct dwarf_type *member_type(struct printer *p, const struct dwarf_type *t,
@@ -50,42 +50,10 @@ static const struct dwarf_type *target_of(struct printer *p, const struct dwarf_
     return t && t->kind == DWARF_KIND_POINTER ? value_strip(p, t->elem) : NULL;
 }
 
-/* A key or value in its cell: large ones (more than 128 bytes) are behind a pointer. */
-static void print_cell(struct printer *p, uint64_t type, uint64_t cell, struct view x)
+static void take_entry(struct map_walk *m, const struct map_entry *e)
 {
-    const struct dwarf_type *t = value_strip(p, type), *c = value_strip(p, cell);
-    uint64_t addr;
-    if (!t || !c) {
-        value_unreadable(p);
-    } else if (c->kind == DWARF_KIND_POINTER && t->kind != DWARF_KIND_POINTER) {
-        if (value_word(p, x, 0, &addr))
-            value_any(p, type, (struct view){.addr = addr});
-    } else {
-        value_any(p, type, x);
-    }
-}
-
-struct cell {
-    uint64_t key, elem; /* types in the cell */
-    struct view k, v;
-};
-
-static void print_entry(struct map_print *m, const struct cell *c)
-{
-    struct printer *p = m->p;
-    if (m->shown >= p->l->elements) {
-        m->full = true;
-        return;
-    }
-    buf_str(p->b, m->shown++ ? ", " : "");
-    if (!value_room(p)) {
-        m->full = true;
-        m->total = m->shown; /* "…" was said */
-        return;
-    }
-    print_cell(p, m->map->key, c->key, c->k);
-    buf_str(p->b, ": ");
-    print_cell(p, m->map->elem, c->elem, c->v);
+    m->seen++;
+    m->full = !m->fn(m->arg, e);
 }
 
 /* Where the i-th element of an array member lies; false: there is no such member. */
@@ -111,37 +79,37 @@ static struct view whole(struct printer *p, const struct dwarf_type *t, taddr ad
 
 /* ---- until 1.23 ---- */
 
-static void print_bucket_cells(struct map_print *m, const struct dwarf_type *bucket, struct view x,
-                               const uint8_t *top)
+static void walk_bucket_cells(struct map_walk *m, const struct dwarf_type *bucket, struct view x,
+                              const uint8_t *top)
 {
     for (size_t i = 0; i < CELLS && !m->full; i++) {
-        struct cell c;
+        struct map_entry c;
         if (top[i] >= TOP_LIVE && array_cell(m->p, bucket, "keys", i, x, &c.key, &c.k) &&
             array_cell(m->p, bucket, "values", i, x, &c.elem, &c.v))
-            print_entry(m, &c);
+            take_entry(m, &c);
     }
 }
 
 /* A bucket and what overflowed from it; old: only if its entries were not moved yet. */
-static void print_chain(struct map_print *m, const struct dwarf_type *bucket, taddr at, bool old)
+static void walk_chain(struct map_walk *m, const struct dwarf_type *bucket, taddr at, bool old)
 {
     struct printer *p = m->p;
     while (at && !m->full) {
         struct view x = whole(p, bucket, at);
         uint8_t top[CELLS];
-        if (++m->buckets > BUCKETS_MAX || !value_peek(p, x, 0, top, sizeof(top))) {
+        if (++m->buckets > m->buckets_max || !value_peek(p, x, 0, top, sizeof(top))) {
             m->full = true;
             return;
         }
         if (old && top[0] >= TOP_EVACUATED_X && top[0] < TOP_LIVE)
             return;
-        print_bucket_cells(m, bucket, x, top);
+        walk_bucket_cells(m, bucket, x, top);
         if (!field(p, bucket, x, "overflow", &at))
             return;
     }
 }
 
-static void print_buckets(struct map_print *m, const struct dwarf_type *hash, struct view x)
+static void walk_buckets(struct map_walk *m, const struct dwarf_type *hash, struct view x)
 {
     struct printer *p = m->p;
     size_t off;
@@ -157,25 +125,25 @@ static void print_buckets(struct map_print *m, const struct dwarf_type *hash, st
     }
     bool same_size = flags & 8; /* sameSizeGrow */
     uint64_t n = UINT64_C(1) << b, nold = !old ? 0 : same_size || !b ? n : n / 2;
-    for (uint64_t i = 0; i < nold && !m->full && m->shown < m->total; i++)
-        print_chain(m, bucket, old + i * (uint64_t)size, true);
-    for (uint64_t i = 0; buckets && i < n && !m->full && m->shown < m->total; i++)
-        print_chain(m, bucket, buckets + i * (uint64_t)size, false);
+    for (uint64_t i = 0; i < nold && !m->full && m->seen < m->total; i++)
+        walk_chain(m, bucket, old + i * (uint64_t)size, true);
+    for (uint64_t i = 0; buckets && i < n && !m->full && m->seen < m->total; i++)
+        walk_chain(m, bucket, buckets + i * (uint64_t)size, false);
 }
 
 /* ---- since 1.24 ---- */
 
-static void print_group(struct map_print *m, const struct dwarf_type *group, taddr at)
+static void walk_group(struct map_walk *m, const struct dwarf_type *group, taddr at)
 {
     struct printer *p = m->p;
     struct view x = whole(p, group, at);
     uint64_t ctrl;
-    if (++m->buckets > BUCKETS_MAX || !field(p, group, x, "ctrl", &ctrl)) {
+    if (++m->buckets > m->buckets_max || !field(p, group, x, "ctrl", &ctrl)) {
         m->full = true;
         return;
     }
     for (size_t i = 0; i < CELLS && !m->full; i++) {
-        struct cell c;
+        struct map_entry c;
         uint64_t type;
         struct view slot;
         size_t ko, vo;
@@ -193,11 +161,11 @@ static void print_group(struct map_print *m, const struct dwarf_type *group, tad
                    !array_cell(p, group, "elems", i, x, &c.elem, &c.v)) {
             continue;
         }
-        print_entry(m, &c);
+        take_entry(m, &c);
     }
 }
 
-static void print_table(struct map_print *m, const struct dwarf_type *table, taddr at)
+static void walk_table(struct map_walk *m, const struct dwarf_type *table, taddr at)
 {
     struct printer *p = m->p;
     struct view x = whole(p, table, at);
@@ -212,11 +180,11 @@ static void print_table(struct map_print *m, const struct dwarf_type *table, tad
         m->full = true;
         return;
     }
-    for (uint64_t i = 0; i <= mask && !m->full && m->shown < m->total; i++)
-        print_group(m, group, data + i * (uint64_t)size);
+    for (uint64_t i = 0; i <= mask && !m->full && m->seen < m->total; i++)
+        walk_group(m, group, data + i * (uint64_t)size);
 }
 
-static void print_tables(struct map_print *m, const struct dwarf_type *map, struct view x)
+static void walk_tables(struct map_walk *m, const struct dwarf_type *map, struct view x)
 {
     struct printer *p = m->p;
     size_t off, unused;
@@ -232,22 +200,92 @@ static void print_tables(struct map_print *m, const struct dwarf_type *map, stru
         return;
     }
     if (!len && dir)
-        print_group(m, group, dir);
-    for (uint64_t i = 0; i < len && !m->full && m->shown < m->total; i++, before = at) {
+        walk_group(m, group, dir);
+    for (uint64_t i = 0; i < len && !m->full && m->seen < m->total; i++, before = at) {
         if (!value_peek(p, (struct view){.addr = dir}, 8 * i, &at, 8)) {
             m->full = true;
             return;
         }
         if (at != before) /* a table may stand there several times in a row */
-            print_table(m, table, at);
+            walk_table(m, table, at);
     }
+}
+
+bool value_map_walk(struct printer *p, const struct dwarf_type *t, taddr addr, unsigned buckets,
+                    map_entry_fn *fn, void *arg, uint64_t *ret_total)
+{
+    const struct dwarf_type *rep = target_of(p, value_strip(p, t->repr));
+    struct map_walk m = {.p = p, .buckets_max = buckets, .fn = fn, .arg = arg};
+    *ret_total = 0;
+    if (!rep)
+        return false;
+    struct view head = whole(p, rep, addr);
+    bool swiss = dwarf_member_named(rep, "dirPtr") != NULL;
+    if (!field(p, rep, head, swiss ? "used" : "count", &m.total))
+        return false;
+    *ret_total = m.total;
+    if (!fn)
+        return true;
+    if (swiss)
+        walk_tables(&m, rep, head);
+    else
+        walk_buckets(&m, rep, head);
+    return true;
+}
+
+/* A key or value in its cell: large ones (more than 128 bytes) are behind a pointer. */
+bool value_cell(struct printer *p, uint64_t type, uint64_t cell, struct view *x)
+{
+    const struct dwarf_type *t = value_strip(p, type), *c = value_strip(p, cell);
+    uint64_t addr;
+    if (!t || !c)
+        return false;
+    if (c->kind == DWARF_KIND_POINTER && t->kind != DWARF_KIND_POINTER) {
+        if (!value_peek(p, *x, 0, &addr, 8))
+            return false;
+        *x = whole(p, t, addr);
+    }
+    return true;
+}
+
+/* ---- as text ---- */
+
+struct map_print {
+    struct printer *p;
+    const struct dwarf_type *map;
+    uint64_t shown;
+    bool said; /* "…" */
+};
+
+static void print_cell(struct printer *p, uint64_t type, uint64_t cell, struct view x)
+{
+    if (value_cell(p, type, cell, &x))
+        value_any(p, type, x);
+    else
+        value_unreadable(p);
+}
+
+static bool print_entry(void *arg, const struct map_entry *c)
+{
+    struct map_print *m = arg;
+    struct printer *p = m->p;
+    if (m->shown >= p->l->elements)
+        return false;
+    buf_str(p->b, m->shown++ ? ", " : "");
+    if (!value_room(p)) {
+        m->said = true;
+        return false;
+    }
+    print_cell(p, m->map->key, c->key, c->k);
+    buf_str(p->b, ": ");
+    print_cell(p, m->map->elem, c->elem, c->v);
+    return true;
 }
 
 void value_map(struct printer *p, const struct dwarf_type *t, struct view x)
 {
-    const struct dwarf_type *rep = target_of(p, value_strip(p, t->repr));
     struct map_print m = {.p = p, .map = t};
-    uint64_t addr;
+    uint64_t addr, total;
     if (!value_word(p, x, 0, &addr))
         return;
     p->shown++;
@@ -255,25 +293,16 @@ void value_map(struct printer *p, const struct dwarf_type *t, struct view x)
         buf_str(p->b, "nil");
         return;
     }
-    if (!rep) {
+    if (!value_map_walk(p, t, addr, 0, NULL, NULL, &total)) {
         value_unreadable(p);
         return;
     }
-    struct view head = whole(p, rep, addr);
-    bool swiss = dwarf_member_named(rep, "dirPtr") != NULL;
-    if (!field(p, rep, head, swiss ? "used" : "count", &m.total)) {
-        value_unreadable(p);
-        return;
-    }
-    buf_printf(p->b, "len: %llu, ", (unsigned long long)m.total);
+    buf_printf(p->b, "len: %llu, ", (unsigned long long)total);
     if (!value_enter(p, '{', '}'))
         return;
-    if (swiss)
-        print_tables(&m, rep, head);
-    else
-        print_buckets(&m, rep, head);
-    if (m.total > m.shown)
-        buf_printf(p->b, "%s…+%llu", m.shown ? ", " : "", (unsigned long long)(m.total - m.shown));
+    value_map_walk(p, t, addr, BUCKETS_MAX, print_entry, &m, &total);
+    if (total > m.shown && !m.said)
+        buf_printf(p->b, "%s…+%llu", m.shown ? ", " : "", (unsigned long long)(total - m.shown));
     buf_char(p->b, '}');
     p->depth--;
 }

@@ -107,7 +107,7 @@ void value_chan(struct printer *p, struct view x)
                rt_get(l, copy, RT_hchan_closed) ? ", closed" : "");
 }
 
-static void print_code(struct printer *p, taddr pc)
+void value_code(struct printer *p, taddr pc)
 {
     struct pcln_func f;
     struct image_symbol sym;
@@ -133,15 +133,15 @@ void value_func(struct printer *p, const struct dwarf_type *t, struct view x)
     if (!addr)
         buf_str(p->b, is_go(t) ? "nil" : "NULL");
     else if (!is_go(t))
-        print_code(p, addr);
+        value_code(p, addr);
     else if (value_word(p, (struct view){.addr = addr}, 0, &pc))
-        print_code(p, pc);
+        value_code(p, pc);
 }
 
 /* ---- interfaces ---- */
 
 /* Whether the values of a type are one pointer and nothing else. */
-static bool is_direct(struct printer *p, const struct dwarf_type *t)
+bool value_is_direct(struct printer *p, const struct dwarf_type *t)
 {
     for (unsigned i = 0; t && i < 64; i++) {
         switch (t->kind) {
@@ -167,7 +167,7 @@ static bool is_direct(struct printer *p, const struct dwarf_type *t)
     return false;
 }
 
-static const struct dwarf_type *dynamic_type(struct printer *p, taddr rtype)
+const struct dwarf_type *value_dynamic_type(struct printer *p, taddr rtype)
 {
     const struct rt_module *m = p->v->rt->modules;
     const struct dwarf_type *t = NULL;
@@ -180,7 +180,7 @@ static const struct dwarf_type *dynamic_type(struct printer *p, taddr rtype)
 
 static void print_dynamic(struct printer *p, taddr rtype, struct view data)
 {
-    const struct dwarf_type *t = dynamic_type(p, rtype);
+    const struct dwarf_type *t = value_dynamic_type(p, rtype);
     const char *name =
         t ? value_type_name(p->v, t->id) : rt_type_name(p->v->rt, p->v->t, &p->v->arena, rtype);
     const struct dwarf_type *rep = t ? value_strip(p, t->id) : NULL;
@@ -190,7 +190,7 @@ static void print_dynamic(struct printer *p, taddr rtype, struct view data)
     else
         buf_printf(p->b, "(type at 0x%llx) ", (ull)rtype);
     p->shown++;
-    if (rep && is_direct(p, rep)) {
+    if (rep && value_is_direct(p, rep)) {
         value_any(p, t->id, data);
     } else if (value_word(p, data, 0, &word)) {
         int64_t size = rep ? dwarf_type_size(p->v->dw, rep) : -1;
@@ -202,7 +202,7 @@ static void print_dynamic(struct printer *p, taddr rtype, struct view data)
 }
 
 /* Whether the first word of an interface is its type (interface{}), not a table of methods. */
-static bool is_empty_interface(struct printer *p, const struct dwarf_type *t)
+bool value_is_empty_interface(struct printer *p, const struct dwarf_type *t)
 {
     const struct dwarf_type *rep = value_strip(p, t->repr);
     return rep && dwarf_member_named(rep, "_type") != NULL;
@@ -219,7 +219,7 @@ void value_interface(struct printer *p, const struct dwarf_type *t, struct view 
         buf_str(p->b, "nil");
         return;
     }
-    if (!is_empty_interface(p, t)) {
+    if (!value_is_empty_interface(p, t)) {
         struct view itab = {.addr = type};
         if (!rt_has(l, RT_itab_type) || !value_word(p, itab, (size_t)L(p->v->rt, itab_type), &type))
             return;

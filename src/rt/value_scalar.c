@@ -57,6 +57,27 @@ static const char *constant_name(struct values *v, const struct dwarf_type *t, u
     return v->names.v[i].name;
 }
 
+/* "a|b" of the constants that are one bit each; false: they do not make up the value. */
+static bool put_flags(struct values *v, const struct dwarf_type *t, uint64_t value, struct buf *b)
+{
+    size_t start = b->n;
+    uint64_t rest = value;
+    constant_name(v, t, 0); /* makes the list */
+    if (!value || !(value & (value - 1)))
+        return false;
+    for (size_t i = 0; i < v->names.n; i++) {
+        const struct value_constant *c = &v->names.v[i];
+        bool one_bit = c->value && !(c->value & (c->value - 1));
+        if (c->type != t->id || !one_bit || !(rest & c->value))
+            continue;
+        buf_printf(b, "%s%s", b->n > start ? "|" : "", c->name);
+        rest &= ~c->value;
+    }
+    if (rest)
+        buf_cut(b, start);
+    return !rest;
+}
+
 /* ---- durations and times ---- */
 
 /* Writes v (below 1000 of the next unit) with its fraction, without zeros at the end. */
@@ -155,11 +176,14 @@ void value_int(struct printer *p, const struct dwarf_type *t, uint64_t named, st
         print_duration(p->b, (int64_t)v);
         return;
     }
-    const char *name = strchr(t->name, '.') ? constant_name(p->v, t, v) : NULL;
-    if (name)
-        buf_printf(p->b, "%s (", name);
+    bool named_type = strchr(t->name, '.') != NULL;
+    const char *name = named_type ? constant_name(p->v, t, v) : NULL;
+    bool flags = named_type && !name && p->l->style == VALUE_STYLE_TYPED &&
+                 put_flags(p->v, t, v, p->b);
+    if (name || flags)
+        buf_printf(p->b, "%s (", name ? name : "");
     buf_printf(p->b, t->is_signed ? "%lld" : "%llu", (unsigned long long)v);
-    buf_str(p->b, name ? ")" : "");
+    buf_str(p->b, name || flags ? ")" : "");
     if (t->kind == DWARF_KIND_CHAR && size == 1)
         print_char(p, v);
 }
@@ -204,7 +228,7 @@ static void shortest(double v, bool single, char text[40])
 }
 
 /* Go's %v: an exponent below 1e-4 and from 1e6 on. */
-static void print_double(struct buf *b, double v, bool single, bool sign)
+void value_number(struct buf *b, double v, bool single, bool sign)
 {
     char text[40], digits[40];
     if (isnan(v) || isinf(v)) {
@@ -249,7 +273,7 @@ void value_float(struct printer *p, const struct dwarf_type *t, struct view x)
     } else {
         memcpy(&d, at, 8);
     }
-    print_double(p->b, d, size == 4, false);
+    value_number(p->b, d, size == 4, false);
 }
 
 void value_complex(struct printer *p, const struct dwarf_type *t, struct view x)
@@ -267,8 +291,8 @@ void value_complex(struct printer *p, const struct dwarf_type *t, struct view x)
     for (int i = 0; size == 8 && i < 2; i++)
         d[i] = (double)f[i];
     buf_char(p->b, '(');
-    print_double(p->b, d[0], size == 8, false);
-    print_double(p->b, d[1], size == 8, true);
+    value_number(p->b, d[0], size == 8, false);
+    value_number(p->b, d[1], size == 8, true);
     buf_str(p->b, "i)");
 }
 

@@ -10,7 +10,12 @@
 
 #include "base/mem.h"
 
-enum { LOOK_AFTER_NS = 2 * 1000 * 1000, ASIDE_NS = 5 * 1000 * 1000, TIMER_SLACK_NS = 1000 };
+enum {
+    LOOK_AFTER_NS = 2 * 1000 * 1000,
+    ASIDE_NS = 5 * 1000 * 1000,
+    KICK_NS = 1000 * 1000, /* between two kicks, of which one may come too early */
+    TIMER_SLACK_NS = 1000,
+};
 
 struct tracer {
     pthread_t thread;
@@ -22,10 +27,13 @@ struct tracer {
     bool finished, quit;
     void (*aside)(void *arg); /* NULL: the tracer is not blocked */
     void *aside_arg;
+    bool attending; /* the tracer may sleep in attend(): kick it */
 
     /* tracer thread only: */
     bool (*look_after)(const struct tracer_token *tok, void *arg);
     void *look_after_arg;
+    int64_t (*attend)(const struct tracer_token *tok, void *arg);
+    void *attend_arg;
     bool urgent;
     int usual_policy;
     struct sched_param usual_param;
@@ -36,6 +44,37 @@ void tracer_look_after(const struct tracer_token *tok,
 {
     tok->tracer->look_after = fn;
     tok->tracer->look_after_arg = arg;
+}
+
+/* ---- attending ---- */
+
+static int kick_signal(void)
+{
+    return SIGRTMIN + 5;
+}
+
+static void kicked(int signo)
+{
+    (void)signo;
+}
+
+static void install_kick(void)
+{
+    struct sigaction sa = {.sa_handler = kicked}; /* no SA_RESTART: it is to interrupt */
+    sigaction(kick_signal(), &sa, NULL);
+}
+
+void tracer_attend(const struct tracer_token *tok,
+                   int64_t (*fn)(const struct tracer_token *tok, void *arg), void *arg)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    sigset_t kick;
+    pthread_once(&once, install_kick);
+    sigemptyset(&kick);
+    sigaddset(&kick, kick_signal());
+    pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+    tok->tracer->attend = fn;
+    tok->tracer->attend_arg = arg;
 }
 
 void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), void *arg)
@@ -75,10 +114,30 @@ static struct timespec from_now(int64_t ns)
     return until;
 }
 
+/* Called and returns with the lock. */
+static void attend(struct tracer *t, const struct tracer_token *tok)
+{
+    t->attending = true;
+    pthread_mutex_unlock(&t->lock);
+    int64_t rest = t->attend(tok, t->attend_arg);
+    pthread_mutex_lock(&t->lock);
+    t->attending = false;
+    if (rest < 0)
+        t->attend = NULL;
+    if (rest > 0 && !t->fn && !t->quit) {
+        struct timespec until = from_now(rest);
+        pthread_cond_timedwait(&t->work, &t->lock, &until);
+    }
+}
+
 /* Waits for work, looking after what is traced meanwhile.  Called and returns with the lock. */
 static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
 {
     while (!t->fn && !t->quit) {
+        if (t->attend) {
+            attend(t, tok);
+            continue;
+        }
         if (!t->look_after) {
             pthread_cond_wait(&t->work, &t->lock);
             continue;
@@ -136,7 +195,7 @@ struct err *tracer_start(struct tracer **ret)
     pthread_mutex_init(&t->lock, &inherit);
     pthread_mutexattr_destroy(&inherit);
     pthread_cond_init(&t->work, &attr);
-    pthread_cond_init(&t->done, NULL);
+    pthread_cond_init(&t->done, &attr);
     pthread_condattr_destroy(&attr);
     sigset_t all, old;
     sigfillset(&all);
@@ -160,6 +219,11 @@ void tracer_stop(struct tracer *t)
     pthread_mutex_lock(&t->lock);
     t->quit = true;
     pthread_cond_broadcast(&t->work);
+    while (t->attending) {
+        struct timespec until = from_now(KICK_NS);
+        pthread_kill(t->thread, kick_signal());
+        pthread_cond_timedwait(&t->done, &t->lock, &until);
+    }
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
     tracer_free(t);
@@ -175,7 +239,9 @@ struct err *tracer_call(struct tracer *t,
     t->arg = arg;
     pthread_cond_signal(&t->work);
     while (!t->finished) {
-        struct timespec until = from_now(ASIDE_NS);
+        struct timespec until = from_now(t->attending ? KICK_NS : ASIDE_NS);
+        if (t->attending)
+            pthread_kill(t->thread, kick_signal());
         if (pthread_cond_timedwait(&t->done, &t->lock, &until) == ETIMEDOUT && t->aside)
             t->aside(t->aside_arg);
     }

@@ -41,4 +41,12 @@ bool tracer_is_urgent(const struct tracer_token *tok);
 void tracer_look_after(const struct tracer_token *tok,
                        bool (*fn)(const struct tracer_token *tok, void *arg), void *arg);
 
+/* While fn is set, the tracer calls it whenever it has no other work, and fn may sleep in the
+ * kernel until something happens: tracer_call() interrupts it by a signal, again and again until it
+ * has returned (one may come just before it goes to sleep).  It returns for how many nanoseconds
+ * the tracer shall do nothing but wait for work; 0: none; below 0: it is not to be called any more.
+ */
+void tracer_attend(const struct tracer_token *tok,
+                   int64_t (*fn)(const struct tracer_token *tok, void *arg), void *arg);
+
 #endif

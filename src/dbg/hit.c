@@ -1,0 +1,298 @@
+/* hit.c - what happens at the site of a breakpoint: counting, the condition, the message.
+ *
+ * On the tracer thread, while the thread that met the site stands and all others run on.  Whoever
+ * is not to stop costs two or three reads of memory. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dbg/dbg_int.h"
+
+enum { PARTS_MAX = 64, GOROUTINES_MAX = 1 << 20, LOG_MAX = 16 << 10, TRACE_ARGS_MAX = 16 };
+
+static const struct value_limits log_limits = {
+    .depth = 3, .pointers = 1, .elements = 16, .text = 1024, .width = 4096, .reads = 256};
+
+/* ---- texts of the user ---- */
+
+struct err *bp_parse_rule(const char *text, struct hit_rule *ret)
+{
+    static const struct {
+        const char *text;
+        enum hit_op op;
+    } ops[] = {{"==", HITS_EQ}, {"!=", HITS_NE}, {">=", HITS_GE},   {"<=", HITS_LE},
+               {">", HITS_GT},  {"<", HITS_LT},  {"%", HITS_EVERY}, {"", HITS_EQ}};
+    *ret = (struct hit_rule){.op = HITS_ANY};
+    text += strspn(text, " ");
+    if (!*text)
+        return NULL;
+    size_t i = 0;
+    while (strncmp(text, ops[i].text, strlen(ops[i].text)) != 0)
+        i++;
+    const char *number = text + strlen(ops[i].text);
+    number += strspn(number, " ");
+    char *end;
+    ret->op = ops[i].op;
+    ret->n = strtoull(number, &end, 10);
+    end += strspn(end, " ");
+    if (!isdigit((unsigned char)*number) || *end || (ret->op == HITS_EVERY && !ret->n))
+        return err_hint(err_new(ERR_USAGE, "\"%s\" is not a condition on the number of hits", text),
+                        "a number after one of == != > >= < <= %%");
+    return NULL;
+}
+
+/* The end of an expression in a message: the brace that closes it, texts and inner braces skipped.
+ */
+static const char *closing_brace(const char *s)
+{
+    int open = 0;
+    for (; *s; s++) {
+        if (*s == '"' || *s == '`' || *s == '\'') {
+            char quote = *s;
+            for (s++; *s && *s != quote; s++)
+                if (*s == '\\' && quote != '`' && s[1])
+                    s++;
+            if (!*s)
+                return NULL;
+        } else if (*s == '{') {
+            open++;
+        } else if (*s == '}' && open-- == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void add_text(struct bp_plan *p, struct bp_site *s, const char *from, const char *to)
+{
+    if (to > from)
+        s->parts[s->nparts++] =
+            (struct log_part){.text = arena_strndup(&p->arena, from, (size_t)(to - from))};
+}
+
+static struct err *compile_message(struct dbg *d, struct bp_plan *p, struct bp_site *s,
+                                   const struct expr_place *at)
+{
+    const char *m = p->spec.log, *from = m;
+    s->parts = arena_array(&p->arena, struct log_part, 2 * PARTS_MAX + 1);
+    for (; *m; m++) {
+        if (m[0] == '\\' && (m[1] == '{' || m[1] == '}')) {
+            add_text(p, s, from, m);
+            from = ++m;
+        } else if (*m == '{') {
+            const char *end = closing_brace(m + 1);
+            if (!end)
+                return err_new(ERR_USAGE, "the message has no } for the { at byte %zu",
+                               (size_t)(m - p->spec.log) + 1);
+            if (s->nparts + 2 > 2 * PARTS_MAX)
+                return err_new(ERR_LIMIT, "the message has more than %d parts", PARTS_MAX);
+            add_text(p, s, from, m);
+            struct log_part *part = &s->parts[s->nparts];
+            part->source = arena_strndup(&p->arena, m + 1, (size_t)(end - m - 1));
+            TRY(expr_compile(d->stand, at, part->source, &part->x));
+            s->nparts++;
+            m = end;
+            from = end + 1;
+        }
+    }
+    add_text(p, s, from, m);
+    return NULL;
+}
+
+struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
+{
+    struct expr_place at = {.pc = s->at.pc, .exact = true}; /* of a watchpoint: nowhere */
+    if (strncmp(p->spec.condition, "lua:", 4) == 0)
+        return err_new(ERR_UNSUPPORTED, "conditions in Lua are not there yet");
+    if (*p->spec.condition)
+        TRY(expr_compile(d->stand, &at, p->spec.condition, &s->condition));
+    return *p->spec.log ? compile_message(d, p, s, &at) : NULL;
+}
+
+void bp_release(struct bp_site *s)
+{
+    expr_free(s->condition);
+    for (size_t i = 0; i < s->nparts; i++)
+        expr_free(s->parts[i].x);
+}
+
+/* ---- a hit ---- */
+
+struct meeting {
+    struct bp_site *s;
+    const struct debug_hit *hit;
+    struct rt_here here;
+    struct rt_frame frame;
+    struct arena arena;
+    bool ready; /* frame and arena are there, the stand looks at now */
+};
+
+static struct expr_ctx context(struct meeting *m)
+{
+    struct dbg *d = m->s->bp->d;
+    if (!m->ready) {
+        arena_init(&m->arena);
+        rt_stand_moved(d->hit_stand, debug_view(d->debug));
+        m->ready = rt_frame_of_regs(d->hit_stand, m->hit->regs, &m->frame);
+    }
+    return (struct expr_ctx){.st = d->hit_stand,
+                             .frame = m->ready ? &m->frame : NULL,
+                             .g = m->here.g,
+                             .tid = m->hit->tid,
+                             .arena = &m->arena};
+}
+
+static void set_trouble(struct bp *bp, struct err *e)
+{
+    pthread_mutex_lock(&bp->lock);
+    free(bp->trouble);
+    bp->trouble = mem_strdup(err_message(e));
+    bp->trouble_told = false;
+    pthread_mutex_unlock(&bp->lock);
+    err_free(e);
+}
+
+/* Counts a hit; the number that the rule is about. */
+static uint64_t count(struct meeting *m)
+{
+    struct bp *bp = m->s->bp;
+    bool added = false;
+    pthread_mutex_lock(&bp->lock);
+    uint64_t n = ++bp->hits;
+    if (bp->counts.n < GOROUTINES_MAX ||
+        map_get(&bp->slot_of, (uint64_t)m->here.goroutine) != MAP_NONE) {
+        uint32_t slot = map_get_or_put(&bp->slot_of, (uint64_t)m->here.goroutine,
+                                       (uint32_t)bp->counts.n, &added);
+        if (added)
+            vec_push(&bp->counts, 0);
+        uint64_t own = ++bp->counts.v[slot];
+        n = m->s->plan->spec.hits_per_goroutine ? own : n;
+    }
+    pthread_mutex_unlock(&bp->lock);
+    return n;
+}
+
+static bool rule_holds(const struct hit_rule *r, uint64_t n)
+{
+    switch (r->op) {
+    case HITS_EQ:
+        return n == r->n;
+    case HITS_NE:
+        return n != r->n;
+    case HITS_GT:
+        return n > r->n;
+    case HITS_GE:
+        return n >= r->n;
+    case HITS_LT:
+        return n < r->n;
+    case HITS_LE:
+        return n <= r->n;
+    case HITS_EVERY:
+        return n % r->n == 0;
+    default:
+        return true;
+    }
+}
+
+static void add_value(struct meeting *m, struct log_part *part, struct buf *b)
+{
+    struct expr_ctx ctx = context(m);
+    struct dbg_value v;
+    struct err *e = expr_eval(part->x, &ctx, &v);
+    if (e)
+        buf_printf(b, "{%s: %s}", part->source, err_message(e));
+    else
+        dbg_value_text(ctx.st, &v, &log_limits, b);
+    err_free(e);
+}
+
+static void add_call(struct meeting *m, struct buf *b)
+{
+    struct expr_ctx ctx = context(m);
+    struct rt_var *vars;
+    size_t n = 0, shown = 0;
+    buf_printf(b, "%s(", m->s->at.func);
+    struct err *e = ctx.frame ? rt_vars(ctx.st, ctx.frame, ctx.arena, &vars, &n) : NULL;
+    for (size_t i = 0; !e && i < n && shown < TRACE_ARGS_MAX; i++) {
+        struct dbg_value v;
+        if (vars[i].kind != RT_VAR_ARG)
+            continue;
+        dbg_value_of_var(&vars[i], &v);
+        buf_printf(b, "%s%s=", shown++ ? ", " : "", vars[i].name);
+        dbg_value_text(ctx.st, &v, &log_limits, b);
+    }
+    buf_char(b, ')');
+    err_free(e);
+}
+
+static void say(struct meeting *m)
+{
+    struct bp *bp = m->s->bp;
+    struct buf b;
+    buf_init(&b, LOG_MAX);
+    for (size_t i = 0; i < m->s->nparts; i++) {
+        if (m->s->parts[i].text)
+            buf_str(&b, m->s->parts[i].text);
+        else
+            add_value(m, &m->s->parts[i], &b);
+    }
+    if (m->s->plan->spec.trace && !m->s->nparts)
+        add_call(m, &b);
+    ring_put(bp->d->ring, &(struct ring_entry){.bp = bp->id,
+                                               .goroutine = m->here.goroutine,
+                                               .tid = m->hit->tid,
+                                               .pc = m->hit->addr,
+                                               .text = b.n ? buf_take(&b) : mem_strdup("")});
+    buf_free(&b);
+}
+
+/* Whether the condition holds; *ret_trouble: it cannot be told. */
+static bool holds(struct meeting *m, bool *ret_trouble)
+{
+    bool yes = true;
+    if (!m->s->condition)
+        return true;
+    struct expr_ctx ctx = context(m);
+    struct err *e = expr_true(m->s->condition, &ctx, &yes);
+    *ret_trouble = e != NULL;
+    if (e)
+        set_trouble(m->s->bp, e);
+    return yes && !*ret_trouble;
+}
+
+static enum debug_verdict judge(struct meeting *m)
+{
+    const struct bp_plan *p = m->s->plan;
+    struct bp *bp = m->s->bp;
+    bool trouble = false;
+    pthread_mutex_lock(&bp->lock);
+    bp->met++;
+    pthread_mutex_unlock(&bp->lock);
+    if (p->spec.goroutine && p->spec.goroutine != m->here.goroutine)
+        return DEBUG_GO_ON;
+    bool yes = holds(m, &trouble);
+    if (!yes && !trouble)
+        return DEBUG_GO_ON;
+    if (yes && !rule_holds(&p->rule, count(m)))
+        return DEBUG_GO_ON;
+    if (yes && (*p->spec.log || p->spec.trace)) {
+        say(m);
+        return DEBUG_GO_ON;
+    }
+    dbg_hit(bp->d, &(struct hit){.tid = m->hit->tid, .bp = m->s, .trouble = trouble});
+    return DEBUG_STOP;
+}
+
+enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
+{
+    struct meeting m = {.s = arg, .hit = hit};
+    struct dbg *d = m.s->bp->d;
+    if (atomic_load(&m.s->bp->plan) != m.s->plan)
+        return DEBUG_GO_ON; /* being changed */
+    if (!rt_here(d->rt, debug_view(d->debug), hit->regs, &m.here))
+        m.here = (struct rt_here){0};
+    enum debug_verdict v = judge(&m);
+    if (m.arena.chunks)
+        arena_free(&m.arena);
+    return v;
+}

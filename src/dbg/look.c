@@ -1,0 +1,102 @@
+/* look.c - expressions, assignments and snapshots of a session whose program stands. */
+#include <string.h>
+
+#include "dbg/dbg_int.h"
+
+struct seen {
+    struct rt_goroutine g;
+    struct rt_frames frames;
+    const struct rt_frame *frame;
+};
+
+/* The frame that is meant, in the arena. */
+static struct err *see(struct dbg *d, int64_t goroutine, unsigned frame, struct arena *a,
+                       struct seen *ret)
+{
+    TRY(dbg_must_stand(d));
+    TRY(dbg_goroutine_or(d, goroutine, &ret->g));
+    TRY(rt_goroutine_frames(d->stand, ret->g.g, frame + 1, a, &ret->frames));
+    if (frame >= ret->frames.n)
+        return err_new(ERR_NOT_FOUND, "goroutine %llu has no frame %u",
+                       (unsigned long long)ret->g.id, frame);
+    ret->frame = &ret->frames.v[frame];
+    return NULL;
+}
+
+static struct expr_ctx context_of(struct dbg *d, const struct seen *s, struct arena *a)
+{
+    return (struct expr_ctx){
+        .st = d->stand, .frame = s->frame, .g = s->g.g, .tid = s->g.tid, .arena = a};
+}
+
+struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
+                     struct arena *a, struct dbg_value *ret)
+{
+    struct seen s;
+    TRY(see(d, goroutine, frame, a, &s));
+    struct expr_ctx ctx = context_of(d, &s, a);
+    return expr_once(&ctx, text, ret);
+}
+
+/* ---- setting ---- */
+
+struct setter {
+    struct dbg *d;
+    pid_t tid;
+    bool registers; /* those of the thread are the frame's */
+};
+
+static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n)
+{
+    struct setter *s = arg;
+    return debug_write(s->d->debug, addr, src, n);
+}
+
+static struct err *write_register(void *arg, unsigned reg, const void *src, size_t n)
+{
+    struct setter *s = arg;
+    const struct arch *arch = code_arch(s->d->code);
+    struct arch_regs regs;
+    uint64_t v = 0;
+    if (!s->registers)
+        return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
+    TRY(debug_regs(s->d->debug, s->tid, &regs));
+    if (n > sizeof(v) || !arch->dwarf_reg(&regs, reg, &v))
+        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    memcpy(&v, src, n);
+    if (!arch->set_dwarf_reg(&regs, reg, v))
+        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    return debug_set_regs(s->d->debug, s->tid, &regs);
+}
+
+struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
+                       const char *text)
+{
+    struct arena a;
+    struct seen s;
+    struct dbg_value dst, src;
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core cannot be changed");
+    arena_init(&a);
+    struct err *e = see(d, goroutine, frame, &a, &s);
+    if (!e) {
+        struct expr_ctx ctx = context_of(d, &s, &a);
+        struct setter set = {
+            .d = d, .tid = s.g.tid, .registers = s.g.running && s.frame->exact && s.frame->regs};
+        struct dbg_writer w = {.memory = write_memory, .reg = write_register, .arg = &set};
+        e = expr_once(&ctx, to, &dst);
+        if (!e)
+            e = expr_once(&ctx, text, &src);
+        if (!e)
+            e = dbg_value_set(d->stand, &dst, &src, &w);
+        rt_stand_moved(d->stand, dbg_view(d));
+    }
+    arena_free(&a);
+    return e;
+}
+
+struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, struct snap **ret)
+{
+    TRY(dbg_must_stand(d));
+    return rt_capture(d->rt, o, ret);
+}

@@ -1,0 +1,121 @@
+/* value_set.c - setting variables, fields, elements, registers; see value.h.
+ *
+ * Bytes are put together here and written by the caller's functions: in one piece into memory, or
+ * piece by piece where parts of a value are in registers.  An interface gets the type and data
+ * words of a value that the program has in memory already. */
+#include <string.h>
+
+#include "dbg/expr_int.h"
+
+bool dbg_value_assignable(struct rt_stand *st, const struct dbg_value *v)
+{
+    const struct dwarf_type *t = dbg_type(st, v);
+    if (v->form != DBG_VALUE || v->why || !t)
+        return false;
+    for (size_t i = 0; !v->v.addr && i < v->npieces; i++)
+        if (v->pieces[i].reg < 0 && !v->pieces[i].addr)
+            return false;
+    return v->v.addr || v->npieces;
+}
+
+static struct err *usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static struct err *usage(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct err *e = err_newv(ERR_USAGE, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+/* The words of an interface that holds src. */
+static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value *src,
+                       uint8_t words[16])
+{
+    taddr type = value_type_address(vs, src->v.type), data = src->v.addr;
+    if (!value_type_is_empty_interface(vs, iface))
+        return usage(
+            "a %s cannot be put into this interface: its table of methods would have to be "
+            "made",
+            src->type);
+    if (!type)
+        return usage("the program does not describe the type %s to its runtime", src->type);
+    if (value_type_is_direct(vs, src->v.type)) {
+        if (!value_get(vs, &src->v, 0, &data, 8))
+            return usage("the value cannot be read");
+    } else if (!data) {
+        return usage("the value is not in the program's memory: it would have to be allocated");
+    }
+    memcpy(words, &type, 8);
+    memcpy(words + 8, &data, 8);
+    return NULL;
+}
+
+static struct err *same_bytes(struct values *vs, const struct dbg_value *src, uint8_t *dst,
+                              size_t n)
+{
+    return value_get(vs, &src->v, 0, dst, n) ? NULL
+                                             : err_new(ERR_FAULT, "the value cannot be read");
+}
+
+/* The bytes that dst will hold. */
+static struct err *bytes_of(struct rt_stand *st, struct values *vs, const struct dbg_value *dst,
+                            const struct dbg_value *src, struct arena *a, uint8_t *ret, size_t n)
+{
+    struct expr x = {.text = (char *)""};
+    struct node node = {0};
+    struct ev ev = {.x = &x, .st = st, .vs = vs, .a = a};
+    struct dbg_value v;
+    const struct dwarf_type *to = dbg_type(st, dst);
+    TRY(ev_assign(&ev, &node, src, dst->v.type, &v));
+    if (v.form == DBG_UNTYPED && v.untyped->n)
+        return usage("the text is not in the program's memory: it would have to be allocated");
+    if (v.form == DBG_UNTYPED) { /* the empty string */
+        memset(ret, 0, n);
+        return NULL;
+    }
+    const struct dwarf_type *from = value_type_stripped(vs, v.v.type);
+    if (to->kind == DWARF_KIND_INTERFACE && from && from->kind != DWARF_KIND_INTERFACE)
+        return n == 16 ? box(vs, dst->v.type, &v, ret) : usage("an interface of %zu bytes", n);
+    if (to->kind == DWARF_KIND_INTERFACE && !value_type_same(vs, v.v.type, dst->v.type) &&
+        value_type_is_empty_interface(vs, v.v.type) !=
+            value_type_is_empty_interface(vs, dst->v.type))
+        return usage("%s cannot become %s without running code", v.type, dst->type);
+    return same_bytes(vs, &v, ret, n);
+}
+
+static struct err *write_piece(const struct rt_piece *p, const uint8_t *bytes,
+                               const struct dbg_writer *w)
+{
+    if (p->reg < 0)
+        return p->addr ? w->memory(w->arg, p->addr, bytes + p->off, p->n)
+                       : usage("a part of the value is nowhere: the compiler did not keep it");
+    if (!w->reg)
+        return usage("it is in a register, and those cannot be set here");
+    return w->reg(w->arg, (unsigned)p->reg, bytes + p->off, p->n);
+}
+
+struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst,
+                          const struct dbg_value *src, const struct dbg_writer *w)
+{
+    enum { SET_MAX = 1 << 20 };
+    struct values *vs = rt_stand_values(st, NULL);
+    int64_t size = vs ? value_type_size(vs, dst->v.type) : -1;
+    struct arena a;
+    if (!dbg_value_assignable(st, dst))
+        return usage("this cannot be set: %s", dst->why ? dst->why : "it is no variable");
+    if (size < 0 || size > SET_MAX)
+        return usage("a value of %lld bytes cannot be set", (long long)size);
+    arena_init(&a);
+    uint8_t *bytes = arena_alloc(&a, (size_t)size + 1);
+    struct err *e = bytes_of(st, vs, dst, src, &a, bytes, (size_t)size);
+    if (!e && dst->v.addr)
+        e = w->memory(w->arg, dst->v.addr, bytes, (size_t)size);
+    for (size_t i = 0; !e && !dst->v.addr && i < dst->npieces; i++)
+        if (dst->pieces[i].off + dst->pieces[i].n <= (uint64_t)size)
+            e = write_piece(&dst->pieces[i], bytes, w);
+    arena_free(&a);
+    if (!e)
+        values_forget(vs);
+    return e;
+}

@@ -1,0 +1,482 @@
+/* debug_area.c - what we have in a process that is debugged: an area of memory near its code.
+ *
+ *      0     struct arch_trap_head
+ *      256   the handler of SIGTRAP
+ *      4096  its table: 8 bytes for each place
+ *      ...   slots: 32 bytes for each place
+ *
+ * Only the process can map it, so a thread of it must make system calls for us.  As in inject.c, it
+ * is one that sleeps in a call whose result nobody looks at: if we are killed in between, it goes
+ * on behind its own call as if that had returned.  A process that we launched dies with us; there
+ * any thread will do.  What we put in: mmap(), rt_sigaction() (which handler was there),
+ * mprotect(), rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody
+ * tracing.
+ *
+ * After a kill -9 of us, area and handler stay.  Who attaches next finds them by the handler and
+ * takes them over; debug_close() takes them out.
+ *
+ * Where none can be had (a seccomp filter forbids the calls, no thread lends itself, no room near
+ * the code) breakpoints work all the same, but passing one stops everybody for a moment, and
+ * killing us leaves the process without the handler for the microseconds until the guardian has
+ * put its code back: debug_warning() tells. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "target/debug_int.h"
+#include "target/live_int.h"
+#include "target/proc_int.h"
+#include "target/seccomp_int.h"
+
+#ifndef SA_RESTORER
+#define SA_RESTORER 0x04000000
+#endif
+
+enum {
+    PAGE = 4096,
+    CALL_LIMIT_MS = 500,
+    LENDER_TRIES = 100,
+    LENDER_NAP_NS = 300 * 1000,
+    TAIL_MAX = 32,
+    CLEAR_OF_CODE = 1 << 20, /* so far below the program, where there is room */
+};
+#define AREA_MAGIC UINT64_C(0x32306b6564707367) /* "gspdek02": changes with the layout */
+#define REACH (UINT64_C(1) << 30)
+#define LOWEST (UINT64_C(1) << 16)
+
+/* As the kernel has it. */
+struct kernel_sigaction {
+    uint64_t handler, flags, restorer, mask;
+};
+
+/* ---- a system call in the process ---- */
+
+static bool lends(struct debug *d, const struct thread *t)
+{
+    uint8_t tail[TAIL_MAX];
+    const struct arch_inject *in = d->arch->inject;
+    return t->regs.syscall >= 0 && in->tail <= sizeof(tail) &&
+           pread(d->mem_fd, tail, in->tail, (off_t)t->regs.pc) == (ssize_t)in->tail &&
+           in->borrowable(&t->regs, tail);
+}
+
+static struct thread *find_lender(const struct tracer_token *tok, struct debug *d, taddr *site)
+{
+    struct thread *any = NULL;
+    for (size_t i = 0; i < d->threads.n; i++) {
+        struct thread *t = &d->threads.v[i];
+        if (!t->stands || t->child || t->group_stop || t->ev.kind != WAIT_STOPPED)
+            continue;
+        struct err *e = debug_get_regs(tok, d, t);
+        if (e || t->regs_changed) {
+            err_free(e);
+            continue;
+        }
+        if (lends(d, t)) {
+            *site = d->arch->inject->call_site(&t->regs);
+            return t;
+        }
+        any = t;
+    }
+    *site = d->call_at;
+    return d->launched && d->call_at ? any : NULL;
+}
+
+static struct err *filtered(const struct tracer_token *tok, struct debug *d, pid_t tid, taddr site,
+                            int64_t nr, const uint64_t args[6])
+{
+    const char *name = d->arch->syscall_name(nr);
+    struct seccomp_call c = {.name = name ? name : "?",
+                             .data = {.nr = (int)nr,
+                                      .arch = d->arch->inject->audit_arch,
+                                      .instruction_pointer = site + d->arch->inject->call_size}};
+    for (size_t i = 0; i < 6; i++)
+        c.data.args[i] = args[i];
+    return seccomp_check(tok, tid, &c, 1);
+}
+
+/* To the next stop of a call; false: something else came, or the thread is gone. */
+static bool call_stop(const struct tracer_token *tok, struct debug *d, pid_t tid)
+{
+    for (;;) {
+        struct thread *t = debug_thread(d, tid);
+        ptrace(PTRACE_SYSCALL, tid, NULL, NULL);
+        t->stands = t->have_regs = false;
+        if (!debug_await(tok, d, tid, CALL_LIMIT_MS * NSEC_PER_MSEC, false))
+            return false;
+        t = debug_thread(d, tid);
+        t->untold = t->ev.kind == WAIT_SIGNAL;
+        if (t->ev.kind == WAIT_SYSCALL)
+            return true;
+        if (t->ev.kind == WAIT_SIGNAL)
+            return false;
+    }
+}
+
+/* UNSUPPORTED: nobody lends itself now, or a filter forbids it. */
+static struct err *call(const struct tracer_token *tok, struct debug *d, int64_t nr,
+                        const uint64_t args[6], int64_t *ret)
+{
+    taddr site;
+    struct thread *t = find_lender(tok, d, &site);
+    if (!t)
+        return err_new(ERR_LIMIT, "none of its threads sleeps where a call can be borrowed");
+    pid_t tid = t->tid;
+    TRY(filtered(tok, d, tid, site, nr, args));
+    struct arch_regs before = t->regs, regs = t->regs;
+    d->arch->inject->set_call(&regs, site, nr, args);
+    TRY(live_set_regs(tok, tid, &regs));
+    bool made = call_stop(tok, d, tid) && call_stop(tok, d, tid);
+    t = debug_thread(d, tid);
+    struct err *e = made ? live_get_regs(tok, tid, d->arch, &regs) : NULL;
+    if (d->state == DEBUG_GONE || !t)
+        e = e ? e : debug_gone(d);
+    if (e)
+        return e;
+    TRY(live_set_regs(tok, tid, &before));
+    t->have_regs = false;
+    if (!made)
+        return err_new(ERR_LIMIT, "a signal came first");
+    *ret = d->arch->inject->result(&regs);
+    debug_settle(tok, d, t);
+    return d->state == DEBUG_GONE ? debug_gone(d) : NULL;
+}
+
+/* The same, trying for a while: somebody is asleep soon. */
+static struct err *call_soon(const struct tracer_token *tok, struct debug *d, bool try_again,
+                             int64_t nr, const uint64_t args[6], int64_t *ret)
+{
+    struct err *e = NULL;
+    for (unsigned tries = 0; tries < LENDER_TRIES; tries++) {
+        err_free(e);
+        e = call(tok, d, nr, args, ret);
+        if (!e || err_code(e) != ERR_LIMIT || !try_again)
+            return e;
+        struct timespec nap = {.tv_nsec = LENDER_NAP_NS};
+        debug_run_all(tok, d);
+        nanosleep(&nap, NULL);
+        err_free(debug_stop_all(tok, d));
+        if (d->state == DEBUG_GONE)
+            break;
+    }
+    return e;
+}
+
+/* ---- where ---- */
+
+/* Below the program, with some distance: there nothing of it grows. */
+static struct err *choose(struct debug *d, taddr *ret)
+{
+    struct arena a;
+    struct target_mapping *maps;
+    struct image *img;
+    taddr slide, entry;
+    size_t n;
+    TRY(target_image(d->view, &img, &slide));
+    entry = image_entry(img) + slide;
+    image_unref(img);
+    arena_init(&a);
+    struct err *e = proc_mappings(d->pid, &a, &maps, &n);
+    *ret = 0;
+    taddr hi = 0;
+    for (size_t i = 0; !e && i < n; i++) {
+        taddr lo = i ? maps[i - 1].end : LOWEST;
+        if (maps[i].start > entry)
+            break;
+        if (maps[i].start < lo + DEBUG_AREA + 2 * PAGE || entry - maps[i].start > REACH)
+            continue;
+        taddr room = maps[i].start - lo - DEBUG_AREA;
+        hi = maps[i].start - DEBUG_AREA - min_u64(room / 2, CLEAR_OF_CODE);
+        *ret = hi & ~(taddr)(PAGE - 1);
+    }
+    arena_free(&a);
+    if (!e && !*ret)
+        e = err_new(ERR_UNSUPPORTED, "there is no room near its code");
+    return e;
+}
+
+/* ---- contents ---- */
+
+static struct err *write_failed(void)
+{
+    return err_sys(errno, "cannot write its memory");
+}
+
+static taddr field(const struct debug *d, size_t at)
+{
+    return d->area + at;
+}
+
+static struct err *write_area(struct debug *d)
+{
+    const struct arch_debug *a = d->a;
+    struct arch_trap_head head = {.magic = AREA_MAGIC,
+                                  .slots_lo = field(d, DEBUG_AREA_SLOTS),
+                                  .slots_hi = field(d, DEBUG_AREA)};
+    size_t n = (size_t)(a->trap_end - a->trap_code);
+    if (!debug_poke(d, d->area, &head, sizeof(head)) ||
+        !debug_poke(d, field(d, ARCH_TRAP_CODE_AT), a->trap_code, n))
+        return write_failed();
+    return NULL;
+}
+
+void debug_area_entry(struct debug *d, const struct place *p)
+{
+    uint64_t entry = p->own ? 0 : p->addr | (uint64_t)p->original[0] << 56, n = p->number + 1;
+    if (!d->area)
+        return;
+    debug_poke(d, field(d, ARCH_TRAP_TABLE_AT + (size_t)p->number * 8), &entry, sizeof(entry));
+    if (n < d->numbers.n)
+        n = d->numbers.n;
+    debug_poke(d, field(d, offsetof(struct arch_trap_head, n)), &n, sizeof(n));
+}
+
+/* ---- the handler ---- */
+
+struct setup {
+    const struct tracer_token *tok;
+    struct debug *d;
+    bool try_again;
+};
+
+static struct err *checked(struct setup *s, int64_t nr, const uint64_t args[6], const char *what,
+                           int64_t *ret)
+{
+    TRY(call_soon(s->tok, s->d, s->try_again, nr, args, ret));
+    return *ret < 0 && *ret > -PAGE ? err_sys((int)-*ret, "it cannot %s", what) : NULL;
+}
+
+static struct err *sigaction_of(struct setup *s, const struct kernel_sigaction *set,
+                                struct kernel_sigaction *get)
+{
+    struct debug *d = s->d;
+    taddr at = field(d, offsetof(struct arch_trap_head, scratch));
+    const uint64_t args[6] = {SIGTRAP, set ? at : 0, get ? at : 0, 8};
+    int64_t result;
+    if (set && !debug_poke(d, at, set, sizeof(*set)))
+        return write_failed();
+    TRY(checked(s, d->a->nr_sigaction, args, "set a handler", &result));
+    if (get && pread(d->mem_fd, get, sizeof(*get), (off_t)at) != (ssize_t)sizeof(*get))
+        return write_failed();
+    return NULL;
+}
+
+/* Breakpoints that somebody left who was killed together with his guardian. */
+static void repair(struct debug *d, const struct arch_trap_head *head)
+{
+    for (uint64_t i = 0; i < head->n && i < DEBUG_SITES_MAX; i++) {
+        uint64_t entry = 0;
+        taddr at = d->area + ARCH_TRAP_TABLE_AT + i * 8;
+        uint8_t byte;
+        if (pread(d->mem_fd, &entry, sizeof(entry), (off_t)at) != (ssize_t)sizeof(entry) || !entry)
+            continue;
+        taddr addr = entry << 8 >> 8;
+        uint8_t original = (uint8_t)(entry >> 56);
+        if (pread(d->mem_fd, &byte, 1, (off_t)addr) == 1 && byte == d->arch->breakpoint[0])
+            debug_poke(d, addr, &original, 1);
+    }
+}
+
+/* The area of somebody who was killed: it becomes ours. */
+static bool adopt(struct debug *d, taddr handler)
+{
+    struct arch_trap_head head;
+    taddr area = handler - ARCH_TRAP_CODE_AT;
+    if (handler < LOWEST || handler % PAGE != ARCH_TRAP_CODE_AT ||
+        pread(d->mem_fd, &head, sizeof(head), (off_t)area) != (ssize_t)sizeof(head) ||
+        head.magic != AREA_MAGIC || head.slots_lo != area + DEBUG_AREA_SLOTS)
+        return false;
+    d->area = area;
+    guard_await((pid_t)head.guardian);
+    repair(d, &head);
+    return true;
+}
+
+static struct err *set_handler(struct setup *s)
+{
+    struct debug *d = s->d;
+    const struct arch_debug *a = d->a;
+    struct kernel_sigaction ours = {
+        .handler = field(d, ARCH_TRAP_CODE_AT),
+        .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+        .mask = UINT64_MAX,
+        .restorer = field(d, ARCH_TRAP_CODE_AT + (size_t)(a->trap_restorer - a->trap_code)),
+    };
+    TRY(sigaction_of(s, &ours, NULL));
+    d->handler = true;
+    return NULL;
+}
+
+static struct err *map(struct setup *s)
+{
+    struct debug *d = s->d;
+    taddr at;
+    int64_t result;
+    TRY(choose(d, &at));
+    const uint64_t args[6] = {at,
+                              DEBUG_AREA,
+                              PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                              UINT64_MAX,
+                              0};
+    TRY(checked(s, d->a->nr_mmap, args, "map memory", &result));
+    d->area = (taddr)result;
+    return write_area(d);
+}
+
+static struct err *protect(struct setup *s)
+{
+    int64_t result;
+    const uint64_t args[6] = {s->d->area, DEBUG_AREA, PROT_READ | PROT_EXEC};
+    return checked(s, s->d->a->nr_mprotect, args, "make memory executable", &result);
+}
+
+static struct err *unmap(struct setup *s, taddr area)
+{
+    int64_t result;
+    const uint64_t args[6] = {area, DEBUG_AREA};
+    return checked(s, s->d->a->nr_munmap, args, "unmap memory", &result);
+}
+
+static struct err *make_area(struct setup *s)
+{
+    struct debug *d = s->d;
+    struct kernel_sigaction former;
+    TRY(map(s));
+    if (d->launched)
+        return protect(s);
+    TRY(sigaction_of(s, NULL, &former));
+    taddr fresh = d->area;
+    if (adopt(d, former.handler)) {
+        d->handler = true;
+        return unmap(s, fresh);
+    }
+    const uint64_t head[] = {former.flags, former.restorer, former.mask};
+    if (!debug_poke(d, field(d, offsetof(struct arch_trap_head, former)), &former.handler, 8) ||
+        !debug_poke(d, field(d, offsetof(struct arch_trap_head, former_flags)), head, sizeof(head)))
+        return write_failed();
+    TRY(protect(s));
+    return set_handler(s);
+}
+
+void debug_area_guardian(struct debug *d)
+{
+    uint64_t pid = (uint64_t)d->guard;
+    if (d->area)
+        debug_poke(d, field(d, offsetof(struct arch_trap_head, guardian)), &pid, sizeof(pid));
+}
+
+static void find_call(struct debug *d)
+{
+    struct image *img;
+    taddr slide;
+    struct arch_gadgets g = {0};
+    struct err *e = target_image(d->view, &img, &slide);
+    if (e) {
+        err_free(e);
+        return;
+    }
+    const struct image_segment *segs;
+    size_t n = image_segments(img, &segs);
+    for (size_t i = 0; i < n && !g.call_return; i++)
+        if (segs[i].executable)
+            d->arch->inject->find(segs[i].bytes, segs[i].filesz, segs[i].vaddr + slide, &g);
+    d->call_at = g.call_return;
+    image_unref(img);
+}
+
+static void warn(struct debug *d, struct err *e)
+{
+    free(d->warning);
+    e = err_wrap(e, "passing a breakpoint stops all threads for a moment");
+    d->warning = mem_strdup(err_message(e));
+    log_info("process %d: %s", d->pid, d->warning);
+    err_free(e);
+}
+
+/* What was begun and is of no use is given up, not undone: it does nothing.  When nobody lent
+ * himself, there is a next time. */
+struct err *debug_prepare_area(const struct tracer_token *tok, struct debug *d, bool try_again)
+{
+    if (d->area || d->no_area)
+        return NULL;
+    struct setup s = {tok, d, try_again && !d->lenders_tried};
+    if (d->launched && !d->call_at)
+        find_call(d);
+    struct err *e = make_area(&s);
+    if (e) {
+        d->area = 0;
+        if (d->state == DEBUG_GONE)
+            return e;
+        d->no_area = err_code(e) != ERR_LIMIT;
+        d->lenders_tried |= try_again;
+        warn(d, e);
+        return NULL;
+    }
+    free(d->warning);
+    d->warning = NULL;
+    return NULL;
+}
+
+struct err *debug_prepare(const struct tracer_token *tok, struct debug *d)
+{
+    bool runs = d->state == DEBUG_RUNS;
+    if (!d->area && !d->no_area) {
+        if (runs)
+            TRY(debug_stop_all(tok, d));
+        TRY(debug_prepare_area(tok, d, runs));
+        debug_displace_all(d);
+        if (runs)
+            debug_run_all(tok, d);
+    }
+    return d->launched || d->guard ? NULL : guard_start(tok, d);
+}
+
+/* ---- taking it out ---- */
+
+static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
+{
+    for (size_t i = 0; i < d->threads.n; i++) {
+        struct thread *t = &d->threads.v[i];
+        struct err *e = t->stands ? debug_get_regs(tok, d, t) : NULL;
+        struct arch_regs r = t->regs;
+        bool known = t->stands && !e && d->arch->from_raw(&r);
+        err_free(e);
+        if (t->in_kernel || (known && r.pc - d->area < DEBUG_AREA))
+            return true;
+    }
+    return false;
+}
+
+void debug_unprepare(const struct tracer_token *tok, struct debug *d)
+{
+    struct setup s = {tok, d, true}; /* no breakpoint is in: they may run meanwhile */
+    uint64_t none = 0;
+    if (!d->area)
+        return;
+    debug_poke(d, field(d, offsetof(struct arch_trap_head, n)), &none, sizeof(none));
+    struct err *e = NULL;
+    if (d->handler) {
+        uint64_t former[4];
+        bool ok = pread(d->mem_fd, &former[0], 8,
+                        (off_t)field(d, offsetof(struct arch_trap_head, former))) == 8 &&
+                  pread(d->mem_fd, &former[1], 24,
+                        (off_t)field(d, offsetof(struct arch_trap_head, former_flags))) == 24;
+        struct kernel_sigaction old = {former[0], former[1], former[2], former[3]};
+        e = ok ? sigaction_of(&s, &old, NULL) : write_failed();
+    }
+    if (!e && !somebody_inside(tok, d))
+        e = unmap(&s, d->area);
+    if (e)
+        log_info("process %d keeps an area of ours that does nothing: %s", d->pid, err_message(e));
+    err_free(e);
+    d->area = 0;
+}

@@ -1,0 +1,211 @@
+"""Stepping, as tables: what is asked, and the line where it ends.
+
+The lines are named in the source of the target (tests/targets/stepping), so the truth is the program's own text:
+what Go executes next is known from the language.  `dlv`, when it is installed, must agree (test_dlv_agrees)."""
+import pytest
+
+from lib import drive
+
+LABELS = drive.labels("stepping")
+
+# scenario: breakpoint, then (command, label where it ends, or the function's name behind "@").
+# Built without optimisation, so that every line has code of its own.
+TABLES = {
+    "lines": ("main.lines", [
+        ("next", "lines:1"), ("next", "lines:2"), ("next", "lines:for"), ("next", "lines:body"), ("next", "lines:for"),
+        ("next", "lines:body"), ("next", "lines:for"), ("next", "lines:if"), ("next", "lines:return"),
+        ("next", "@main.run")]),
+    "into": ("main.lines:2", [
+        ("step", "@main.add"), ("step", "add"), ("step", "@main.lines"), ("step", "lines:for")], "lines"),
+    "out": ("main.add", [("stepout", "lines:2"), ("stepout", "@main.run")], "lines"),
+    "recursion": ("fact:call | hits=1", [
+        ("next", "fact:return"), ("next", "@main.run")], "fact"),
+    "recursion out": ("fact:one", [
+        ("stepout", "fact:call"), ("next", "fact:return"), ("stepout", "fact:call")], "fact"),
+    "defer": ("main.withDefer", [
+        ("until defer:work", "defer:work"), ("next", "defer:return"), ("next*", "@main.deferred"),
+        ("next*", "@main.withDefer"), ("next*", "@main.run")]),
+    "recover": ("recover:boom", [
+        ("next", "@main.recovers.func1"), ("next", "recover:recover"), ("next", "recover:after"),
+        ("next*", "callrecovers:after")]),
+    "recovered below": ("main.overPanic", [("next", "over:call"), ("next", "over:after")], "over"),
+    "recovered call": ("main.callRecovers", [
+        ("next", "callrecovers:call"), ("next", "callrecovers:after")], "recover"),
+    "dispatch": ("main.dispatch", [
+        ("step", "dispatch:iface"), ("step", "@main.square.area"), ("step", "area"), ("step", "dispatch:iface"),
+        ("step", "dispatch:closure"), ("step", "@main.run.func1"), ("step", "closure"), ("step", "dispatch:closure"),
+        ("step", "dispatch:return")]),
+    "blocks": ("main.blocks", [("next", "blocks:1"), ("next", "blocks:recv"), ("next", "blocks:2")]),
+    "generic": ("generic:int", [
+        ("step", "@main.sum"), ("stepout", "generic:int"), ("next", "generic:float"), ("step", "@main.sum"),
+        ("stepout", "generic:end")]),
+    "spawn": ("main.spawn", [
+        ("step", "spawn:make"), ("step*", "spawn:recv"), ("step", "spawn:end")]),
+    "moves": ("main.moves", [("next", "moves:1"), ("next", "moves:grow"), ("next", "moves:return")]),
+    "exits": ("main.exits", [("next", "exits:1"), ("next", "exits:goexit"), ("next", "@sync.(*WaitGroup).Done")]),
+    "trap": (None, [("continue", "@runtime.breakpoint"), ("next", "@main.run")], "trap"),
+}
+
+
+def where(told):
+    """Function and line of a stop."""
+    assert told.get("event") == "stopped", told
+    frame = told["frames"][0]
+    return frame["func"].split("[")[0], frame["line"]
+
+
+def is_at(told, expected):
+    """Whether a stop is where a table says."""
+    func, line = where(told)
+    return func == expected[1:] if expected[0] == "@" else line == LABELS[expected]
+
+
+def follow(session, table):
+    """Walks through a table; a command with a star is repeated, at most five times, until it is there."""
+    for i, (command, expected) in enumerate(table):
+        if command.startswith("until "):
+            command = "until " + place(command[6:])
+        told = session(command.rstrip("*"))
+        for _ in range(4 if command.endswith("*") else 0):
+            if is_at(told, expected):
+                break
+            told = session(command.rstrip("*"))
+        assert is_at(told, expected), f"{i}: {command} should end at {expected}: {told}"
+        assert not told["step_waits"]
+
+
+def place(spec):
+    """A breakpoint's place: a label becomes its line."""
+    name, bar, rest = spec.partition(" | ")
+    return (f"main.go:{LABELS[name]}" if name in LABELS else
+            f"main.go:{LABELS['lines:2']}" if name == "main.lines:2" else name) + bar + rest
+
+
+@pytest.fixture
+def launch(go_build):
+    """launch(release, mode, *args): a session of the target."""
+    opened = []
+
+    def start(release, mode, *args, env=None):
+        opened.append(drive.Drive("launch", go_build(release, mode, "stepping"), *args, env=env))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+@pytest.mark.modes("noopt")
+def test_tables(launch, release, mode):
+    """All of the tables; one program after the other, because each ends differently."""
+    for name, (spot, table, *what) in TABLES.items():
+        session = launch(release, mode, what[0] if what else name)
+        if spot:
+            session.breakpoint(place(spot))
+            told = session("continue")
+            assert told.get("why") == "breakpoint", (name, told)
+            if "|" not in spot:
+                for bp in told["bps"]:
+                    session(f"remove {bp}")
+        try:
+            follow(session, table)
+        except AssertionError as wrong:
+            raise AssertionError(f"{name}: {wrong}") from wrong
+        session.close()
+
+
+@pytest.mark.releases("1.23", "1.26", "1.27")
+@pytest.mark.modes("noopt", "default", "stripped")
+def test_loops_over_functions(launch, release, mode):
+    """From the head to the body and back, never into the iterator."""
+    session = launch(release, mode, "range")
+    session.breakpoint("main.ranges")
+    session("continue")
+    seen = []
+    for _ in range(12):
+        func, line = where(session("next"))
+        if func == "main.run":
+            break
+        assert func in ("main.ranges", "main.ranges-range1"), func
+        seen.append(line)
+    assert seen.count(LABELS["ranges:body"]) == 2, seen
+    assert LABELS["ranges:end"] in seen
+    assert seen.index(LABELS["ranges:body"]) < seen.index(LABELS["ranges:end"])
+
+
+@pytest.mark.modes("default")
+def test_inlined_calls(launch, release, mode):
+    """next goes over an inlined call, step into it; the lines of optimised code may be fewer."""
+    for command, inside in (("next", False), ("step", True)):
+        session = launch(release, mode, "inlines")
+        session.breakpoint("main.inlines")
+        told = session("continue")
+        seen = [where(told)[0]]
+        while seen[-1] in ("main.inlines", "main.small"):
+            seen.append(where(session(command))[0])
+        assert ("main.small" in seen) == inside, seen
+        assert seen[-1] == "main.run"
+        session.close()
+
+
+@pytest.mark.modes("stripped", "pie-stripped")
+def test_stripped(launch, release, mode):
+    """Without DWARF: functions, lines, deferred calls and interfaces are still stepped by line."""
+    session = launch(release, mode, "recover")
+    session.breakpoint("main.recovers")
+    assert where(session("continue"))[0] == "main.recovers"
+    seen = [where(session("next")) for _ in range(9)]
+    assert ("main.recovers.func1", LABELS["recover:recover"]) in seen
+    assert "main.callRecovers" in [func for func, _ in seen]
+    assert ("main.recovers", LABELS["recover:never"]) not in seen
+
+
+@pytest.mark.modes("noopt")
+def test_one_goroutine_among_many(launch, release, mode):
+    """Others pass the same lines all the time: the step stays with its goroutine, and its values."""
+    session = launch(release, mode, "amid")
+    bp = session.breakpoint("main.amid | hits=40")
+    told = session("continue")
+    session(f"remove {bp}")
+    goroutine = told["goroutine"]
+    for label in ("amid:1", "amid:2", "amid:3", "amid:4"):
+        told = session("next")
+        assert told["goroutine"] == goroutine
+        assert is_at(told, label), told
+
+
+@pytest.mark.modes("noopt")
+def test_a_breakpoint_elsewhere_comes_first(launch, release, mode):
+    """What another goroutine meets during a step is told, and the step goes on with continue."""
+    session = launch(release, mode, "blocks")
+    session.breakpoint(place("blocks:recv"))
+    first = session("continue")
+    other = session.breakpoint("time.Sleep")
+    told = session("next")
+    if other in told["bps"]:  # the sender may have been faster
+        assert told["step_waits"] and told["goroutine"] != first["goroutine"]
+        told = session("continue")
+    assert told["why"] == "step" and told["goroutine"] == first["goroutine"]
+    assert is_at(told, "blocks:2")
+
+
+RESULTS = {"i": "5", "s": '"text"', "f": "2.5", "p": 'main.pair {a: 7, b: "in"}', "l": "[]int len: 2, cap: 2, [4,2]",
+           "big": "[2]int64 [8,9]", "ok": "true"}
+
+
+@pytest.mark.modes("noopt", "default")
+def test_results(launch, release, mode):
+    """What a function returned: in registers of both kinds, split over several, and on the stack."""
+    for command in ("stepout", "next"):
+        session = launch(release, mode, "results")
+        session.breakpoint("main.results")
+        session("continue")
+        told = session(command)
+        for _ in range(20):
+            if where(told)[0] == "main.run":
+                break
+            told = session(command)
+        results = dict(told["results"])
+        assert "wrong 4" in results.pop("e")
+        assert results == RESULTS
+        session.close()

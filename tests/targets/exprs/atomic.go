@@ -1,0 +1,7 @@
+//go:build go1.19
+
+package main
+
+import "sync/atomic"
+
+type count = atomic.Int64
