@@ -255,6 +255,9 @@ struct err *dbg_goroutine_or(struct dbg *d, int64_t goroutine, struct rt_gorouti
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
+/* moment.c: UNSUPPORTED: the program's runtime has no such place */
+struct err *moment_find(struct code *c, const char *name, struct arena *a,
+                        struct places *ret) MUST_USE;
 /* panic.c: what a stop at a panic or fatal error says */
 /* results.c: what a function has returned; the thread is right behind the call */
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);

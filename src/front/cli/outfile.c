@@ -26,6 +26,15 @@ static void put_time(struct buf *b, int64_t wall_ns)
     buf_str(b, text);
 }
 
+void cli_outfile_name(const char *name, pid_t pid, const char *suffix, struct buf *ret)
+{
+    for (const char *p = name && *name ? name : "go"; *p; p++)
+        buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
+    buf_printf(ret, "-%d-", pid);
+    put_time(ret, clock_wall_ns());
+    buf_printf(ret, ".%s", suffix);
+}
+
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret)
 {
@@ -34,11 +43,7 @@ struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *
     if (given) {
         buf_str(ret, cli_to_stdout(c) ? "standard output" : given);
     } else {
-        for (const char *p = name && *name ? name : "go"; *p; p++)
-            buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
-        buf_printf(ret, "-%d-", pid);
-        put_time(ret, clock_wall_ns());
-        buf_printf(ret, ".%s", suffix);
+        cli_outfile_name(name, pid, suffix, ret);
     }
     if (cli_flag(&c->args, OPT_force) || cli_to_stdout(c) || stat(buf_text(ret), &st) < 0 ||
         !S_ISREG(st.st_mode))

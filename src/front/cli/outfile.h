@@ -15,6 +15,9 @@
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret) MUST_USE;
 
+/* "NAME-PID-20260102T030405.SUFFIX" of now. */
+void cli_outfile_name(const char *name, pid_t pid, const char *suffix, struct buf *ret);
+
 /* Whether --output is standard output: "-", or its name. */
 bool cli_to_stdout(const struct cli *c);
 /* ERR_USAGE when it is, and something else goes there, or it is a terminal; what: "a core". */
