@@ -299,6 +299,16 @@ struct err *dbg_bp_remove(struct dbg *d, unsigned id)
     return no_such(id);
 }
 
+void dbg_bp_mute(struct dbg *d, unsigned id, bool on)
+{
+    struct bp *bp = bp_by_id(d, id);
+    if (!bp)
+        return;
+    atomic_store(&bp->muted, on);
+    if (on)
+        dbg_forget_hits(d, bp, NULL);
+}
+
 /* ---- another program ---- */
 
 void bp_uproot(struct dbg *d)

@@ -107,6 +107,9 @@ struct err *dbg_bp_add(struct dbg *d, const struct dbg_bp_spec *s, unsigned *ret
 /* Counts are kept.  On an error it is as it was. */
 struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *s) MUST_USE;
 struct err *dbg_bp_remove(struct dbg *d, unsigned id) MUST_USE;
+/* While it is muted nobody stops there and nothing counts.  Unlike one that is removed and added again,
+ * it is never met twice by a thread that stands at it. */
+void dbg_bp_mute(struct dbg *d, unsigned id, bool on);
 /* Ordered by id; in the arena. */
 size_t dbg_bp_list(struct dbg *d, struct arena *a, struct dbg_bp **ret);
 uint64_t dbg_bp_goroutine_hits(struct dbg *d, unsigned id, int64_t goroutine);

@@ -87,6 +87,7 @@ struct bp {
     struct dbg *d;
     unsigned id;
     struct bp_plan *_Atomic plan;
+    _Atomic bool muted; /* dbg_bp_mute() */
 
     pthread_mutex_t lock; /* of what follows, which handlers write */
     uint64_t met, hits;

@@ -315,6 +315,7 @@ struct err *report_info_json(const struct snap *s, struct report_sink out)
     json_key(&j, "target");
     target_json(&j, s);
     capture_json(&j, s);
+    report_trigger_json(&j, s);
     json_key(&j, "settings");
     json_begin(&j, '{');
     for (uint32_t i = 0; i < s->setting.n; i++)

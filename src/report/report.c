@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "report/report_int.h"
-#include "report/trigger.h"
 
 enum { FLOW_AT = 64 * 1024 };
 
@@ -289,7 +288,6 @@ void capture_json(struct json *j, const struct snap *s)
     json_kbool(j, "ages_cut_short", snap_meta(s, SNAP_META_taken_bound) != NULL);
     meta_number(j, s, "pause_ns", SNAP_META_pause_ns);
     meta_number(j, s, "capture_ns", SNAP_META_capture_ns);
-    report_trigger_json(j, s);
 }
 
 void missing_json(struct json *j, const struct snap *s)

@@ -111,11 +111,12 @@ static void expand(const char *pattern, int64_t wall_ns, unsigned number, struct
     free(text);
 }
 
-struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret)
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, uint64_t before,
+                                struct buf *ret)
 {
-    for (unsigned number = 0; number < NUMBERS_MAX; number++) {
+    for (uint64_t i = 0; i < NUMBERS_MAX && before + i < UINT32_MAX; i++) {
         buf_clear(ret);
-        expand(pattern, wall_ns, number, ret);
+        expand(pattern, wall_ns, (unsigned)(before + i), ret);
         if (!exists(buf_text(ret)))
             return NULL;
     }

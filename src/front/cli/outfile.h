@@ -26,8 +26,10 @@ struct err *cli_check_stdout(const struct cli *c, const char *what) MUST_USE;
 struct err *cli_say_written(struct cli *c, const struct buf *lines) MUST_USE;
 
 /* %t becomes the time, %n the first number that makes a new name, %% a %.  Without %n a name that
- * is taken gets "-2", "-3" ... before its ending. */
-struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret) MUST_USE;
+ * is taken gets "-2", "-3" ... before its ending.  before: so many names of that pattern are known
+ * to be taken. */
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, uint64_t before,
+                                struct buf *ret) MUST_USE;
 
 /* Where a report writes to that goes into a file. */
 struct report_sink cli_file_sink(struct file_out *out);

@@ -36,6 +36,8 @@ struct err *cli_series_run(struct cli *c, const struct rt_capture_options *o) MU
 bool cli_series_goes_on(struct cli_series *s);
 /* How long to wait for something, at most. */
 int64_t cli_series_slice(const struct cli_series *s);
+/* Tells the user that from now on nothing is missed. */
+void cli_series_waits(struct cli_series *s, const char *spec);
 /* The process is gone, or Ctrl-C came in the middle: the series is over, and e freed.  Others are
  * returned. */
 struct err *cli_series_error(struct cli_series *s, struct err *e) MUST_USE;

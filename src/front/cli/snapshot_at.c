@@ -6,8 +6,7 @@
  * a thread to be lent from code that runs (target/inject.c), and here all stand wherever they are.
  * So the pause is as long as the reading.
  *
- * The place is taken out before the process runs on and put in again when the file is written:
- * what comes there meanwhile is not held up by our writing, nor told. */
+ * Who comes to the place while a file is written is not held up by our writing, nor told. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -26,11 +25,12 @@ struct at {
     struct dbg *d;
     const char *spec;       /* as the user wrote it */
     struct dbg_bp_spec bp;  /* unless it is a system call */
-    unsigned bp_id;         /* 0: it is out */
+    unsigned bp_id;         /* 0: it is not in yet */
     int64_t nr;             /* of the system call; -1: none is meant */
     bool entry;
     int64_t stood_ns;       /* in all, when it began to run last */
     struct arena arena;
+    const char *full; /* "--at=main.work --if=n>5" */
 };
 
 /* ---- what is meant ---- */
@@ -111,22 +111,29 @@ static struct err *parse(struct at *w, struct cli_subject *subject)
     return parse_syscall(w, target_arch(subject->target));
 }
 
-/* ---- putting it in and out ---- */
+/* ---- whether it is listened to ---- */
+
+static struct err *catch_calls(struct at *w, bool on)
+{
+    return dbg_catch_syscalls(w->d, &w->nr, on, on && w->entry, on && !w->entry);
+}
 
 static struct err *arm(struct at *w)
 {
     if (w->nr >= 0)
-        return dbg_catch_syscalls(w->d, &w->nr, 1, w->entry, !w->entry);
-    return dbg_bp_add(w->d, &w->bp, &w->bp_id);
+        return catch_calls(w, true);
+    if (!w->bp_id)
+        return dbg_bp_add(w->d, &w->bp, &w->bp_id);
+    dbg_bp_mute(w->d, w->bp_id, false);
+    return NULL;
 }
 
 static struct err *disarm(struct at *w)
 {
-    unsigned id = w->bp_id;
-    w->bp_id = 0;
     if (w->nr >= 0)
-        return dbg_catch_syscalls(w->d, NULL, 0, false, false);
-    return id ? dbg_bp_remove(w->d, id) : NULL;
+        return catch_calls(w, false);
+    dbg_bp_mute(w->d, w->bp_id, true);
+    return NULL;
 }
 
 static int64_t stood(struct at *w)
@@ -177,7 +184,7 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
     bool syscall = ev->why == DBG_WHY_SYSCALL;
     *t = (struct cli_trigger){
         .kind = syscall ? "syscall" : w->bp.kind == DBG_BP_GC ? "gc" : "breakpoint",
-        .spec = arena_printf(&w->arena, "--at=%s", w->spec),
+        .spec = w->full,
         .goroutine = ev->goroutine,
         .tid = ev->tid,
         .pc = ev->pc,
@@ -185,8 +192,6 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
     };
     if (syscall)
         t->syscall = arena_printf(&w->arena, "%s, %s", ev->text, ev->syscall_entry ? "entry" : "exit");
-    if (*w->bp.condition)
-        t->spec = arena_printf(&w->arena, "%s --if=%s", t->spec, w->bp.condition);
 }
 
 /* Everybody stands.  Reads what has to be read, and lets them run. */
@@ -266,9 +271,11 @@ static struct err *wait(struct at *w)
     const char *warning = debug_warning(dbg_debug(w->d));
     if (warning)
         cli_note(w->s->cli, "%s", warning);
+    rt_capture_prepare(dbg_rt(w->d), &w->s->o);
     TRY(mind_our_business(w));
     TRY(arm(w));
     TRY(run(w));
+    cli_series_waits(w->s, w->full);
     while (cli_series_goes_on(w->s)) {
         struct dbg_event ev;
         TRY(dbg_wait(w->d, cli_series_slice(w->s), &ev));
@@ -280,10 +287,12 @@ static struct err *wait(struct at *w)
 struct err *cli_snapshot_at(struct cli_series *s, struct cli_subject *subject)
 {
     struct at w = {.s = s, .spec = cli_text(&s->cli->args, OPT_at)};
+    const char *condition = cli_text(&s->cli->args, OPT_at_if);
+    struct buf full = {0};
     arena_init(&w.arena);
+    buf_printf(&full, "--at=%s%s%s", w.spec, condition ? " --if=" : "", condition ? condition : "");
+    w.full = buf_text(&full);
     struct err *e = parse(&w, subject);
-    if (!w.bp.condition)
-        w.bp.condition = "";
     if (!e) {
         s->cli->looking_at = subject->pid;
         e = dbg_attach(subject->pid, NULL, &w.d);
@@ -291,6 +300,7 @@ struct err *cli_snapshot_at(struct cli_series *s, struct cli_subject *subject)
     if (!e)
         e = cli_series_error(s, wait(&w));
     dbg_close(w.d, DEBUG_LET_GO);
+    buf_free(&full);
     arena_free(&w.arena);
     return e;
 }

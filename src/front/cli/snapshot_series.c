@@ -104,6 +104,11 @@ int64_t cli_series_slice(const struct cli_series *s)
     return left < 0 ? 0 : left < slice ? left : slice;
 }
 
+void cli_series_waits(struct cli_series *s, const char *spec)
+{
+    cli_note(s->cli, "waiting for %s; Ctrl-C ends it", spec);
+}
+
 struct err *cli_series_error(struct cli_series *s, struct err *e)
 {
     bool interrupted = e && err_code(e) == ERR_CANCELLED && cli_signal();
@@ -150,8 +155,10 @@ static struct err *choose_path(struct cli_series *s, const struct snap *snap, st
         buf_str(&pattern, given);
     else
         cli_snapshot_name(snap, &pattern);
+    bool by_time = strstr(buf_text(&pattern), "%t") && !strstr(buf_text(&pattern), "%n");
     struct err *e = cli_outfile_pattern(
-        buf_text(&pattern), snap_meta_i64(snap, SNAP_META_taken_wall_ns, clock_wall_ns()), ret);
+        buf_text(&pattern), snap_meta_i64(snap, SNAP_META_taken_wall_ns, clock_wall_ns()),
+        by_time || !given ? 0 : s->n, ret);
     buf_free(&pattern);
     return e;
 }

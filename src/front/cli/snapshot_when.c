@@ -120,6 +120,8 @@ struct err *cli_snapshot_when(struct cli_series *s, struct cli_subject *subject)
     w.t = (struct cli_trigger){.kind = "condition", .spec = spec(&a, s, OPT_when, "--when")};
     struct err *e = cli_subject_open(subject);
     begin_pace(s, &pace, cli_num(&s->cli->args, OPT_snapshot_interval));
+    if (!e)
+        cli_series_waits(s, w.t.spec);
     while (!e && cli_series_goes_on(s)) {
         e = look_once(&w);
         if (!e && cli_series_goes_on(s))
