@@ -132,7 +132,7 @@ struct arch_trap_head {
     uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
     uint64_t slots_lo, slots_hi;
     uint64_t former_flags, former_restorer, former_mask;
-    uint64_t guardian; /* its number */
+    uint64_t guardian;   /* its number */
     uint64_t scratch[8]; /* for calls that want memory */
 };
 
@@ -180,6 +180,7 @@ struct arch {
     /* DWARF's numbers of the registers that hold integers and pointers, in order: arguments of a
      * call of Go code (ABIInternal), and its results. */
     uint8_t go_args[9];
+    uint8_t debug_call_reg; /* in which runtime.debugCallV2 says what it wants */
     uint8_t go_vectors, ngo_vectors; /* the same for floats: the first one's number; how many */
     uint8_t sp;      /* DWARF's number of the stack pointer */
     uint8_t barrier; /* of the only register that a write barrier of Go changes */
@@ -207,6 +208,9 @@ struct arch {
     /* The low 16 bytes of one of those, from n bytes of what extended_note has; false: they are not
      * there. */
     bool (*dwarf_vector)(const uint8_t *extended, size_t n, unsigned reg, uint8_t ret[16]);
+    /* Puts n bytes at most 16 into the low end of one, the rest of these 16 is zero. */
+    bool (*set_dwarf_vector)(uint8_t *extended, size_t n, unsigned reg, const void *src,
+                             size_t src_n);
     /* Puts a general register into raw, and into pc, sp ...; false: as dwarf_reg(). */
     bool (*set_dwarf_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
     /* DWARF's number of a register that people name ("rax", "xmm3"; any case); -1: none. */

@@ -63,6 +63,19 @@ static bool dwarf_vector(const uint8_t *extended, size_t n, unsigned reg, uint8_
     return true;
 }
 
+static bool set_dwarf_vector(uint8_t *extended, size_t n, unsigned reg, const void *src,
+                             size_t src_n)
+{
+    enum { XMM_AT = 160, XMMS = 16, BYTES = 16, USED_AT = 512, USED_SSE = 2 };
+    if (reg < DWARF_XMM0 || reg >= DWARF_XMM0 + XMMS || n <= USED_AT || src_n > BYTES)
+        return false;
+    uint8_t *at = extended + XMM_AT + (size_t)(reg - DWARF_XMM0) * BYTES;
+    memset(at, 0, BYTES);
+    memcpy(at, src, src_n);
+    extended[USED_AT] |= USED_SSE; /* XSAVE's header: else the kernel takes them as zero */
+    return true;
+}
+
 static bool from_raw(struct arch_regs *r);
 
 static bool set_dwarf_reg(struct arch_regs *r, unsigned reg, uint64_t v)
@@ -310,6 +323,7 @@ const struct arch arch_x86_64 = {
     .breakpoint_n = sizeof(int3),
     .breakpoint_pc_skip = 1,
     .go_args = {0, 3, 2, 5, 4, 8, 9, 10, 11}, /* rax, rbx, rcx, rdi, rsi, r8 ... r11 */
+    .debug_call_reg = 12,
     .go_vectors = 17,                          /* xmm0 ... xmm14 */
     .ngo_vectors = 15,
     .sp = 7,
@@ -324,6 +338,7 @@ const struct arch arch_x86_64 = {
     .dwarf_reg = dwarf_reg,
     .dwarf_is_vector = dwarf_is_vector,
     .dwarf_vector = dwarf_vector,
+    .set_dwarf_vector = set_dwarf_vector,
     .set_dwarf_reg = set_dwarf_reg,
     .reg_named = reg_named,
     .reg_name = reg_name,

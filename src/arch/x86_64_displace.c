@@ -132,7 +132,7 @@ static bool emulated(const ZydisDecodedInstruction *in, const ZydisDecodedOperan
     case ZYDIS_CATEGORY_COND_BR:
         ret->counts = counted(in->mnemonic) != 0;
         ret->condition = ret->counts ? counted(in->mnemonic) : condition(in);
-        return relative && in->address_width == 64;
+        return relative && in->mnemonic != ZYDIS_MNEMONIC_XBEGIN && in->address_width == 64;
     case ZYDIS_CATEGORY_UNCOND_BR:
         return in->mnemonic == ZYDIS_MNEMONIC_JMP && relative;
     case ZYDIS_CATEGORY_CALL:

@@ -95,6 +95,16 @@ void intern_init(struct intern *in)
     intern_addn(in, "", 0);
 }
 
+void intern_trim(struct intern *in)
+{
+    if (!in->n)
+        return;
+    in->blob = mem_realloc(in->blob, in->blob_n);
+    in->blob_cap = in->blob_n;
+    in->start = mem_realloc(in->start, in->n * sizeof(*in->start));
+    in->cap = in->n;
+}
+
 void intern_free(struct intern *in)
 {
     free(in->blob);

@@ -35,6 +35,7 @@ struct intern {
 
 void intern_init(struct intern *in);
 void intern_free(struct intern *in);
+void intern_trim(struct intern *in); /* gives back what is left for more */
 /* Takes over n texts as intern_add() would have stored them (each NUL-terminated in blob, start[0]
  * == 0 being ""), both from malloc; false when one occurs twice. */
 bool intern_adopt(struct intern *in, char *blob, size_t blob_n, uint32_t *start, size_t n);

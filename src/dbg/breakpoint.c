@@ -309,6 +309,17 @@ void dbg_bp_mute(struct dbg *d, unsigned id, bool on)
         dbg_forget_hits(d, bp, NULL);
 }
 
+int bp_sites_at(struct dbg *d, taddr pc)
+{
+    int n = 0;
+    for (size_t i = 0; i < d->bps.n; i++) {
+        const struct bp_plan *p = d->bps.v[i]->plan;
+        for (size_t k = 0; p->in && k < p->sites.n; k++)
+            n += p->sites.v[k]->site && p->sites.v[k]->at.pc == pc;
+    }
+    return n;
+}
+
 /* ---- another program ---- */
 
 void bp_uproot(struct dbg *d)

@@ -131,7 +131,7 @@ struct dbg_run_spec {
     unsigned frame;    /* STEP_OUT: of this frame; 0: the innermost */
     const char *place; /* UNTIL */
     taddr target;      /* STEP: pc of the call to step into (dbg_step_targets()); 0: the first */
-    bool alone;        /* the other threads stand meanwhile; what waits for them waits, too */
+    bool alone;        /* threads that run other goroutines stand meanwhile */
 };
 /* Begins to run and returns at once; dbg_wait() tells the end.  Errors leave it standing. */
 struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how) MUST_USE;
@@ -183,7 +183,8 @@ struct dbg_event {
  * happened to is the selected one. */
 struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret) MUST_USE;
 int dbg_fd(const struct dbg *d); /* readable when dbg_wait() has something */
-/* dbg_wait() returns DBG_WHY_INTERRUPT soon.  A program that stands: nothing. */
+/* dbg_wait() returns DBG_WHY_INTERRUPT soon; dbg_eval() that calls a function gives up, and the
+ * call goes on with the program (DBG_WHY_CALL_DONE).  A program that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);
@@ -208,10 +209,15 @@ struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
 /* ---- looking; while it stands ---- */
 
 /* Goroutines, frames, variables: rt/frames.h on dbg_stand(). */
+/* Expressions may call functions of the program, in a goroutine that was stopped while it ran; all
+ * run meanwhile.  What the call meets does not count; what others meet is told when they run on. Of
+ * several results the first is the value. */
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                      struct arena *a, struct dbg_value *ret) MUST_USE;
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
                        const char *text) MUST_USE;
+/* Bytes of its memory; what was read of the program (dbg_stand()) is read anew afterwards. */
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n) MUST_USE;
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o,
                          struct snap **ret) MUST_USE;

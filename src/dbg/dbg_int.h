@@ -208,6 +208,8 @@ struct dbg_launched { /* copies of what it was started with; NULL exe: it was no
     struct debug_launch how;
 };
 
+struct dbg_call; /* call.c */
+
 struct dbg {
     struct debug *debug; /* NULL: a core, or over */
     struct target *core; /* NULL: a process */
@@ -224,7 +226,16 @@ struct dbg {
     unsigned next_id;
     VEC(unsigned) changed; /* breakpoints that changed by themselves */
 
-    struct step *step; /* NULL: none goes on */
+    struct step *step;              /* NULL: none goes on */
+    struct dbg_call *call;          /* NULL: none has been interrupted, or runs */
+    _Atomic bool calling;           /* it runs */
+    _Atomic int64_t call_goroutine; /* in this one: what it meets does not count; 0: none */
+    VEC(struct debug_event) later;  /* what others met meanwhile: their threads are held */
+    /* This goroutine met what is at skip_pc before it was called away: the sites there are not met
+     * once more, whichever thread it comes back on. */
+    _Atomic int64_t skip_goroutine;
+    _Atomic taddr skip_pc;
+    _Atomic int skip_n;
     struct ring *ring;
     pthread_mutex_t hits_lock;
     VEC(struct hit) hits;
@@ -252,7 +263,23 @@ void dbg_unlook(struct dbg *d);
 struct target *dbg_view(struct dbg *d);
 struct err *dbg_must_stand(const struct dbg *d) MUST_USE;
 struct err *dbg_goroutine_or(struct dbg *d, int64_t goroutine, struct rt_goroutine *ret) MUST_USE;
+/* call.c */
+struct dbg_caller {
+    struct dbg *d;
+    struct rt_goroutine g;
+    struct rt_frame *frame; /* what the expression sees: looked at again behind a call; or NULL */
+    unsigned number;
+    struct arena *a;
+};
+struct err *dbg_call_hook(void *arg, const struct expr_call *call, struct arena *a,
+                          struct dbg_value *ret) MUST_USE;
+bool call_speaks(struct dbg *d, taddr pc);
+struct err *call_goes_on(struct dbg *d, pid_t tid, bool *ret_done) MUST_USE;
+void call_forget(struct dbg *d); /* the program is gone */
+/* How many sites of breakpoints are at an address. */
+int bp_sites_at(struct dbg *d, taddr pc);
 /* stop.c */
+struct err *dbg_put_off(struct dbg *d, const struct debug_event *ev) MUST_USE;
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
@@ -262,6 +289,7 @@ struct err *moment_find(struct code *c, const char *name, struct arena *a,
 /* panic.c: what a stop at a panic or fatal error says */
 /* results.c: what a function has returned; the thread is right behind the call */
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);
+const char *dbg_value_of_panic(struct dbg *d, const struct rt_panic *p, struct arena *a);
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid);
 
 #endif

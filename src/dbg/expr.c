@@ -55,9 +55,24 @@ static struct err *evaluate(struct expr *x, const struct expr_ctx *ctx, struct a
     return ev_node(&ev, x->root, ret);
 }
 
+/* What is the expression's own, copied: a result outlives it. */
+static void keep(struct dbg_value *v, struct arena *a)
+{
+    if (v->untyped) {
+        struct dbg_const *c = arena_new(a, struct dbg_const);
+        *c = *v->untyped;
+        if (c->n)
+            c->text = memcpy(arena_alloc(a, c->n + 1), c->text, c->n);
+        v->untyped = c;
+    }
+    if (v->v.bytes && v->v.n)
+        v->v.bytes = memcpy(arena_alloc(a, v->v.n + 1), v->v.bytes, v->v.n);
+}
+
 struct err *expr_eval(struct expr *x, const struct expr_ctx *ctx, struct dbg_value *ret)
 {
     TRY(evaluate(x, ctx, ctx->arena, ret));
+    keep(ret, ctx->arena);
     ret->name = x->text;
     ret->path = path_of(x, ctx->arena);
     if (ret->form == DBG_UNTYPED && ret->v.type == DWARF_NO_ID)

@@ -67,6 +67,7 @@ struct expr_ctx {
     struct arena *arena; /* of results */
 };
 
+/* ret->name is the expression's text and lives as long as it; the rest is of ctx->arena. */
 struct err *expr_eval(struct expr *x, const struct expr_ctx *ctx, struct dbg_value *ret) MUST_USE;
 /* A condition: USAGE when it is not a bool. */
 struct err *expr_true(struct expr *x, const struct expr_ctx *ctx, bool *ret) MUST_USE;

@@ -72,7 +72,7 @@ struct dbg_const {
 
 enum dbg_kind dbg_const_kind(const struct dbg_const *c);
 void dbg_const_text(const struct dbg_const *c, struct buf *b);
-const char *dbg_const_type(const struct dbg_const *c); /* "untyped int" ... */
+const char *dbg_const_type(const struct dbg_const *c);    /* "untyped int" ... */
 const char *dbg_const_default(const struct dbg_const *c); /* the type it gets by itself: "int" */
 static inline bool dbg_const_is_number(const struct dbg_const *c)
 {

@@ -58,8 +58,7 @@ static struct err *index_map(struct ev *ev, struct node *n, const struct dbg_val
     struct dbg_value key, typed;
     TRY(ev_node(ev, n->args[0], &key));
     TRY(ev_assign(ev, n->args[0], &key, t->key, &typed));
-    struct lookup l = {
-        .ev = ev, .n = n, .key = &typed, .type = value_type_name(ev->vs, t->key)};
+    struct lookup l = {.ev = ev, .n = n, .key = &typed, .type = value_type_name(ev->vs, t->key)};
     if (!value_map_each(ev->vs, &x->v, compare_entry, &l, NULL) && !l.e)
         return ev_fail(ev, n, "the map cannot be read");
     if (l.e)

@@ -14,7 +14,7 @@ struct parser {
     const char *text;
     struct tok tok;
     unsigned depth;
-    bool in_type; /* the operand is a type: what is in () behind it is converted */
+    bool in_type;      /* the operand is a type: what is in () behind it is converted */
     uint32_t last_end; /* of the token before */
 };
 

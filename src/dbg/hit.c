@@ -283,6 +283,13 @@ static enum debug_verdict judge(struct meeting *m)
     return DEBUG_STOP;
 }
 
+/* A goroutine that was called away and came back. */
+static bool was_met(struct dbg *d, const struct meeting *m)
+{
+    return atomic_load(&d->skip_n) > 0 && atomic_load(&d->skip_goroutine) == m->here.goroutine &&
+           atomic_load(&d->skip_pc) == m->hit->addr && atomic_fetch_sub(&d->skip_n, 1) > 0;
+}
+
 enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
 {
     struct meeting m = {.s = arg, .hit = hit};
@@ -291,6 +298,8 @@ enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
         return DEBUG_GO_ON; /* being changed, or nobody wants to hear of it now */
     if (!rt_here(d->rt, debug_view(d->debug), hit->regs, &m.here))
         m.here = (struct rt_here){0};
+    if ((m.here.goroutine && m.here.goroutine == atomic_load(&d->call_goroutine)) || was_met(d, &m))
+        return DEBUG_GO_ON;
     enum debug_verdict v = judge(&m);
     if (m.arena.chunks)
         arena_free(&m.arena);

@@ -6,7 +6,8 @@
 struct seen {
     struct rt_goroutine g;
     struct rt_frames frames;
-    const struct rt_frame *frame;
+    struct rt_frame frame; /* as it is now, also behind a call */
+    struct dbg_caller caller;
 };
 
 /* The frame that is meant, in the arena. */
@@ -19,14 +20,21 @@ static struct err *see(struct dbg *d, int64_t goroutine, unsigned frame, struct 
     if (frame >= ret->frames.n)
         return err_new(ERR_NOT_FOUND, "goroutine %llu has no frame %u",
                        (unsigned long long)ret->g.id, frame);
-    ret->frame = &ret->frames.v[frame];
+    ret->frame = ret->frames.v[frame];
+    ret->caller =
+        (struct dbg_caller){.d = d, .g = ret->g, .frame = &ret->frame, .number = frame, .a = a};
     return NULL;
 }
 
-static struct expr_ctx context_of(struct dbg *d, const struct seen *s, struct arena *a)
+static struct expr_ctx context_of(struct dbg *d, struct seen *s, struct arena *a)
 {
-    return (struct expr_ctx){
-        .st = d->stand, .frame = s->frame, .g = s->g.g, .tid = s->g.tid, .arena = a};
+    return (struct expr_ctx){.st = d->stand,
+                             .frame = &s->frame,
+                             .g = s->g.g,
+                             .tid = s->g.tid,
+                             .call = dbg_call_hook,
+                             .call_arg = &s->caller,
+                             .arena = a};
 }
 
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
@@ -82,7 +90,7 @@ struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const c
     if (!e) {
         struct expr_ctx ctx = context_of(d, &s, &a);
         struct setter set = {
-            .d = d, .tid = s.g.tid, .registers = s.g.running && s.frame->exact && s.frame->regs};
+            .d = d, .tid = s.g.tid, .registers = s.g.running && s.frame.exact && s.frame.regs};
         struct dbg_writer w = {.memory = write_memory, .reg = write_register, .arg = &set};
         e = expr_once(&ctx, to, &dst);
         if (!e)
@@ -93,6 +101,16 @@ struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const c
     }
     arena_free(&a);
     return e;
+}
+
+struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n)
+{
+    TRY(dbg_must_stand(d));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core cannot be changed");
+    TRY(debug_write(d->debug, addr, bytes, n));
+    rt_stand_moved(d->stand, dbg_view(d));
+    return NULL;
 }
 
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, struct snap **ret)

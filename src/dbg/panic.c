@@ -21,10 +21,9 @@ static bool argument(struct dbg *d, pid_t tid, unsigned i, uint64_t *ret)
 }
 
 /* The value as an expression of its type has it, when DWARF knows it; else only the type. */
-static const char *value_text(struct dbg *d, const struct rt_panic *p)
+const char *dbg_value_of_panic(struct dbg *d, const struct rt_panic *p, struct arena *a)
 {
     struct values *values = rt_stand_values(d->stand, NULL);
-    struct arena *a = &d->stop_arena;
     uint64_t words[2] = {p->type, p->data};
     struct buf b;
     if (*p->text || strcmp(p->type_name, "string") == 0)
@@ -43,7 +42,9 @@ static const char *value_text(struct dbg *d, const struct rt_panic *p)
 static const char *panic_at(struct dbg *d, taddr addr)
 {
     struct rt_panic p;
-    return rt_panic_at(d->rt, dbg_view(d), addr, &d->stop_arena, &p) ? value_text(d, &p) : "";
+    return rt_panic_at(d->rt, dbg_view(d), addr, &d->stop_arena, &p)
+               ? dbg_value_of_panic(d, &p, &d->stop_arena)
+               : "";
 }
 
 const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid)
@@ -59,5 +60,5 @@ const char *dbg_panic_text(struct dbg *d, unsigned bp, pid_t tid)
     if (bp == DBG_BP_ID_FATAL)
         return rt_here_text(dbg_view(d), &d->stop_arena, first, second, TEXT_MAX);
     rt_panic_value(d->rt, dbg_view(d), first, second, &d->stop_arena, &p);
-    return value_text(d, &p);
+    return dbg_value_of_panic(d, &p, &d->stop_arena);
 }

@@ -6,29 +6,13 @@
  * so that it is known in optimised code, too. */
 #include <string.h>
 
-#include "dbg/dbg_int.h"
+#include "dbg/abi_int.h"
 
-enum { DEPTH_MAX = 32, PIECES_MAX = 32, SIZE_LIMIT = 1 << 20, PTR = 8 };
-
-/* A part of a value in a register. */
-struct part {
-    uint32_t off, n;
-    unsigned reg; /* DWARF's number */
-    bool vector;
-};
-
-struct assignment {
-    const struct arch *arch;
-    struct values *values;
-    unsigned ints, vectors; /* registers taken */
-    taddr stack;            /* bytes of the stack taken */
-    struct part v[PIECES_MAX];
-    unsigned n;
-};
+enum { DEPTH_MAX = 32, SIZE_LIMIT = 1 << 20, PTR = 8 };
 
 static bool take_int(struct assignment *a, uint32_t off, uint32_t n)
 {
-    if (a->ints >= ARRAY_LEN(a->arch->go_args) || a->n == PIECES_MAX)
+    if (a->ints >= ARRAY_LEN(a->arch->go_args) || a->n == ABI_PARTS_MAX)
         return false;
     a->v[a->n++] = (struct part){.off = off, .n = n, .reg = a->arch->go_args[a->ints++]};
     return true;
@@ -36,7 +20,7 @@ static bool take_int(struct assignment *a, uint32_t off, uint32_t n)
 
 static bool take_vector(struct assignment *a, uint32_t off, uint32_t n)
 {
-    if (a->vectors >= a->arch->ngo_vectors || a->n == PIECES_MAX)
+    if (a->vectors >= a->arch->ngo_vectors || a->n == ABI_PARTS_MAX)
         return false;
     a->v[a->n++] = (struct part){
         .off = off, .n = n, .reg = a->arch->go_vectors + a->vectors++, .vector = true};
@@ -107,11 +91,11 @@ static taddr align_of(struct values *values, uint64_t type, unsigned depth)
     return size > 0 && size < PTR ? (taddr)size : PTR;
 }
 
-/* Registers for a whole value, else a place on the stack (true in *ret_stack). */
-static void assign(struct assignment *a, uint64_t type, bool *ret_stack, taddr *ret_off)
+void abi_assign(struct assignment *a, uint64_t type, bool *ret_stack, taddr *ret_off)
 {
     struct assignment before = *a;
     a->n = 0;
+    *ret_off = 0;
     *ret_stack = !take_type(a, type, 0, 0);
     if (!*ret_stack)
         return;
@@ -124,18 +108,15 @@ static void assign(struct assignment *a, uint64_t type, bool *ret_stack, taddr *
     a->stack += size > 0 ? (taddr)size : 0;
 }
 
+void abi_results_follow(struct assignment *a)
+{
+    a->ints = a->vectors = 0;
+    a->stack = (a->stack + PTR - 1) & ~(taddr)(PTR - 1);
+}
+
 /* ---- reading them ---- */
 
-struct reader {
-    struct dbg *d;
-    pid_t tid;
-    struct arch_regs regs;
-    uint8_t *extended;
-    size_t extended_n;
-    struct arena *arena;
-};
-
-static bool read_part(struct reader *r, const struct part *p, uint8_t *dst)
+static bool read_part(struct abi_reader *r, const struct part *p, uint8_t *dst)
 {
     const struct arch *arch = code_arch(r->d->code);
     uint8_t vector[16];
@@ -152,8 +133,8 @@ static bool read_part(struct reader *r, const struct part *p, uint8_t *dst)
     return true;
 }
 
-static void read_result(struct reader *r, struct assignment *a, const struct rt_var *var,
-                        struct dbg_value *ret)
+void abi_read(struct abi_reader *r, struct assignment *a, const struct rt_var *var,
+              struct dbg_value *ret)
 {
     bool on_stack;
     taddr off = 0;
@@ -163,7 +144,7 @@ static void read_result(struct reader *r, struct assignment *a, const struct rt_
     ret->optimized_out = false;
     ret->npieces = 0;
     ret->v = (struct value){.type = var->value.type};
-    assign(a, var->value.type, &on_stack, &off);
+    abi_assign(a, var->value.type, &on_stack, &off);
     if (on_stack) {
         ret->v.addr = r->regs.sp + off;
         return;
@@ -176,38 +157,47 @@ static void read_result(struct reader *r, struct assignment *a, const struct rt_
     ret->v.n = size > 0 ? (size_t)size : 0;
 }
 
-/* Arguments and results of a function, as they are declared. */
-static struct err *signature(struct dbg *d, const struct code_func *f, struct arena *a,
-                             struct rt_var **ret, size_t *ret_n)
+/* By DWARF as it is: results without a name are no variables that people see. */
+struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
+                          struct rt_var **ret, size_t *ret_n)
 {
-    taddr body = code_body(d->code, f);
-    struct rt_frame frame = {.pc = body, .entry = f->f.entry, .exact = true, .size = -1};
-    struct rt_frame calls[CODE_DEPTH];
-    size_t n = rt_where(d->stand, body, true, calls, CODE_DEPTH);
-    frame.inline_no = (uint16_t)(n ? n - 1 : 0);
-    frame.func = f->f.name;
-    frame.file = frame.module = "";
-    return rt_vars(d->stand, &frame, a, ret, ret_n);
+    struct dwarf_scope scope;
+    struct values *values = rt_stand_values(d->stand, NULL);
+    *ret_n = 0;
+    if (!f->m->dwarf || !values)
+        return err_new(ERR_NOT_FOUND, "%s: there is no DWARF", f->f.name);
+    TRY(dwarf_scope_at(f->m->dwarf, code_body(d->code, f) - f->m->slide, a, &scope));
+    *ret = arena_array(a, struct rt_var, scope.nvars + 1);
+    for (size_t i = 0; i < scope.nvars; i++) {
+        const struct dwarf_var *v = &scope.vars[i];
+        if (!v->param || v->call + 1u != scope.ncalls || v->type == DWARF_NO_ID)
+            continue;
+        (*ret)[(*ret_n)++] = (struct rt_var){.name = v->name,
+                                             .type = value_type_name(values, v->type),
+                                             .kind = v->result ? RT_VAR_RESULT : RT_VAR_ARG,
+                                             .file = "",
+                                             .value.type = v->type};
+    }
+    return NULL;
 }
 
-static struct err *read_all(struct reader *r, const struct code_func *f, struct dbg_event *ev)
+static struct err *read_all(struct abi_reader *r, const struct code_func *f, struct dbg_event *ev)
 {
     struct rt_var *vars;
     size_t n = 0, results = 0;
     bool on_stack;
     taddr off;
-    TRY(signature(r->d, f, r->arena, &vars, &n));
+    TRY(abi_signature(r->d, f, r->arena, &vars, &n));
     struct assignment a = {.arch = code_arch(r->d->code),
                            .values = rt_stand_values(r->d->stand, NULL)};
     for (size_t i = 0; i < n; i++)
         if (vars[i].kind == RT_VAR_ARG)
-            assign(&a, vars[i].value.type, &on_stack, &off);
-    a.ints = a.vectors = 0;
-    a.stack = (a.stack + PTR - 1) & ~(taddr)(PTR - 1);
+            abi_assign(&a, vars[i].value.type, &on_stack, &off);
+    abi_results_follow(&a);
     struct dbg_value *v = arena_array(r->arena, struct dbg_value, n + 1);
     for (size_t i = 0; i < n; i++)
         if (vars[i].kind == RT_VAR_RESULT)
-            read_result(r, &a, &vars[i], &v[results++]);
+            abi_read(r, &a, &vars[i], &v[results++]);
     ev->results = v;
     ev->nresults = results;
     return NULL;
@@ -215,7 +205,7 @@ static struct err *read_all(struct reader *r, const struct code_func *f, struct 
 
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev)
 {
-    struct reader r = {.d = d, .tid = tid, .arena = &d->stop_arena};
+    struct abi_reader r = {.d = d, .tid = tid, .arena = &d->stop_arena};
     if ((f->f.flag & PCLN_FLAG_ASM) || !rt_stand_values(d->stand, NULL))
         return; /* assembly has another convention */
     struct err *e = debug_regs(d->debug, tid, &r.regs);

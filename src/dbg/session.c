@@ -236,12 +236,14 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
     if (argv)
         d->launched.how.argv = copy_texts(&d->launched.arena, argv);
     step_end(d);
-    bp_uproot(d);
-    dbg_forget_hits(d, NULL, NULL);
+    call_forget(d);
     if (d->debug)
         debug_close(d->debug, DEBUG_KILL);
     d->debug = NULL;
+    bp_uproot(d); /* only now: while it ran, handlers of its sites did, too */
+    dbg_forget_hits(d, NULL, NULL);
     d->have_event = d->have_told = false;
+    d->later.n = 0;
     d->entry = NULL;
     dbg_unlook(d);
     struct err *e = start(d);
@@ -262,6 +264,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     if (!d)
         return;
     step_end(d);
+    call_forget(d);
     bp_free_all(d);
     if (d->debug)
         debug_close(d->debug, how);
@@ -271,6 +274,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     ring_free(d->ring);
     vec_free(&d->hits);
     vec_free(&d->changed);
+    vec_free(&d->later);
     pthread_mutex_destroy(&d->hits_lock);
     arena_free(&d->arena);
     arena_free(&d->stop_arena);

@@ -197,20 +197,22 @@ static struct err *plan_next_insn(struct start *s, struct step *st, bool *ret_in
     return step_add(st, STEP_AT_LINE, f->pc + in.len, DEPTH_IS, st->depth);
 }
 
+/* Those that run goroutines; the runtime's own threads and idle ones must go on, or nobody preempts
+ * whom this one waits for. */
 static struct err *hold_others(struct start *s, struct step *st)
 {
-    struct target_thread *threads;
+    const struct rt_goroutine *gs;
     size_t n;
     pid_t own = s->on_g0 ? s->d->stop.tid : s->g.tid;
     if (!own)
         return err_new(ERR_USAGE, "goroutine %llu does not run now: it cannot step alone",
                        (unsigned long long)s->g.id);
-    TRY(target_threads(dbg_view(s->d), &s->a, &threads, &n));
+    TRY(rt_goroutines(s->d->stand, &gs, &n));
     for (size_t i = 0; i < n; i++) {
-        if (threads[i].tid == own)
+        if (!gs[i].running || !gs[i].tid || gs[i].tid == own)
             continue;
-        TRY(debug_hold(s->d->debug, threads[i].tid, true));
-        vec_push(&st->held, threads[i].tid);
+        TRY(debug_hold(s->d->debug, gs[i].tid, true));
+        vec_push(&st->held, gs[i].tid);
     }
     return NULL;
 }

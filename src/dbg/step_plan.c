@@ -121,10 +121,12 @@ static struct err *add_body_lines(struct here *h, const struct code_func *body)
     const struct code_line *v;
     size_t n = code_lines(c, body, &v);
     taddr first = code_body(c, body);
+    const struct code_line *head = code_line_at(c, body, first); /* the loop's, in each round */
+    if (head && head->line > 0 && is_other_line(h, head))
+        TRY(step_add(h->st, STEP_AT_RANGE, first, DEPTH_ANY, 0));
     for (size_t i = 0; i < n; i++) {
-        bool own = body->f.entry == h->f.f.entry;
         if (v[i].stmt && v[i].line > 0 && v[i].pc >= first && !v[i].depth &&
-            (!own || is_other_line(h, &v[i])))
+            is_other_line(h, &v[i]))
             TRY(step_add(h->st, STEP_AT_RANGE, v[i].pc, DEPTH_ANY, 0));
     }
     return NULL;
@@ -223,12 +225,13 @@ static struct err *add_deferred_of(struct step *st, const char *name, struct are
     return NULL;
 }
 
-/* Where the runtime calls deferred functions. */
+/* Where the runtime calls deferred functions.  When the function just returns they are calls as any
+ * other (the compiler may make them itself, without the runtime): only STEP goes into them. */
 static struct err *add_deferred(struct here *h)
 {
     static const char *const names[] = {"runtime.deferreturn", "runtime.gopanic", "runtime.Goexit",
                                         "runtime.runOpenDeferFrame", "runtime.deferCallSave"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+    for (size_t i = h->st->how == DBG_STEP ? 0 : 1; i < ARRAY_LEN(names); i++)
         TRY(add_deferred_of(h->st, names[i], h->v->a));
     return NULL;
 }

@@ -62,6 +62,25 @@ static size_t take_hits(struct dbg *d, pid_t tid, struct hit *ret, size_t max)
     return n;
 }
 
+/* What somebody met while a call runs is told when the program runs on; until then the thread is
+ * held where it is. */
+struct err *dbg_put_off(struct dbg *d, const struct debug_event *ev)
+{
+    if (ev->kind != DEBUG_SITE && ev->kind != DEBUG_WATCH)
+        return NULL;
+    vec_push(&d->later, *ev);
+    return debug_hold(d->debug, ev->tid, true);
+}
+
+static struct err *take_put_off(struct dbg *d)
+{
+    d->event = d->later.v[0];
+    memmove(d->later.v, d->later.v + 1, --d->later.n * sizeof(*d->later.v));
+    d->have_event = true;
+    dbg_wake(d);
+    return debug_hold(d->debug, d->event.tid, false);
+}
+
 /* ---- running ---- */
 
 void dbg_wake(struct dbg *d)
@@ -111,7 +130,7 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
     if (stepped) {
         TRY(step_instruction(d, how));
     } else {
-        struct err *e = debug_resume(d->debug);
+        struct err *e = d->later.n ? take_put_off(d) : debug_resume(d->debug);
         if (e) {
             step_end(d);
             return e;
@@ -123,7 +142,7 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how)
 
 void dbg_interrupt(struct dbg *d)
 {
-    if (d->state == DBG_RUNS && d->debug)
+    if ((d->state == DBG_RUNS || d->calling) && d->debug)
         debug_halt(d->debug);
 }
 
@@ -352,6 +371,8 @@ static void on_exit_of(struct dbg *d, int status, struct dbg_event *ev)
     ev->text = "";
     fill_costs(d, ev);
     step_forget(d);
+    call_forget(d);
+    d->later.n = 0;
     d->state = DBG_OVER;
     d->stop = *ev;
 }
@@ -359,6 +380,8 @@ static void on_exit_of(struct dbg *d, int status, struct dbg_event *ev)
 static struct err *on_exec(struct dbg *d, struct dbg_event *ev)
 {
     step_forget(d);
+    call_forget(d);
+    d->later.n = 0;
     bp_uproot(d);
     dbg_forget_hits(d, NULL, NULL);
     d->entry = NULL;
@@ -406,6 +429,12 @@ static struct err *on_event(struct dbg *d, const struct debug_event *m, struct d
         break;
     case DEBUG_TRAPPED:
         ev->why = DBG_WHY_TRAP;
+        if (!call_speaks(d, m->pc))
+            break;
+        ev->why = DBG_WHY_CALL_DONE;
+        TRY(call_goes_on(d, m->tid, told));
+        if (!*told)
+            return NULL;
         break;
     case DEBUG_STEPPED:
         ev->why = DBG_WHY_STEP;
@@ -492,7 +521,9 @@ static struct err *attend(struct dbg *d, bool *ret_any)
     arena_init(&d->stop_arena);
     TRY(on_event(d, &m, &d->told, &told));
     d->have_told = told;
-    return told ? NULL : debug_resume(d->debug);
+    if (told)
+        return NULL;
+    return d->later.n ? take_put_off(d) : debug_resume(d->debug);
 }
 
 /* Messages come before what happened after them. */

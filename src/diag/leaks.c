@@ -1,5 +1,6 @@
 /* leaks.c - goroutines that nothing can ever wake, where the snapshot has the heap, which proves it
- * (wait/leak.h).  A live look has not: gospect leaks takes it. */
+ * (wait/leak.h).  A live look has it when it is small (front/cli/cmd_doctor.c); gospect leaks
+ * always takes it. */
 #include <inttypes.h>
 
 #include "diag/diag_int.h"

@@ -13,6 +13,7 @@
 
 #include "base/pool.h"
 #include "heap/diff_int.h"
+#include "snap/order.h"
 
 /* ---- which types are one ---- */
 
@@ -205,34 +206,25 @@ static struct err *compare(struct heap_differ *f)
 
 /* ---- the whole ---- */
 
-enum { START_TOLERANCE_S = 2, HOLDERS = 50 };
+enum { HOLDERS = 50 };
 
 static size_t most_holders(const struct heap_diff_options *o)
 {
     return o && o->holders ? o->holders : HOLDERS;
 }
 
-/* Whether a fact agrees, as far as both know it. */
-static bool agrees(const struct snap *a, const struct snap *b, enum snap_meta_key key)
-{
-    const char *x = snap_meta(a, key), *y = snap_meta(b, key);
-    return !x || !y || strcmp(x, y) == 0;
-}
-
 static struct err *check_pair(const struct snap *a, const struct snap *b)
 {
-    int64_t started_a = snap_meta_i64(a, SNAP_META_started_wall_ns, 0);
-    int64_t started_b = snap_meta_i64(b, SNAP_META_started_wall_ns, 0);
-    int64_t apart = started_a > started_b ? started_a - started_b : started_b - started_a;
-    if (!agrees(a, b, SNAP_META_pid) || !agrees(a, b, SNAP_META_build_id) ||
-        (started_a && started_b && apart / 1000000000 > START_TOLERANCE_S))
+    switch (snap_compare(a, b)) {
+    case SNAP_OF_OTHER:
         return err_hint(err_new(ERR_USAGE, "the snapshots are of two processes"),
                         "compare allocation sites instead (--semantic)");
-    if (snap_meta_i64(a, SNAP_META_taken_mono_ns, 0) >
-        snap_meta_i64(b, SNAP_META_taken_mono_ns, INT64_MAX))
+    case SNAP_EARLIER:
         return err_hint(err_new(ERR_USAGE, "the second snapshot is the earlier one"),
                         "give the earlier one first");
-    return NULL;
+    default:
+        return NULL;
+    }
 }
 
 static void set_times(struct heap_diff *d, const struct snap *a, const struct snap *b)

@@ -132,8 +132,11 @@ void deadlock_put_left(struct deadlock_show *sh, uint32_t object)
     wait_state_text(sh->w, object, &b);
     if (b.n)
         buf_str(&b, "; ");
-    buf_str(&b, "the code ahead of every goroutine was followed, and none does it: who should have "
-                "has ended");
+    buf_str(&b, sh->r->stuck->counted[object] && sh->r->stuck->unfollowed
+                    ? "no code that could be followed releases it, and goroutines whose code could "
+                      "not release no more locks than they take: who should have has ended"
+                    : "the code ahead of every goroutine was followed, and none does it: who "
+                      "should have has ended");
     deadlock_wrapped(sh, &b, 2);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);
@@ -178,6 +181,9 @@ static void put_suspect(struct deadlock_show *sh, uint32_t object)
     }
     if (k->timers)
         buf_str(&b, k->nmaybe ? ", or what a timer calls" : "; a timer may call what does");
+    if (!sh->s->span.n && sh->s->object.kind[object] != SNAP_OBJ_WAITGROUP)
+        buf_printf(&b, "; gospect leaks %s looks at the heap, too, which can settle it",
+                   sh->r->target);
     deadlock_wrapped(sh, &b, 2);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);

@@ -78,7 +78,71 @@ static void put_starved(struct view *v, const struct wait_finding *f)
     buf_free(&b);
 }
 
-static void put_livelock(struct view *v, const struct wait_finding *f)
+/* Where a goroutine of the finding is now. */
+static void put_frame(struct view *v, uint64_t id, struct buf *b)
+{
+    const struct wait_states *st = v->l->states;
+    for (size_t k = 0; k < st->v.n; k++)
+        if (st->v.v[k].id == id)
+            deadlock_frame(&v->sh, v->sh.w->info[st->v.v[k].row].place, b);
+}
+
+/* "goroutine 7 in 9 looks: chan receive in main.pass 5, sleep in main.pass 4" */
+static void put_steps(struct view *v, uint64_t id)
+{
+    const struct wait_states *st = v->l->states;
+    const struct wait_trace *t = wait_states_trace(st, id);
+    struct buf b = {0};
+    if (!t)
+        return;
+    buf_printf(&b, "goroutine %" PRIu64 " in %u looks: ", id, t->looks);
+    for (uint32_t i = 0; i < t->nsteps; i++) {
+        const struct wait_step *p = &t->steps[i];
+        const char *func = intern_get(&st->funcs, p->func);
+        buf_printf(&b, "%s%s", i ? ", " : "", wait_name((enum wait_kind)p->kind));
+        if (*func) {
+            buf_str(&b, " in ");
+            snap_short_func(&b, func);
+        }
+        buf_printf(&b, " %u times", p->looks);
+    }
+    buf_printf(&b, "; nothing new in the last %u", t->again);
+    put_frame(v, id, &b);
+    deadlock_wrapped(&v->sh, &b, 2);
+    buf_free(&b);
+}
+
+/* Those of which nothing changes: channels, spin. */
+static void put_cycling(struct view *v, const struct wait_finding *f)
+{
+    const struct wait_states *st = v->l->states;
+    struct buf b = {0};
+    bool part = false;
+    bold(v, &b, "SUSPECTED  livelock: ");
+    ids(f, &b);
+    if (f->livelock == WAIT_LIVELOCK_SPIN)
+        buf_str(&b, f->ng == 1 ? " spins: it runs all the time, and nothing changes"
+                               : " spin: they run all the time, and nothing changes");
+    else
+        buf_str(&b, " hand something round over channels, to nobody else, and nothing changes");
+    deadlock_wrapped(&v->sh, &b, 0);
+    for (size_t i = 0; i < f->ng && i < NAMED; i++)
+        put_steps(v, f->g[i]);
+    for (size_t i = 0; i < f->ng; i++) {
+        const struct wait_trace *t = wait_states_trace(st, f->g[i]);
+        part |= t && t->part;
+    }
+    buf_str(&b, "looked at: their frames and registers, the variables that their code names, and "
+                "the objects these lead to");
+    buf_str(&b, part ? "; but there was more memory than could be looked at, where something may "
+                       "change"
+                     : "");
+    deadlock_wrapped(&v->sh, &b, 2);
+    buf_char(&v->sh.f.b, '\n');
+    buf_free(&b);
+}
+
+static void put_circle(struct view *v, const struct wait_finding *f)
 {
     struct buf b = {0};
     bold(v, &b, "SUSPECTED  livelock: ");
@@ -90,9 +154,7 @@ static void put_livelock(struct view *v, const struct wait_finding *f)
         lock_words(v, f->lock[i], &b);
         buf_str(&b, " when it is about to take ");
         lock_words(v, f->lock[(i + 1) % f->ng], &b);
-        for (size_t k = 0; k < v->l->states->v.n; k++)
-            if (v->l->states->v.v[k].id == f->g[i])
-                deadlock_frame(&v->sh, v->sh.w->info[v->l->states->v.v[k].row].place, &b);
+        put_frame(v, f->g[i], &b);
         deadlock_wrapped(&v->sh, &b, 2);
     }
     buf_str(
@@ -114,7 +176,10 @@ static void put_new(struct view *v, const struct wait_finding *f)
         deadlock_put_left(&v->sh, f->at);
         break;
     case WAIT_FOUND_LIVELOCK:
-        put_livelock(v, f);
+        if (f->livelock == WAIT_LIVELOCK_LOCKS)
+            put_circle(v, f);
+        else
+            put_cycling(v, f);
         break;
     default:
         put_starved(v, f);
@@ -159,6 +224,21 @@ static void put_line(struct view *v)
     if (v->l->now.stuck->n) {
         buf_str(&v->sh.f.b, "; ");
         count_of(&v->sh.f.b, v->l->now.stuck->n, "is stuck", "are stuck");
+    }
+    if (st->traces_over) {
+        buf_str(&v->sh.f.b, "; ");
+        count_of(&v->sh.f.b, st->traces_over, "more that runs is", "more that run are");
+        buf_str(&v->sh.f.b, " not looked at for livelock");
+    }
+    if (st->unjudged) {
+        buf_str(&v->sh.f.b, "; ");
+        count_of(&v->sh.f.b, st->unjudged, "comes back to its states", "come back to their states");
+        buf_str(&v->sh.f.b, ", but not all their code could be read");
+    }
+    if (st->order_over) {
+        buf_str(&v->sh.f.b, "; ");
+        count_of(&v->sh.f.b, st->order_over, "pair of locks has", "pairs of locks have");
+        buf_str(&v->sh.f.b, " no room");
     }
     buf_str(&v->sh.f.b, "; stood still for ");
     text_ns(&v->sh.f.b, pause);
@@ -258,8 +338,39 @@ static void states_json(struct json *j, const struct report_deadlock_look *r)
     json_end(j, ']');
 }
 
-static void finding_json(struct json *j, const struct wait_finding *f, uint32_t look)
+/* The states that each goroutine of a livelock goes round in. */
+static void cycle_json(struct json *j, const struct wait_states *st, const struct wait_finding *f)
 {
+    json_begin(j, '[');
+    for (size_t i = 0; i < f->ng && f->on && f->kind == WAIT_FOUND_LIVELOCK; i++) {
+        const struct wait_trace *t = wait_states_trace(st, f->g[i]);
+        if (!t || f->livelock == WAIT_LIVELOCK_LOCKS)
+            continue;
+        json_begin(j, '{');
+        json_ku64(j, "goroutine", t->id);
+        json_ku64(j, "looks", t->looks);
+        json_ku64(j, "nothing_new", t->again);
+        json_ku64(j, "prints", t->nprints);
+        json_kbool(j, "whole", !t->part);
+        json_key(j, "steps");
+        json_begin(j, '[');
+        for (uint32_t k = 0; k < t->nsteps; k++) {
+            const char *func = intern_get(&st->funcs, t->steps[k].func);
+            json_begin(j, '{');
+            json_kstr(j, "state", wait_name((enum wait_kind)t->steps[k].kind));
+            json_kstr(j, "func", *func ? func : NULL);
+            json_ku64(j, "looks", t->steps[k].looks);
+            json_end(j, '}');
+        }
+        json_end(j, ']');
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
+static void finding_json(struct json *j, const struct wait_states *st, const struct wait_finding *f)
+{
+    uint32_t look = st->look;
     json_begin(j, '{');
     json_kstr(j, "kind", wait_finding_name((enum wait_finding_kind)f->kind));
     json_kstr(j, "evidence", f->kind >= WAIT_FOUND_STARVED ? "suspected" : "inferred");
@@ -273,11 +384,20 @@ static void finding_json(struct json *j, const struct wait_finding *f, uint32_t 
     json_end(j, ']');
     json_key(j, "locks");
     json_begin(j, '[');
-    for (size_t i = 0; i < f->ng; i++)
-        json_addr(j, f->lock[i]);
+    for (size_t i = 0; i < f->ng; i++) {
+        if (f->lock[i])
+            json_addr(j, f->lock[i]);
+        else
+            json_null(j);
+    }
     json_end(j, ']');
     json_ku64(j, "seen_in_looks", f->looks ? f->looks : f->n);
     json_ku64(j, "overtaken", f->overtaken);
+    json_kstr(j, "form",
+              f->kind == WAIT_FOUND_LIVELOCK ? wait_livelock_name((enum wait_livelock)f->livelock)
+                                             : NULL);
+    json_key(j, "cycle");
+    cycle_json(j, st, f);
     json_end(j, '}');
 }
 
@@ -295,12 +415,16 @@ struct err *report_deadlock_look_json(const struct report_deadlock_look *r, stru
     json_ki64(&j, "pause_ns", snap_meta_i64(s, SNAP_META_pause_ns, 0));
     json_ki64(&j, "wall_ns", r->now.wall_ns);
     json_ku64(&j, "goroutines", st->v.n);
+    json_ku64(&j, "traced", st->traces.n);
+    json_ku64(&j, "not_traced", st->traces_over);
+    json_ku64(&j, "unjudged", st->unjudged);
+    json_ku64(&j, "lock_pairs_left_out", st->order_over);
     states_json(&j, r);
     json_key(&j, "findings");
     json_begin(&j, '[');
     for (size_t i = 0; i < st->found.n; i++)
         if (st->found.v[i].on || st->found.v[i].last + 1 == st->look)
-            finding_json(&j, &st->found.v[i], st->look);
+            finding_json(&j, st, &st->found.v[i]);
     json_end(&j, ']');
     deadlock_members(&j, &r->now);
     json_key(&j, "missing");

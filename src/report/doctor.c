@@ -120,6 +120,19 @@ static void cost(struct buf *b, const struct report_doctor *r, const struct repo
     buf_free(&text);
 }
 
+static void without_heap(struct buf *b, const struct report_doctor *r,
+                         const struct report_style *style)
+{
+    struct buf text = {0};
+    buf_printf(&text, "the heap was not looked at, and so not which goroutines leaked: %s",
+               r->no_heap);
+    if (r->live)
+        buf_str(&text, " (--heap)");
+    text_wrap(b, buf_text(&text), style->width ? style->width : SIZE_MAX, 0, 0);
+    buf_char(b, '\n');
+    buf_free(&text);
+}
+
 struct err *report_doctor_text(const struct report_doctor *r, const struct report_style *style,
                                struct report_sink out)
 {
@@ -131,6 +144,8 @@ struct err *report_doctor_text(const struct report_doctor *r, const struct repor
         looked_for(&b, style);
     if (r->ended)
         buf_str(&b, "the process ended meanwhile: this is what the first look showed\n");
+    if (r->no_heap)
+        without_heap(&b, r, style);
     cost(&b, r, style);
     struct err *e = out.write(out.arg, buf_text(&b), b.n);
     buf_free(&b);
@@ -150,6 +165,7 @@ struct err *report_doctor_json(const struct report_doctor *r, struct report_sink
     json_ki64(&j, "apart_ns", r->before ? taken(r->now) - taken(r->before) : 0);
     json_ki64(&j, "took_ns", r->wall_ns);
     json_kbool(&j, "ended", r->ended);
+    json_kstr(&j, "heap_left_out", r->no_heap);
     json_ku64(&j, "problems", diag_findings_count(r->found, DIAG_PROBLEM));
     json_ku64(&j, "warnings", diag_findings_count(r->found, DIAG_WARNING));
     json_ku64(&j, "notes", diag_findings_count(r->found, DIAG_NOTE));

@@ -12,6 +12,7 @@ struct report_doctor {
     bool live;                 /* of a running process: what it cost it is said */
     bool revisit;              /* `before` was taken by this command, too */
     bool ended;                /* the process ended before there could be a second look */
+    const char *no_heap;       /* why the heap was not looked at; NULL: it was */
     int64_t wall_ns;           /* what all of it took */
 };
 

@@ -226,14 +226,15 @@ static void put_pair(struct json *j, uint32_t object, uint64_t goroutine)
     json_end(j, ']');
 }
 
-/* What each of a livelock holds, or (next) is about to take: nobody waits for it, so it has no
- * name. */
+/* What each of a livelock over locks holds, or (next) is about to take: nobody waits for it, so it
+ * has no name. */
 static void put_livelocks(struct report_history *h, struct json *j, const struct wait_states *st,
                           size_t next)
 {
     for (size_t i = 0; i < st->found.n; i++) {
         const struct wait_finding *f = &st->found.v[i];
-        for (size_t k = 0; f->on && f->kind == WAIT_FOUND_LIVELOCK && k < f->ng; k++) {
+        bool locks = f->on && f->kind == WAIT_FOUND_LIVELOCK && f->livelock == WAIT_LIVELOCK_LOCKS;
+        for (size_t k = 0; locks && k < f->ng; k++) {
             struct buf name = {0};
             taddr lock = f->lock[(k + next) % f->ng];
             buf_printf(&name, "lock at 0x%" PRIx64, lock);

@@ -14,8 +14,6 @@
 
 enum {
     CHUNK = 64,
-    DEFERS_MAX = 64,
-    PROLOGUE = 32, /* bytes of a function in which its frame may not be set up yet */
     IN_LOCK_FRAMES = 9,
     SAMPLES = 8, /* of a crowd */
     STEPS_LEAST = 500,
@@ -25,16 +23,10 @@ enum {
 #define STEPS_STOPPED UINT64_C(2000000) /* while the process waits for us */
 #define SCRATCH (AHEAD_NEW | UINT64_C(0xffffffff0000))
 
-struct ahead_found {
-    struct ahead_claims claims;
-    VEC(struct ahead_goroutine) doubts; /* frames are empty */
-    VEC(taddr) orphans;
-    uint64_t steps; /* taken */
-};
-
 struct ahead_job {
     struct capture *c;
     struct ahead_wanted wanted;
+    struct ahead_wanted every; /* RT_OWNERS_ACTIVE: of those that do not wait; shares its maps */
     struct ahead *workers;
     bool *made;
     struct ahead_found *found; /* of each worker */
@@ -71,7 +63,7 @@ static bool is_named(const struct ahead_fn *f, const char *suffix)
     return n >= k && strcmp(f->name + n - k, suffix) == 0;
 }
 
-static bool in_sync(const struct ahead_fn *f)
+bool ahead_in_sync(const struct ahead_fn *f)
 {
     return strncmp(f->name, "sync.", 5) == 0 || strncmp(f->name, "internal/sync.", 14) == 0;
 }
@@ -123,7 +115,7 @@ void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_gorouti
             ret->flags |= SNAP_AH_STACK;
             return;
         }
-        if (n < IN_LOCK_FRAMES && in_sync(fn))
+        if (n < IN_LOCK_FRAMES && ahead_in_sync(fn))
             ret->in_lock = lock_of(fn, ret->in_lock);
         panics |= fn->runtime && (strcmp(fn->name, "runtime.gopanic") == 0 ||
                                   strcmp(fn->name, "runtime.Goexit") == 0);
@@ -151,12 +143,12 @@ void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_gorouti
 
 static bool is_lock_side(const struct ahead_fn *f)
 {
-    return in_sync(f) && (is_named(f, "(*Mutex).lockSlow") || is_named(f, "(*Mutex).Lock") ||
-                          is_named(f, "(*Mutex).unlockSlow") || strstr(f->name, "runtime_"));
+    return ahead_in_sync(f) && (is_named(f, "(*Mutex).lockSlow") || is_named(f, "(*Mutex).Lock") ||
+                                is_named(f, "(*Mutex).unlockSlow") || strstr(f->name, "runtime_"));
 }
 
 /* Whether the code of a frame is to be followed. */
-static bool is_followed(struct ahead *a, const struct ahead_job *j, const struct ahead_frame *f)
+static bool is_followed(struct ahead *a, const struct ahead_frame *f)
 {
     const struct ahead_fn *fn = &a->code.fns.v[f->fn];
     if (f->dead || (fn->runtime && !fn->injected) || is_lock_side(fn))
@@ -172,12 +164,10 @@ static bool is_followed(struct ahead *a, const struct ahead_job *j, const struct
         p->kinds = kinds;
         p->kinds_known = true;
     }
-    return p->kinds & (j->wanted.kinds | AHEAD_K_UNKNOWN | AHEAD_K_DEFER | AHEAD_K_GO);
+    return p->kinds & (a->wanted->kinds | AHEAD_K_UNKNOWN | AHEAD_K_DEFER | AHEAD_K_GO);
 }
 
-/* The registers of a goroutine that was running. */
-static uint32_t registers(const struct ahead *a, const struct goroutine *g,
-                          uint64_t regs[ARCH_REGS])
+uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g, uint64_t regs[ARCH_REGS])
 {
     struct arch_regs r = {.raw_n = g->nregs * 8};
     uint32_t known = 0;
@@ -190,18 +180,18 @@ static uint32_t registers(const struct ahead *a, const struct goroutine *g,
     return known;
 }
 
-static void follow_body(struct ahead *a, const struct ahead_job *j, const struct goroutine *g,
-                        struct ahead_goroutine *ag, size_t i)
+static void follow_body(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ag,
+                        size_t i)
 {
     struct ahead_frame *f = &ag->frames.v[i];
     uint64_t regs[ARCH_REGS] = {0};
     struct ahead_start s = {
         .pc = f->pc, .sp = f->sp, .end = f->sp + (taddr)f->size, .g = g->g.addr};
     f->body = (struct ahead_result){.first = a->tallies.n};
-    if (!is_followed(a, j, f))
+    if (!is_followed(a, f))
         return;
     if (i == 0 && f->exact && g->regs) {
-        s.regs_known = registers(a, g, regs);
+        s.regs_known = ahead_registers(a, g, regs);
         s.regs = regs;
     } else if (f->exact && i && a->code.fns.v[ag->frames.v[i - 1].fn].injected) {
         return; /* the frame before went on into it */
@@ -242,13 +232,8 @@ static void follow_defer(struct ahead *a, const struct goroutine *g, taddr closu
     sum->unknown_unlock |= r.unknown_unlock;
 }
 
-struct pending {
-    struct ahead_defer v[DEFERS_MAX];
-    size_t n;
-};
-
 /* Until 1.21 a record stays in the list while a panic runs its function. */
-static void drop_running(struct ahead *a, const struct ahead_goroutine *ag, struct pending *p)
+static void drop_running(struct ahead *a, const struct ahead_goroutine *ag, struct ahead_pending *p)
 {
     uint64_t code;
     if (!rt_has(&a->c->rt->layout, RT_defer_open_defer))
@@ -265,16 +250,21 @@ static void drop_running(struct ahead *a, const struct ahead_goroutine *ag, stru
     }
 }
 
+size_t ahead_open_of(struct ahead *a, const struct ahead_frame *f, taddr ret[8])
+{
+    const struct ahead_fn *fn = &a->code.fns.v[f->fn];
+    bool set_up = f->size > 0 && (!f->exact || f->pc - fn->entry >= RT_PROLOGUE);
+    return set_up ? ahead_open_defers(a, f->exact ? f->pc : f->pc - 1, f->sp + (taddr)f->size - 8,
+                                      ret, 8)
+                  : 0;
+}
+
 static void follow_defers(struct ahead *a, const struct goroutine *g, struct ahead_frame *f,
-                          const struct pending *p)
+                          const struct ahead_pending *p)
 {
     taddr open[8];
     f->defers = (struct ahead_result){.first = a->tallies.n};
-    const struct ahead_fn *fn = &a->code.fns.v[f->fn];
-    bool set_up = f->size > 0 && (!f->exact || f->pc - fn->entry >= PROLOGUE);
-    size_t n = set_up ? ahead_open_defers(a, f->exact ? f->pc : f->pc - 1,
-                                          f->sp + (taddr)f->size - 8, open, ARRAY_LEN(open))
-                      : 0;
+    size_t n = ahead_open_of(a, f, open);
     for (size_t i = 0; i < n; i++)
         follow_defer(a, g, open[i], &f->defers);
     size_t open_end = a->tallies.n;
@@ -305,6 +295,7 @@ static void take_flags(struct ahead_goroutine *ag)
             ag->flags |= SNAP_AH_UNKNOWN_CALL;
         if (f->body.cut || f->defers.cut)
             ag->flags |= SNAP_AH_CUT;
+        ag->defers_open |= f->defers.unknown_unlock || f->defers.unknown_call || f->defers.cut;
     }
     if (ag->in_lock && ag->in_lock != AHEAD_IN_GROUP && !ag->waits_on)
         ag->flags |= SNAP_AH_IN_LOCK;
@@ -317,6 +308,15 @@ bool ahead_is_walkable(const struct goroutine *g)
     return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
 }
 
+/* Which objects count of what a goroutine does. */
+static const struct ahead_wanted *wanted_of(const struct ahead_job *j, const struct goroutine *g)
+{
+    const struct snap *s = j->c->s;
+    bool parked = s->goroutine.status[g->row] == SNAP_G_WAITING &&
+                  strcmp(snap_str(s, s->goroutine.wait_reason[g->row]), "sleep") != 0;
+    return j->c->o->owners == RT_OWNERS_ACTIVE && !parked ? &j->every : &j->wanted;
+}
+
 static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct ahead_found *ret)
 {
     const struct goroutine *g = &j->c->gs[gi];
@@ -325,8 +325,9 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
     ag.nwaits = snap_waits_of(j->c->s, g->row, &first);
     ag.waits = &j->c->s->wait.addr[first];
     ag.waits_on = ag.nwaits == 1 ? ag.waits[0] : 0;
-    struct pending p = {.n = 0};
+    struct ahead_pending p = {.n = 0};
     a->tallies.n = 0;
+    a->wanted = wanted_of(j, g);
     bool hopeless = map_get(&j->hopeless, j->crowd[gi]) != MAP_NONE;
     uint64_t steps = hopeless ? min_u64(j->steps, STEPS_LEAST) : j->steps;
     a->left = steps;
@@ -336,7 +337,7 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         ag.flags = SNAP_AH_SKIPPED;
     } else {
         ahead_walk(a, g, &ag, AHEAD_FRAMES);
-        p.n = ahead_defer_list(a, &g->g, p.v, DEFERS_MAX);
+        p.n = ahead_defer_list(a, &g->g, p.v, AHEAD_PENDING);
         drop_running(a, &ag, &p);
     }
     for (size_t i = 0; i < ag.frames.n; i++) {
@@ -344,13 +345,13 @@ static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct
         end_panic(&ag, i);
     }
     for (size_t i = 0; !hopeless && i < ag.frames.n; i++)
-        follow_body(a, j, g, &ag, i);
+        follow_body(a, g, &ag, i);
     take_flags(&ag);
     ag.flags |= hopeless ? SNAP_AH_CUT : 0;
     ret->steps += steps - a->left;
     size_t before = ret->claims.v.n;
     if (a->tallies.n)
-        ahead_judge(a, &ag, &j->wanted, &ret->claims);
+        ahead_judge(a, &ag, a->wanted, &ret->claims);
     j->in_vain[gi] = (ag.flags & SNAP_AH_CUT) && ret->claims.v.n == before;
     vec_free(&ag.frames);
     if (ag.flags)
@@ -363,6 +364,7 @@ void ahead_look_at(struct capture *c, uint32_t gi, struct ahead_claims *ret)
     struct ahead_found found = {0};
     struct ahead_job j = {.c = c,
                           .wanted = {.all = true, .kinds = UINT16_MAX},
+                          .every = {.all = true, .kinds = UINT16_MAX},
                           .steps = STEPS_MOST,
                           .crowd = mem_alloc(c->ngs * sizeof(*j.crowd) + 1),
                           .in_vain = mem_alloc(c->ngs + 1)};
@@ -499,7 +501,6 @@ static void want(struct map *m, taddr addr)
     map_put(m, addr, 0);
 }
 
-/* A semaphore: of which object, the frames of a goroutine that waits for it tell. */
 static void want_sema(struct ahead_job *j, struct ahead *a, uint32_t gi, taddr addr)
 {
     struct ahead_goroutine g = {.gi = gi};
@@ -589,6 +590,9 @@ static void find_wanted(struct ahead_job *j)
     j->wanted.all = j->c->o->owners == RT_OWNERS_ALL;
     if (j->wanted.all)
         j->wanted.kinds = UINT16_MAX;
+    j->every = j->wanted;
+    j->every.all = true;
+    j->every.kinds = UINT16_MAX;
 }
 
 /* ---- all of them ---- */
@@ -662,7 +666,7 @@ struct err *capture_ahead(struct capture *c)
     unsigned n = pool_width();
     struct ahead_job j = {.c = c};
     find_wanted(&j);
-    if (!c->ngs || !j.wanted.kinds) {
+    if (!c->ngs || (!j.wanted.kinds && c->o->owners != RT_OWNERS_ACTIVE)) {
         gather(&j, 0);
         n = 0;
     }
@@ -672,6 +676,8 @@ struct err *capture_ahead(struct capture *c)
     struct err *e = n ? rounds(&j, n) : NULL;
     if (n)
         gather(&j, n);
+    if (n && !e && j.made[0])
+        ahead_find_left(&j.workers[0], &j.wanted, c->ahead);
     for (unsigned i = 0; i < n; i++)
         if (j.made[i])
             ahead_close(&j.workers[i]);
@@ -708,6 +714,23 @@ void ahead_rows(struct capture *c)
         s->ahead.goroutine[row] = c->gs[c->ahead->doubts.v[i].gi].row;
         s->ahead.flags[row] = c->ahead->doubts.v[i].flags;
     }
+    for (size_t i = 0; i < c->ahead->unowned.n; i++) {
+        uint32_t row = snap_add_unowned(s);
+        s->unowned.addr[row] = c->ahead->unowned.v[i].addr;
+        s->unowned.slot[row] = c->ahead->unowned.v[i].slot;
+        s->unowned.flags[row] = c->ahead->unowned.v[i].flags;
+    }
+    for (size_t i = 0; i < c->ahead->releasers.n; i++) {
+        uint32_t row = snap_add_releaser(s);
+        s->releaser.slot[row] = c->ahead->releasers.v[i];
+        s->releaser.type[row] = SNAP_NONE;
+    }
+    for (size_t i = 0; i < c->ahead->releaser_types.n; i++) {
+        uint32_t row = snap_add_releaser(s);
+        s->releaser.slot[row] = SNAP_NONE;
+        s->releaser.type[row] = c->ahead->releaser_types.v[i];
+    }
+    snap_set_counter(s, "ahead.timers", c->ahead->timers);
 }
 
 void ahead_free(struct capture *c)
@@ -717,6 +740,9 @@ void ahead_free(struct capture *c)
     vec_free(&c->ahead->claims.v);
     vec_free(&c->ahead->doubts);
     vec_free(&c->ahead->orphans);
+    vec_free(&c->ahead->unowned);
+    vec_free(&c->ahead->releasers);
+    vec_free(&c->ahead->releaser_types);
     free(c->ahead);
     c->ahead = NULL;
 }

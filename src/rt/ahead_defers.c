@@ -100,22 +100,33 @@ static size_t offsets(const struct rt_layout *l, const uint8_t *p, const uint8_t
     return n;
 }
 
-size_t ahead_open_defers(struct ahead *a, taddr pc, taddr varp, taddr *ret, size_t max)
+size_t rt_open_defers(const struct rt *rt, rt_peek *peek, void *arg, taddr pc, taddr varp,
+                      taddr *ret, size_t max)
 {
     struct pcln_func f;
     const struct rt_module *m;
     size_t bytes, n = 0;
     uint32_t off[BITS], bits_off;
     uint64_t bits, closure;
-    if (!rt_func_at(a->c->rt, pc, &f, &m))
+    if (!rt_func_at(rt, pc, &f, &m))
         return 0;
     const uint8_t *p = pcln_funcdata(&m->pcln, &f, PCLN_FUNCDATA_OPEN_CODED_DEFERS, &bytes);
     const uint8_t *end = p ? p + bytes : NULL;
-    if (!p || !uleb(&p, end, &bits_off) || !ahead_peek(&a->mem, varp - bits_off, 1, &bits))
+    if (!p || !uleb(&p, end, &bits_off) || !peek(arg, varp - bits_off, 1, &bits))
         return 0;
-    size_t count = offsets(&a->c->rt->layout, p, end, off);
+    size_t count = offsets(&rt->layout, p, end, off);
     for (size_t i = count; i-- > 0 && n < max;)
-        if (bits >> i & 1 && ahead_peek(&a->mem, varp - off[i], 8, &closure) && closure)
+        if (bits >> i & 1 && peek(arg, varp - off[i], 8, &closure) && closure)
             ret[n++] = closure;
     return n;
+}
+
+static bool peek_ahead(void *arg, taddr addr, size_t n, uint64_t *ret)
+{
+    return ahead_peek(arg, addr, n, ret);
+}
+
+size_t ahead_open_defers(struct ahead *a, taddr pc, taddr varp, taddr *ret, size_t max)
+{
+    return rt_open_defers(a->c->rt, peek_ahead, &a->mem, pc, varp, ret, max);
 }

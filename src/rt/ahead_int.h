@@ -14,7 +14,10 @@
  *     ahead_exec.c    follows code: one path after the other
  *     ahead_defers.c  deferred calls that are pending
  *     ahead_judge.c   what the paths of all frames of a goroutine say about an object
+ *     ahead_count.c   of locks that nobody was seen to release: who can have none, told by counting
+ *     ahead_left.c    which locks these are, and what else may lead to their release
  *     ahead.c         leads; rows of the snapshot
+ *     ahead_print.c   prints of goroutines that run: whether anything changes from look to look
  *
  * Everything is bounded: steps, paths, events, depth.  What was not followed to its end is said.
  *
@@ -145,6 +148,15 @@ enum ahead_kind {
     AHEAD_K_RECOVER = 1 << 8,
 };
 
+/* What code does to locks, counted: each one taken is +1, each one released -1. */
+struct ahead_count {
+    int8_t least; /* the lowest it gets to, on any path: below 0 it releases what it did not take;
+                     what it puts off counts at once */
+    int8_t dip;   /* the lowest while it waits for a Cond, which has the lock back afterwards */
+    int8_t end;   /* the lowest with which it returns */
+    bool stays;   /* it does not return */
+};
+
 struct ahead_fn {
     taddr entry, end;
     const char *name;
@@ -154,6 +166,9 @@ struct ahead_fn {
     bool injected, top, runtime, switches; /* switches: to another stack */
     bool kinds_known, kinds_busy;
     uint16_t kinds;
+    struct ahead_count count; /* ahead_count.c */
+    uint8_t count_round;
+    bool count_busy, count_asked;
 };
 
 enum ahead_detour {
@@ -392,6 +407,7 @@ struct ahead_goroutine {
     taddr waits_on;        /* semaphore or channel; 0: nothing, or one of several */
     const uint64_t *waits; /* all of them */
     uint32_t nwaits;
+    bool defers_open; /* what its pending deferred calls do is not known whole */
     VEC(struct ahead_frame) frames;
 };
 
@@ -424,7 +440,58 @@ void ahead_judge(struct ahead *a, const struct ahead_goroutine *g, const struct 
 /* Of an exclusive lock, several cannot hold it: weakens what contradicts. */
 void ahead_compare(struct ahead_claims *all);
 
+/* ---- ahead_count.c ---- */
+
+struct ahead_counting {
+    struct ahead *a;
+    struct map place; /* pc << 1 | exact -> index */
+    VEC(struct ahead_count) counts;
+    uint32_t insns; /* looked at in this round */
+    uint8_t round;
+    bool changed; /* a recursive function came out otherwise than it was taken for */
+    bool failed;  /* too much code: nothing that was said counts */
+};
+/* What the function at an address does that is called by nobody known; code that is no function's
+ * counts as a release. */
+struct ahead_count ahead_count_code(struct ahead_counting *k, taddr code);
+/* Whether a goroutine releases, by the code ahead of its frames and its pending deferred calls, no
+ * more locks than it takes and those it is known to have: then it has no other. */
+bool ahead_count_goroutine(struct ahead_counting *k, const struct goroutine *g, bool defers_open,
+                           unsigned known);
+
+/* ---- ahead_left.c ---- */
+
+/* A lock that nobody was seen to release. */
+struct ahead_unowned {
+    taddr addr;
+    uint32_t slot; /* of the heap, when that was captured; else SNAP_NONE */
+    uint8_t flags; /* enum snap_unownedflag */
+};
+struct ahead_found {
+    struct ahead_claims claims;
+    VEC(struct ahead_goroutine) doubts; /* frames are empty */
+    VEC(taddr) orphans;
+    uint64_t steps; /* taken */
+    VEC(struct ahead_unowned) unowned;
+    VEC(uint32_t) releasers;      /* slots of closures that release what they did not take */
+    VEC(uint32_t) releaser_types; /* types with such a method, which interfaces may call */
+    bool timers;                  /* so does what a timer calls, or it is not known */
+};
+/* What was found, of all; flags of doubts may become more. */
+void ahead_find_left(struct ahead *a, const struct ahead_wanted *w, struct ahead_found *all);
+
 /* ---- ahead.c ---- */
+
+enum { AHEAD_PENDING = 64 };
+bool ahead_in_sync(const struct ahead_fn *f);
+/* All that are pending in a frame, by the list of records and by its body; how many. */
+struct ahead_pending {
+    struct ahead_defer v[AHEAD_PENDING];
+    size_t n;
+};
+size_t ahead_open_of(struct ahead *a, const struct ahead_frame *f, taddr ret[8]);
+/* Whether a lock is held at all: as a Mutex or by a writer, or by readers. */
+bool ahead_is_held(struct ahead *a, taddr addr, bool reader);
 
 /* After waits are known; what it finds stays in c->ahead until ahead_rows(). */
 struct err *capture_ahead(struct capture *c) MUST_USE;
@@ -441,6 +508,11 @@ enum { AHEAD_FRAMES = 256 };
 bool ahead_is_walkable(const struct goroutine *g);
 void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret,
                 size_t max);
+/* The registers of a goroutine that was running; which are known, a bit set. */
+uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g,
+                         uint64_t regs[ARCH_REGS]);
+/* ahead_print.c: goroutine.print of those that the options name */
+void capture_prints(struct capture *c);
 /* A worker's own, for tests, too. */
 void ahead_init(struct ahead *a, struct capture *c);
 void ahead_close(struct ahead *a);

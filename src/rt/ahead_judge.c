@@ -92,8 +92,7 @@ static bool judge_lock(const struct ahead *a, const struct ahead_goroutine *g, t
     return false;
 }
 
-/* Whether the lock is held at all. */
-static bool is_held(struct ahead *a, taddr addr, bool reader)
+bool ahead_is_held(struct ahead *a, taddr addr, bool reader)
 {
     uint64_t v;
     if (!ahead_peek(&a->mem, addr, 4, &v))
@@ -119,8 +118,8 @@ static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
     bool plain =
         w->all || map_get(&w->mutexes, addr) != MAP_NONE || map_get(&w->rws, addr) != MAP_NONE;
     bool reader = w->all || map_get(&w->rws, addr - READERS) != MAP_NONE;
-    plain = plain && is_held(a, addr, false);
-    reader = reader && is_held(a, addr, true);
+    plain = plain && ahead_is_held(a, addr, false);
+    reader = reader && ahead_is_held(a, addr, true);
     if ((!plain && !reader) || !judge_lock(a, g, addr, &c))
         return;
     if (plain)

@@ -246,12 +246,14 @@ static struct err *read_all(struct capture *c)
     TRY(capture_waits(c));
     capture_panics(c);
     capture_closers(c);
-    TRY(capture_ahead(c));
-    capture_copies(c);
     TRY(capture_labels(c));
     TRY(capture_timers(c));
     TRY(capture_counters(c->rt, c->t, c->s));
-    return capture_heap(c);
+    TRY(capture_heap(c));
+    TRY(capture_ahead(c)); /* behind the heap: it has the closures */
+    capture_copies(c);
+    capture_prints(c);
+    return NULL;
 }
 
 /* Variables need DWARF; what takes long is made before anything stands still. */
@@ -386,6 +388,8 @@ static struct err *capture(struct capture *c, bool *opened)
     set_moment(c, freeze ? &pause : NULL, began);
     if (!e)
         e = finish(c);
+    if (!e && !c->o->heap) /* the tables of the heap have their size from the start */
+        snap_trim(c->s);
     if (!e && c->s->span.n)
         counters_spans_of_heap(c->s);
     else if (!e)

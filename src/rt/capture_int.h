@@ -226,6 +226,15 @@ struct capture {
     struct map bucket_at;       /* address of a runtime.bucket -> row of bucket */
 };
 
+/* ---- ahead_defers.c: deferred calls that the compiler wrote into the function ---- */
+
+/* n bytes (at most 8), zero-extended; false: not readable. */
+typedef bool rt_peek(void *arg, taddr addr, size_t n, uint64_t *ret);
+/* Closures of those that wait, the next one first; varp: where the frame's locals end. */
+size_t rt_open_defers(const struct rt *rt, rt_peek *peek, void *arg, taddr pc, taddr varp,
+                      taddr *ret, size_t max);
+enum { RT_PROLOGUE = 32 }; /* at most so many bytes of a function set up its frame */
+
 /* ---- running.c: Ms, and goroutines that run on threads ---- */
 
 struct err *rt_read_m(const struct rt *rt, struct target *t, taddr addr, struct mrec *ret) MUST_USE;

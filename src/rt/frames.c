@@ -57,6 +57,8 @@ void rt_stand_close(struct rt_stand *st)
         return;
     forget(st);
     unwinder_free(st->u);
+    map_free(&st->where_at);
+    vec_free(&st->wheres);
     local_scopes_free(st->scopes);
     values_close(st->values);
     arena_free(&st->arena);

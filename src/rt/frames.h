@@ -136,6 +136,9 @@ struct rt_defer {
 /* Of a goroutine, the next one first. */
 struct err *rt_defers(struct rt_stand *st, taddr g, struct arena *a, struct rt_defer **ret,
                       size_t *ret_n) MUST_USE;
+/* Those of one of its frames. */
+struct err *rt_frame_defers(struct rt_stand *st, taddr g, const struct rt_frame *f, struct arena *a,
+                            struct rt_defer **ret, size_t *ret_n) MUST_USE;
 
 /* ---- variables ---- */
 
@@ -171,9 +174,9 @@ struct err *rt_vars(struct rt_stand *st, const struct rt_frame *f, struct arena 
 struct err *rt_closure_vars(struct rt_stand *st, taddr pc, taddr closure, struct arena *a,
                             struct rt_var **ret, size_t *ret_n) MUST_USE;
 
-/* What rt_vars() gives for one name, in two steps: which variable it is at a place of the code, once, and its
- * value in a frame that is there, often (few reads; what is returned lives until rt_slot_free() or
- * the next rt_slot_value() of the slot). */
+/* What rt_vars() gives for one name, in two steps: which variable it is at a place of the code,
+ * once, and its value in a frame that is there, often (few reads; what is returned lives until
+ * rt_slot_free() or the next rt_slot_value() of the slot). */
 struct rt_slot;
 struct err *rt_slot_find(struct rt_stand *st, taddr pc, bool exact, uint16_t inline_no,
                          const char *name, struct rt_slot **ret) MUST_USE; /* NOT_FOUND */

@@ -19,6 +19,13 @@ struct rt_stand {
     struct arena arena;    /* until rt_stand_moved() */
     const char *reasons[256];
 
+    struct map where_at; /* pc << 1 | exact -> index in wheres; the program's own code only */
+    VEC(struct where {
+        const struct rt_frame *v; /* of kept */
+        size_t n;
+    })
+    wheres;
+
     bool have_gs, have_ms, have_threads, have_finalizer, finalizer_runs;
     struct rt_goroutine *gs; /* owned */
     size_t ngs;

@@ -36,30 +36,23 @@ static size_t where_foreign(struct rt_stand *st, taddr pc, struct rt_frame *ret)
     return 1;
 }
 
-size_t rt_where(struct rt_stand *st, taddr pc, bool exact, struct rt_frame *ret, size_t max)
+static size_t where_go(struct rt_stand *st, const struct rt_module *m, const struct pcln_func *f,
+                       taddr pc, bool exact, struct rt_frame *ret)
 {
     struct pcln_frame frames[PCLN_FRAMES_MAX];
-    struct pcln_func f;
-    const struct rt_module *m;
-    if (!max)
-        return 0;
-    memset(ret, 0, sizeof(*ret));
-    *ret = (struct rt_frame){.pc = pc, .exact = exact, .func = "", .file = "", .module = ""};
-    if (!rt_func_at(st->rt, pc, &f, &m))
-        return where_foreign(st, pc, ret);
-    size_t n = pcln_frames(&m->pcln, &f, exact || pc == f.entry ? pc : pc - 1, frames,
-                           min_u64(max, ARRAY_LEN(frames)));
+    size_t n =
+        pcln_frames(&m->pcln, f, exact || pc == f->entry ? pc : pc - 1, frames, ARRAY_LEN(frames));
     const char *module = m == st->rt->modules ? "" : module_path(st, pc);
     for (size_t i = 0; i < n; i++) {
         enum snap_funcid id = symbols_func_id(st->rt, frames[i].func, frames[i].func_id);
         ret[i] = (struct rt_frame){
             .pc = pc,
-            .entry = f.entry,
+            .entry = f->entry,
             .exact = exact,
             .inlined = frames[i].inlined,
             .runtime = snap_is_runtime_func(frames[i].func),
             .wrapper = id == SNAP_FN_WRAPPER,
-            .top = !frames[i].inlined && (f.flag & PCLN_FLAG_TOP),
+            .top = !frames[i].inlined && (f->flag & PCLN_FLAG_TOP),
             .func = frames[i].func,
             .file = frames[i].file,
             .line = frames[i].line,
@@ -68,6 +61,49 @@ size_t rt_where(struct rt_stand *st, taddr pc, bool exact, struct rt_frame *ret,
             .inline_no = (uint16_t)i,
         };
     }
+    return n;
+}
+
+/* Many goroutines stand at few places. */
+static const struct where *where_kept(struct rt_stand *st, taddr pc, bool exact)
+{
+    struct rt_frame frames[PCLN_FRAMES_MAX];
+    struct pcln_func f;
+    const struct rt_module *m;
+    bool added;
+    if (pc < st->rt->modules[0].minpc || pc >= st->rt->modules[0].maxpc)
+        return NULL;
+    uint32_t i = map_get_or_put(&st->where_at, pc << 1 | exact, (uint32_t)st->wheres.n, &added);
+    if (added) {
+        struct where w = {0};
+        if (rt_func_at(st->rt, pc, &f, &m) && m == st->rt->modules)
+            w.n = where_go(st, m, &f, pc, exact, frames);
+        struct rt_frame *v = arena_array(&st->kept, struct rt_frame, w.n + 1);
+        memcpy(v, frames, w.n * sizeof(*v));
+        w.v = v;
+        vec_push(&st->wheres, w);
+    }
+    return st->wheres.v[i].n ? &st->wheres.v[i] : NULL;
+}
+
+size_t rt_where(struct rt_stand *st, taddr pc, bool exact, struct rt_frame *ret, size_t max)
+{
+    struct rt_frame frames[PCLN_FRAMES_MAX];
+    struct pcln_func f;
+    const struct rt_module *m;
+    size_t n;
+    if (!max)
+        return 0;
+    const struct where *w = where_kept(st, pc, exact);
+    if (w) {
+        memcpy(ret, w->v, min_u64(w->n, max) * sizeof(*ret));
+        return min_u64(w->n, max);
+    }
+    *ret = (struct rt_frame){.pc = pc, .exact = exact, .func = "", .file = "", .module = ""};
+    if (!rt_func_at(st->rt, pc, &f, &m))
+        return where_foreign(st, pc, ret);
+    n = min_u64(where_go(st, m, &f, pc, exact, frames), max);
+    memcpy(ret, frames, n * sizeof(*ret));
     return n;
 }
 
@@ -144,21 +180,89 @@ static void keep_frames(struct frame_list *l, const char *partial, struct arena 
     vec_free(&l->v);
 }
 
-/* Deferred calls by the frame they wait for. */
-static void count_defers(struct rt_stand *st, taddr g, struct frame_list *l)
+/* ---- deferred calls ---- */
+
+static bool defer_field(struct rt_stand *st, taddr d, enum rt_field f, uint64_t *ret)
 {
-    struct rt_defer *defers;
-    size_t n;
-    struct arena a;
-    arena_init(&a);
-    struct err *e = rt_defers(st, g, &a, &defers, &n);
-    for (size_t i = 0; !e && i < n; i++)
-        for (size_t k = 0; k < l->v.n; k++)
-            if (!l->v.v[k].inlined && l->v.v[k].sp == defers[i].sp)
-                l->v.v[k].defers++;
+    const struct rt_layout *l = &st->rt->layout;
+    *ret = 0;
+    if (!rt_has(l, f))
+        return false;
+    struct err *e = target_read(st->t, d + (taddr)l->off[f], ret, min_u64(l->width[f], 8));
     err_free(e);
-    arena_free(&a);
+    return !e;
 }
+
+struct defer_list {
+    struct rt_stand *st;
+    VEC(struct rt_defer) v;
+};
+
+static void add_defer(struct defer_list *l, const struct rt_frame *f, taddr closure, taddr at)
+{
+    struct rt_defer one = {.func = "", .sp = f->sp, .at = at};
+    struct pcln_func fn;
+    err_free(target_read_u64(l->st->t, closure, &one.pc));
+    if (one.pc && rt_func_at(l->st->rt, one.pc, &fn, NULL))
+        one.func = fn.name;
+    vec_push(&l->v, one);
+}
+
+static bool peek_target(void *arg, taddr addr, size_t n, uint64_t *ret)
+{
+    *ret = 0;
+    struct err *e = target_read(arg, addr, ret, min_u64(n, 8));
+    err_free(e);
+    return !e;
+}
+
+/* The goroutine's records, as far as they are of the frame; open-coded ones have none. */
+static void take_records(struct defer_list *l, taddr first, const struct rt_frame *f)
+{
+    uint64_t d = first, link, sp, fn, at, open;
+    for (size_t i = 0; d && i < DEFERS_MAX; i++, d = link) {
+        if (!defer_field(l->st, d, RT_defer_link, &link) ||
+            !defer_field(l->st, d, RT_defer_sp, &sp))
+            break;
+        defer_field(l->st, d, RT_defer_pc, &at);
+        defer_field(l->st, d, RT_defer_open_defer, &open);
+        if (sp == f->sp && !open && defer_field(l->st, d, RT_defer_fn, &fn) && fn)
+            add_defer(l, f, fn, at);
+        if (sp > f->sp)
+            break; /* frames further out */
+    }
+}
+
+/* first: of the goroutine's records */
+static void take_defers(struct defer_list *l, taddr first, const struct rt_frame *f)
+{
+    enum { OPEN_MAX = 8 };
+    taddr open[OPEN_MAX];
+    struct target *t = l->st->t;
+    size_t n = 0;
+    if (!f->sp || f->inlined)
+        return;
+    if (f->size > 0 && (!f->exact || f->pc - f->entry >= RT_PROLOGUE))
+        n = rt_open_defers(l->st->rt, peek_target, t, f->exact ? f->pc : f->pc - 1,
+                           f->sp + (taddr)f->size - 8, open, OPEN_MAX);
+    for (size_t i = 0; i < n; i++)
+        add_defer(l, f, open[i], 0);
+    take_records(l, first, f);
+}
+
+/* Deferred calls by the frame they wait for. */
+static void count_defers(struct rt_stand *st, taddr first, struct frame_list *l)
+{
+    for (size_t i = 0; i < l->v.n; i++) {
+        struct defer_list defers = {.st = st};
+        if (l->v.v[i].stack == RT_ON_GOROUTINE)
+            take_defers(&defers, first, &l->v.v[i]);
+        l->v.v[i].defers = (uint32_t)defers.v.n;
+        vec_free(&defers.v);
+    }
+}
+
+/* ---- goroutines and threads ---- */
 
 /* The goroutine that runs on a thread; regs: of the thread. */
 static enum walk_end walk_thread(struct rt_stand *st, const struct mrec *m, const struct rt_g *g,
@@ -201,10 +305,8 @@ static struct err *take_goroutine(struct frame_list *l, taddr addr, enum walk_en
                        (unsigned long long)g.goid);
     else
         *end = unwinder_saved(st->u, &g, NULL, 0);
-    size_t first = l->v.n;
     take_stack(l, &on);
-    if (first == 0 && g.defer)
-        count_defers(st, addr, l);
+    count_defers(st, g.defer, l);
     return NULL;
 }
 
@@ -287,42 +389,38 @@ bool rt_frame_of_regs(struct rt_stand *st, const struct arch_regs *regs, struct 
     return true;
 }
 
-/* ---- deferred calls ---- */
-
-static bool defer_field(struct rt_stand *st, taddr d, enum rt_field f, uint64_t *ret)
+static void keep_defers(struct defer_list *l, struct arena *a, struct rt_defer **ret, size_t *ret_n)
 {
-    const struct rt_layout *l = &st->rt->layout;
-    *ret = 0;
-    if (!rt_has(l, f))
-        return false;
-    struct err *e = target_read(st->t, d + (taddr)l->off[f], ret, min_u64(l->width[f], 8));
-    err_free(e);
-    return !e;
+    *ret_n = l->v.n;
+    *ret = arena_array(a, struct rt_defer, l->v.n + 1);
+    if (l->v.n)
+        memcpy(*ret, l->v.v, l->v.n * sizeof(*l->v.v));
+    vec_free(&l->v);
+}
+
+struct err *rt_frame_defers(struct rt_stand *st, taddr addr, const struct rt_frame *f,
+                            struct arena *a, struct rt_defer **ret, size_t *ret_n)
+{
+    struct defer_list l = {.st = st};
+    struct rt_g g;
+    *ret_n = 0;
+    TRY(stand_read_g(st, addr, &g));
+    take_defers(&l, g.defer, f);
+    keep_defers(&l, a, ret, ret_n);
+    return NULL;
 }
 
 struct err *rt_defers(struct rt_stand *st, taddr addr, struct arena *a, struct rt_defer **ret,
                       size_t *ret_n)
 {
-    VEC(struct rt_defer) v = {0};
+    struct defer_list l = {.st = st};
+    struct rt_frames frames;
     struct rt_g g;
+    *ret_n = 0;
     TRY(stand_read_g(st, addr, &g));
-    uint64_t d = g.defer, link = 0, fn = 0;
-    for (size_t i = 0; d && i < DEFERS_MAX; i++, d = link) {
-        struct rt_defer one = {.func = ""};
-        struct pcln_func f;
-        if (!defer_field(st, d, RT_defer_link, &link) || !defer_field(st, d, RT_defer_sp, &one.sp))
-            break;
-        defer_field(st, d, RT_defer_pc, &one.at);
-        if (defer_field(st, d, RT_defer_fn, &fn) && fn)
-            err_free(target_read_u64(st->t, fn, &one.pc));
-        if (one.pc && rt_func_at(st->rt, one.pc, &f, NULL))
-            one.func = f.name;
-        vec_push(&v, one);
-    }
-    *ret_n = v.n;
-    *ret = arena_array(a, struct rt_defer, v.n + 1);
-    if (v.n)
-        memcpy(*ret, v.v, v.n * sizeof(*v.v));
-    vec_free(&v);
+    TRY(rt_goroutine_frames(st, addr, 0, a, &frames));
+    for (size_t i = 0; i < frames.n; i++)
+        take_defers(&l, g.defer, &frames.v[i]);
+    keep_defers(&l, a, ret, ret_n);
     return NULL;
 }

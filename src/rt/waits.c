@@ -308,6 +308,7 @@ static void forget_records(struct waits *w)
     vec_free(&w->sudogs);
     map_free(&w->sudog_at);
     vec_free(&w->selects);
+    vec_free(&w->moved);
     free(w->has);
     w->has = NULL;
 }

@@ -52,6 +52,7 @@ struct wait_select {
     uint32_t gi;
     taddr cases, order;
     uint32_t sends;
+    taddr lo, hi; /* the caller's frame, in which both lie */
 };
 
 struct wait_sudog {
@@ -93,7 +94,8 @@ struct waits {
     struct map sync_by_addr;
     VEC(struct wait_poll) polls;
     struct map poll_by_addr;
-    VEC(struct wait_select) selects;
+    VEC(struct wait_select) selects, moved; /* moved: of stacks that were copied */
+    uint32_t moved_tries;                   /* to find their arrays */
 
     VEC(struct wait_start) starts;
     struct map begins, start_at; /* waited for; start -> index of starts */

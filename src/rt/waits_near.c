@@ -17,6 +17,9 @@ enum {
     FRAMES = 8,
     CASES_MAX = 65536,
     NIL_CASES_MAX = 32,
+    MOVED_FRAME = 2048, /* bytes of a frame in which arrays are looked for */
+    MOVED_NIL_CASES = 8,
+    MOVED_TRIES = 20000000, /* for all selects */
     LOWEST = 4096
 };
 
@@ -124,8 +127,12 @@ static void walk(struct near_walk *k, const struct rt_g *g)
  * selectgo gets an array of cases {channel, element} and room for two orders of their numbers: in
  * which to look at them, and in which to lock their channels; g.waiting has the sudogs in the
  * latter. Cases on nil channels are in neither.  How many cases there are stands nowhere that is
- * kept: it is the distance at which the second order agrees with the sudogs.  All of it mostly lies
- * in the window; what does not is read afterwards. */
+ * kept: it is the distance at which the second order agrees with the sudogs.
+ *
+ * While selectgo waits nobody needs its arguments any more, so a stack that is copied meanwhile
+ * may leave the pointers among them as they were: into what the stack was before.  The arrays lie
+ * in the caller's frame, where they are looked for.  All of it mostly lies in the window; what does
+ * not is read afterwards. */
 
 struct cases {
     struct waits *w;
@@ -225,7 +232,11 @@ static bool match_here(const struct near_walk *k, const struct wait_select *s)
     x.room = (uint32_t)min_u64(seen, x.room);
     x.array = (const uint64_t *)(const void *)(k->window + cases);
     x.order = (const uint16_t *)(const void *)(k->window + order);
-    return match(&x) || all;
+    if (match(&x))
+        return true;
+    if (all)
+        vec_push(&k->n->w->moved, *s);
+    return all;
 }
 
 /* ---- what the frames say ---- */
@@ -268,17 +279,25 @@ static void take_poll(struct near_walk *k, uint32_t gi, unsigned frame)
             return;
 }
 
+static bool on_stack(const struct rt_g *g, taddr addr)
+{
+    return addr >= g->stack_lo && addr < g->stack_hi;
+}
+
 static void take_select(struct near_walk *k, uint32_t gi, unsigned frame)
 {
     struct waits *w = k->n->w;
     const struct rt_g *g = &w->c->gs[gi].g;
     struct wait_select s = {.gi = gi, .cases = arg(k, frame, 0), .order = arg(k, frame, 1)};
     uint64_t sends = arg(k, frame, 3);
-    if (!g->waiting || s.cases < g->stack_lo || s.cases >= g->stack_hi || s.order < g->stack_lo ||
-        s.order >= g->stack_hi || sends > CASES_MAX)
+    if (!g->waiting || !s.cases || !s.order || sends > CASES_MAX)
         return;
     s.sends = (uint32_t)sends;
-    if (!match_here(k, &s))
+    s.lo = k->f[frame].cfa;
+    s.hi = frame + 1 < k->count ? k->f[frame + 1].cfa : s.lo;
+    if (!on_stack(g, s.cases) || !on_stack(g, s.order))
+        vec_push(&w->moved, s);
+    else if (!match_here(k, &s))
         vec_push(&w->selects, s);
 }
 
@@ -422,6 +441,82 @@ struct err *waits_near(struct waits *w)
 
 /* ---- the cases that were not in the windows ---- */
 
+/* Whether the order in which to look has the same numbers as that in which to lock, each once. */
+static bool is_order(const struct cases *x, uint32_t total)
+{
+    for (size_t k = 0; k < x->n; k++) {
+        unsigned looked = 0, locked = 0;
+        for (size_t i = 0; i < x->n; i++) {
+            looked += x->order[i] == x->order[total + k];
+            locked += x->order[total + i] == x->order[total + k];
+        }
+        if (looked != 1 || locked != 1)
+            return false;
+    }
+    return true;
+}
+
+/* The frame of a select's caller, and where in it the array of cases and the order may be. */
+struct moved {
+    struct cases x;
+    uint8_t *frame;
+    uint64_t bytes;
+};
+
+static bool try_moved(struct moved *m, uint32_t total, uint64_t cases, uint64_t order)
+{
+    struct cases *x = &m->x;
+    if (cases + 16 * (uint64_t)total > m->bytes || order + 4 * (uint64_t)total > m->bytes)
+        return false;
+    x->array = (const uint64_t *)(const void *)(m->frame + cases);
+    x->order = (const uint16_t *)(const void *)(m->frame + order);
+    if (!agrees(x, total) || !is_order(x, total))
+        return false;
+    number(x, total);
+    return true;
+}
+
+/* Whether the first of cases at this place can be: on a nil channel, or on one that is waited for.
+ */
+static bool may_begin(const struct moved *m, uint64_t at)
+{
+    uint64_t chan;
+    memcpy(&chan, m->frame + at, 8);
+    bool may = !chan;
+    for (size_t k = 0; !may && k < m->x.n; k++)
+        may = m->x.w->all.v[m->x.first + k].chan == chan;
+    return may;
+}
+
+static bool find_moved(struct moved *m, uint32_t total)
+{
+    uint64_t given = m->x.s->cases - m->x.s->lo;
+    bool known = given + 16 <= m->bytes && given < m->bytes;
+    uint64_t lo = known ? given : 0, hi = known ? given + 16 : m->bytes;
+    for (uint64_t cases = lo; cases + 16 <= hi; cases += 8)
+        for (uint64_t order = 0; may_begin(m, cases) && order + 4 <= m->bytes; order += 2)
+            if (m->x.w->moved_tries++ < MOVED_TRIES && try_moved(m, total, cases, order))
+                return true;
+    return false;
+}
+
+/* The two arrays of a stack that was copied; as few cases as agree, since what lies before and
+ * behind can look like more of them.  A single case agrees with too much. */
+static void match_moved(struct waits *w, const struct wait_select *s)
+{
+    struct moved m = {.x = cases_of(w, s), .bytes = s->hi - s->lo};
+    uint32_t least = (uint32_t)max_u64(m.x.n, s->sends);
+    if (m.x.n < 2 || s->hi <= s->lo || m.bytes > MOVED_FRAME)
+        return;
+    m.frame = mem_alloc(m.bytes);
+    struct err *e = target_read(w->c->t, s->lo, m.frame, m.bytes);
+    for (uint32_t n = 0; !e && n <= MOVED_NIL_CASES; n++)
+        if (find_moved(&m, least + n))
+            break;
+    err_free(e);
+    free(m.frame);
+}
+
 /* The n selects from s on; what cannot be read, or does not fit, stays without numbers. */
 static struct err *read_some(struct waits *w, const struct wait_select *s, size_t n)
 {
@@ -440,7 +535,8 @@ static struct err *read_some(struct waits *w, const struct wait_select *s, size_
     struct err *e = rt_batch_read(&b, w->c->t);
     for (size_t i = 0; !e && i < n; i++)
         if (v[i].n && b.iov.v[2 * i].ok && b.iov.v[2 * i + 1].ok)
-            match(&v[i]);
+            if (!match(&v[i]))
+                vec_push(&w->moved, s[i]);
     rt_batch_free(&b);
     arena_free(&mem);
     free(v);
@@ -452,5 +548,7 @@ struct err *waits_read_cases(struct waits *w)
     struct err *e = NULL;
     for (size_t i = 0; !e && i < w->selects.n; i += CHUNK)
         e = read_some(w, w->selects.v + i, min_u64(CHUNK, w->selects.n - i));
+    for (size_t i = 0; !e && i < w->moved.n; i++)
+        match_moved(w, &w->moved.v[i]);
     return e;
 }

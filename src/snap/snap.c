@@ -103,6 +103,24 @@ static bool set_capacity(struct snap_table_head *table, const struct snap_tabled
     return true;
 }
 
+/* Growing in steps leaves room that nobody uses, up to a half of every table. */
+void snap_trim(struct snap *s)
+{
+    intern_trim(&s->strings);
+    for (size_t t = 0; t < snap_ntables; t++) {
+        const struct snap_tabledef *def = &snap_tables[t];
+        struct snap_table_head *table = snap_table_at(s, def);
+        if (!table->n || table->n == table->cap)
+            continue;
+        for (size_t c = 0; c < def->ncols; c++) {
+            void **col = snap_col_at(table, &def->cols[c]);
+            void *less = realloc(*col, table->n * snap_coltype_size(def->cols[c].type));
+            *col = less ? less : *col;
+        }
+        table->cap = table->n;
+    }
+}
+
 struct err *snap_table_resize(struct snap *s, const struct snap_tabledef *t, size_t n)
 {
     struct snap_table_head *table = snap_table_at(s, t);

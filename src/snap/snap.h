@@ -42,6 +42,8 @@ enum snap_gflag {
     SNAP_GF_PARKING = 1 << 7,       /* between gopark and being parked */
     SNAP_GF_PANICKING = 1 << 8,     /* a panic is in flight */
     SNAP_GF_DURABLE = 1 << 9,       /* durably blocked inside a synctest bubble */
+    SNAP_GF_PRINT_PART = 1 << 10,   /* its print does not have all the memory there was */
+    SNAP_GF_PRINT_CODE = 1 << 11,   /* its code ahead may do what its print does not tell */
 };
 
 enum snap_pcflag {
@@ -284,7 +286,8 @@ enum snap_act {
     SNAP_ACT_SIGNAL,
     SNAP_ACT_BROADCAST,
     SNAP_ACT_RESUME, /* a coroutine (iter.Pull) */
-    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; RT_OWNERS_ALL only */
+    SNAP_ACT_TAKE,   /* lock, or try to lock, while it holds another lock; not without
+                        RT_OWNERS_ACTIVE */
     SNAP_ACT_COUNT,
 };
 
@@ -330,6 +333,13 @@ enum snap_aheadflag {
     SNAP_AH_STACK = 1 << 3,          /* its stack is not known whole */
     SNAP_AH_SKIPPED = 1 << 4,        /* it was not looked at at all */
     SNAP_AH_IN_LOCK = 1 << 5,        /* it is about to take a lock, and not in its queue yet */
+    SNAP_AH_HAS_NONE = 1 << 6,       /* but by its code it releases no more locks than it takes */
+};
+
+/* A lock that nobody was seen to release. */
+enum snap_unownedflag {
+    SNAP_UN_STATIC = 1 << 0, /* it lies in the program's data */
+    SNAP_UN_CODE = 1 << 1,   /* such code as may be called through a pointer releases it */
 };
 
 enum snap_bucketkind { SNAP_BUCKET_MEM, SNAP_BUCKET_BLOCK, SNAP_BUCKET_MUTEX, SNAP_BUCKET_COUNT };
@@ -368,6 +378,7 @@ struct snap {
 struct snap *snap_new(void);
 void snap_free(struct snap *s);
 size_t snap_memory(const struct snap *s); /* bytes held */
+void snap_trim(struct snap *s);           /* when no rows will be added: gives back what is left */
 
 /* Appends a row of zeros (MAYBE and LINK columns: SNAP_NONE) to a table and returns its number:
  * snap_add_goroutine(s) and so on. */

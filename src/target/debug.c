@@ -1283,8 +1283,7 @@ static struct err *step_on_tracer(const struct tracer_token *tok, void *arg)
         err_free(debug_get_regs(tok, d, t)); /* killed: an event will tell */
         /* again when a signal came first: then it is where it was */
         if (!in_place && !t->fault && !begin_step(tok, d, t, &in_place)) {
-            note(d, (struct debug_event){
-                        .kind = DEBUG_STEPPED, .tid = s->tid, .pc = t->regs.pc});
+            note(d, (struct debug_event){.kind = DEBUG_STEPPED, .tid = s->tid, .pc = t->regs.pc});
             break;
         }
         step_on(tok, d, t);

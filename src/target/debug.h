@@ -79,7 +79,7 @@ struct debug_event {
 };
 
 /* Lets all threads run but those that are held. */
-struct err *debug_resume(struct debug *d) MUST_USE;
+struct err *debug_resume(struct debug *d) MUST_USE; /* nothing while an event is to be fetched */
 /* Waits until something happens, at most timeout_ns (below 0: for ever).  On return all threads
  * stand, unless it was DEBUG_NOTHING.  What happened to two threads at the same time is told one by
  * one: a thread whose event was not told yet is as it was before it (its pc on the site). */
@@ -148,6 +148,7 @@ struct err *debug_catch_syscalls(struct debug *d, const int64_t *nr, size_t n, b
 /* ---- threads, registers, memory; while the process stands ---- */
 
 struct err *debug_regs(struct debug *d, pid_t tid, struct arch_regs *ret) MUST_USE;
+/* Of regs the raw set counts; arch->debug->set_pc() and set_reg() change it. */
 struct err *debug_set_regs(struct debug *d, pid_t tid, const struct arch_regs *regs) MUST_USE;
 /* Floating point and vector registers as arch.extended_note has them; in the caller's arena. */
 struct err *debug_extended(struct debug *d, pid_t tid, struct arena *a, uint8_t **ret,

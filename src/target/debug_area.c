@@ -12,8 +12,8 @@
  * mprotect(), rt_sigaction() (ours).  All of it is inert until a breakpoint is hit with nobody
  * tracing.
  *
- * After a kill -9 of us, area and handler stay.  Who attaches next finds them by the handler and
- * takes them over; debug_close() takes them out.
+ * After a kill -9 of us, area and handler stay.  Who attaches next finds them by what the area
+ * begins with, finished or not, and takes them over; debug_close() takes them out.
  *
  * Where none can be had (a seccomp filter forbids the calls, no thread lends itself, no room near
  * the code) breakpoints work all the same, but passing one stops everybody for a moment, and
@@ -172,33 +172,60 @@ static struct err *call_soon(const struct tracer_token *tok, struct debug *d, bo
 
 /* ---- where ---- */
 
-/* Below the program, with some distance: there nothing of it grows. */
-static struct err *choose(struct debug *d, taddr *ret)
+static bool is_area(struct debug *d, const struct target_mapping *m, struct arch_trap_head *head)
+{
+    return !*m->path && m->end - m->start == DEBUG_AREA &&
+           pread(d->mem_fd, head, sizeof(*head), (off_t)m->start) == (ssize_t)sizeof(*head) &&
+           head->magic == AREA_MAGIC && head->slots_lo == m->start + DEBUG_AREA_SLOTS;
+}
+
+/* Below the program, with some distance: there nothing of it grows.  Else above it, halfway to what
+ * is out of reach. */
+static taddr gap(const struct target_mapping *maps, size_t n, taddr entry)
+{
+    taddr best = 0;
+    for (size_t i = 0; i < n; i++) {
+        taddr lo = i ? maps[i - 1].end : LOWEST, hi = maps[i].start;
+        if (hi < lo + DEBUG_AREA + 2 * PAGE)
+            continue;
+        taddr room = hi - lo - DEBUG_AREA;
+        if (hi <= entry && entry - hi < REACH)
+            best = hi - DEBUG_AREA - min_u64(room / 2, CLEAR_OF_CODE);
+        else if (hi > entry && !best && lo - entry < REACH / 2)
+            best = lo + min_u64(room / 2, REACH / 2);
+    }
+    return best & ~(taddr)(PAGE - 1);
+}
+
+struct spot {
+    taddr at;                   /* free, or an area that somebody has left */
+    bool left, executable;      /* it is one; and one that was finished */
+    struct arch_trap_head head; /* of it */
+};
+
+static struct err *choose(struct debug *d, struct spot *ret)
 {
     struct arena a;
     struct target_mapping *maps;
     struct image *img;
-    taddr slide, entry;
+    taddr slide;
     size_t n;
+    *ret = (struct spot){0};
     TRY(target_image(d->view, &img, &slide));
-    entry = image_entry(img) + slide;
+    taddr entry = image_entry(img) + slide;
     image_unref(img);
     arena_init(&a);
     struct err *e = proc_mappings(d->pid, &a, &maps, &n);
-    *ret = 0;
-    taddr hi = 0;
-    for (size_t i = 0; !e && i < n; i++) {
-        taddr lo = i ? maps[i - 1].end : LOWEST;
-        if (maps[i].start > entry)
-            break;
-        if (maps[i].start < lo + DEBUG_AREA + 2 * PAGE || entry - maps[i].start > REACH)
-            continue;
-        taddr room = maps[i].start - lo - DEBUG_AREA;
-        hi = maps[i].start - DEBUG_AREA - min_u64(room / 2, CLEAR_OF_CODE);
-        *ret = hi & ~(taddr)(PAGE - 1);
-    }
+    for (size_t i = 0; !e && i < n && !ret->executable; i++)
+        if (is_area(d, &maps[i], &ret->head)) {
+            ret->at = maps[i].start;
+            ret->left = true;
+            ret->executable = maps[i].executable;
+        }
+    if (!e && !ret->left)
+        ret->at = gap(maps, n, entry);
     arena_free(&a);
-    if (!e && !*ret)
+    if (!e && !ret->at)
         e = err_new(ERR_UNSUPPORTED, "there is no room near its code");
     return e;
 }
@@ -269,35 +296,25 @@ static struct err *sigaction_of(struct setup *s, const struct kernel_sigaction *
     return NULL;
 }
 
-/* Breakpoints that somebody left who was killed together with his guardian. */
+/* Breakpoints of somebody who was killed: those that are left because his guardian was killed, too,
+ * are taken out.  All of them become known: a thread may have trapped at one and not been put back
+ * yet. */
 static void repair(struct debug *d, const struct arch_trap_head *head)
 {
-    for (uint64_t i = 0; i < head->n && i < DEBUG_SITES_MAX; i++) {
-        uint64_t entry = 0;
-        taddr at = d->area + ARCH_TRAP_TABLE_AT + i * 8;
-        uint8_t byte;
-        if (pread(d->mem_fd, &entry, sizeof(entry), (off_t)at) != (ssize_t)sizeof(entry) || !entry)
+    size_t n = min_u64(head->n, DEBUG_SITES_MAX), size = n * sizeof(uint64_t);
+    uint64_t *entries = mem_alloc(size + 1);
+    bool got =
+        pread(d->mem_fd, entries, size, (off_t)field(d, ARCH_TRAP_TABLE_AT)) == (ssize_t)size;
+    for (size_t i = 0; got && i < n; i++) {
+        taddr addr = entries[i] << 8 >> 8;
+        uint8_t byte, original = (uint8_t)(entries[i] >> 56);
+        if (!addr || pread(d->mem_fd, &byte, 1, (off_t)addr) != 1)
             continue;
-        taddr addr = entry << 8 >> 8;
-        uint8_t original = (uint8_t)(entry >> 56);
-        if (pread(d->mem_fd, &byte, 1, (off_t)addr) == 1 && byte == d->arch->breakpoint[0])
+        if (byte == d->arch->breakpoint[0])
             debug_poke(d, addr, &original, 1);
+        err_free(debug_know(d, addr));
     }
-}
-
-/* The area of somebody who was killed: it becomes ours. */
-static bool adopt(struct debug *d, taddr handler)
-{
-    struct arch_trap_head head;
-    taddr area = handler - ARCH_TRAP_CODE_AT;
-    if (handler < LOWEST || handler % PAGE != ARCH_TRAP_CODE_AT ||
-        pread(d->mem_fd, &head, sizeof(head), (off_t)area) != (ssize_t)sizeof(head) ||
-        head.magic != AREA_MAGIC || head.slots_lo != area + DEBUG_AREA_SLOTS)
-        return false;
-    d->area = area;
-    guard_await((pid_t)head.guardian);
-    repair(d, &head);
-    return true;
+    free(entries);
 }
 
 static struct err *set_handler(struct setup *s)
@@ -315,12 +332,10 @@ static struct err *set_handler(struct setup *s)
     return NULL;
 }
 
-static struct err *map(struct setup *s)
+static struct err *map(struct setup *s, taddr at)
 {
     struct debug *d = s->d;
-    taddr at;
     int64_t result;
-    TRY(choose(d, &at));
     const uint64_t args[6] = {at,
                               DEBUG_AREA,
                               PROT_READ | PROT_WRITE,
@@ -329,7 +344,7 @@ static struct err *map(struct setup *s)
                               0};
     TRY(checked(s, d->a->nr_mmap, args, "map memory", &result));
     d->area = (taddr)result;
-    return write_area(d);
+    return NULL;
 }
 
 static struct err *protect(struct setup *s)
@@ -350,18 +365,24 @@ static struct err *make_area(struct setup *s)
 {
     struct debug *d = s->d;
     struct kernel_sigaction former;
-    TRY(map(s));
+    struct spot spot;
+    TRY(choose(d, &spot));
+    if (spot.left)
+        guard_await((pid_t)spot.head.guardian);
+    d->area = spot.at;
+    if (spot.executable) { /* of somebody who was killed: it becomes ours */
+        repair(d, &spot.head);
+        return d->launched ? NULL : set_handler(s);
+    }
+    if (!spot.left)
+        TRY(map(s, spot.at));
+    TRY(write_area(d));
     if (d->launched)
         return protect(s);
     TRY(sigaction_of(s, NULL, &former));
-    taddr fresh = d->area;
-    if (adopt(d, former.handler)) {
-        d->handler = true;
-        return unmap(s, fresh);
-    }
-    const uint64_t head[] = {former.flags, former.restorer, former.mask};
+    const uint64_t more[] = {former.flags, former.restorer, former.mask};
     if (!debug_poke(d, field(d, offsetof(struct arch_trap_head, former)), &former.handler, 8) ||
-        !debug_poke(d, field(d, offsetof(struct arch_trap_head, former_flags)), head, sizeof(head)))
+        !debug_poke(d, field(d, offsetof(struct arch_trap_head, former_flags)), more, sizeof(more)))
         return write_failed();
     TRY(protect(s));
     return set_handler(s);

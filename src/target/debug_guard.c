@@ -30,6 +30,7 @@
  * clears them, which only a tracer can. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@
 #include "target/proc_int.h"
 
 #define NAME "gospect-guard"
-enum { NAP_NS = 1000 * 1000, NAPS = 2000 };
+enum { NAP_NS = 1000 * 1000, NAPS = 2000, FILES_MAX = 65536 };
 
 /* ---- the guardian: from here on only what may be called after fork() ---- */
 
@@ -85,6 +86,15 @@ static struct err *clear_watches(void *arg, pid_t tid)
     return NULL;
 }
 
+/* Kernels before 5.9 do it one by one. */
+static void close_span(int lo, int hi)
+{
+    if (lo > hi || syscall(SYS_close_range, lo, hi, 0) == 0)
+        return;
+    for (int fd = lo; fd <= hi && fd < FILES_MAX; fd++)
+        close(fd);
+}
+
 static void guard(const struct guarded *g) __attribute__((noreturn));
 static void guard(const struct guarded *g)
 {
@@ -97,11 +107,9 @@ static void guard(const struct guarded *g)
     prctl(PR_SET_NAME, NAME);
     /* Nothing of ours stays open: a pipe that somebody waits on must end with us. */
     int lo = g->mem_fd < g->us ? g->mem_fd : g->us, hi = g->mem_fd + g->us - lo;
-    if (lo > 0)
-        syscall(SYS_close_range, 0, lo - 1, 0);
-    if (hi > lo + 1)
-        syscall(SYS_close_range, lo + 1, hi - 1, 0);
-    syscall(SYS_close_range, hi + 1, ~0U, 0);
+    close_span(0, lo - 1);
+    close_span(lo + 1, hi - 1);
+    close_span(hi + 1, INT_MAX);
     struct pollfd p = {.fd = g->us, .events = POLLIN};
     while (poll(&p, 1, -1) < 0 && errno == EINTR)
         ;
@@ -143,9 +151,11 @@ struct err *guard_start(const struct tracer_token *tok, struct debug *d)
 
 bool guard_is(pid_t pid)
 {
-    char comm[64];
-    return pid > 0 && proc_read(comm, sizeof(comm), "/proc/%d/comm", pid) > 0 &&
-           strcmp(comm, NAME "\n") == 0;
+    struct proc_stat st;
+    struct err *e = pid > 0 ? proc_stat(pid, 0, &st) : NULL;
+    bool is = pid > 0 && !e && strcmp(st.comm, NAME) == 0 && st.state != 'Z' && st.state != 'X';
+    err_free(e);
+    return is;
 }
 
 void guard_await(pid_t guardian)

@@ -175,6 +175,8 @@ enum debug_verdict debug_ask(struct debug *d, struct thread *t, struct place *p)
 void debug_clean_copy(struct debug *d, pid_t child);
 void debug_forget_places(struct debug *d);
 void debug_take_out(struct debug *d);
+/* Makes an address known that had a breakpoint of somebody else. */
+struct err *debug_know(struct debug *d, taddr addr) MUST_USE;
 void debug_displace_all(struct debug *d); /* there is an area now */
 bool debug_poke(struct debug *d, taddr addr, const void *src, size_t n);
 

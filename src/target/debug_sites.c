@@ -291,6 +291,15 @@ static struct err *new_place(struct debug *d, taddr addr, struct place **ret)
     return NULL;
 }
 
+struct err *debug_know(struct debug *d, taddr addr)
+{
+    struct place *p = debug_place(d, addr);
+    if (!p)
+        TRY(new_place(d, addr, &p));
+    debug_area_entry(d, p);
+    return NULL;
+}
+
 static struct err *add_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct change *c = arg;

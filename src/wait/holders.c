@@ -40,8 +40,13 @@ static void handed_over(const struct wait_graph *w, struct holders *h)
 
 /* ---- told by the code ahead: table owner ---- */
 
-/* A Once is named by its own address, its mutex by that of the mutex, which lies within. */
-static uint32_t object_at(const struct snap *s, const struct map *at, taddr addr)
+void wait_index_objects(const struct snap *s, struct map *ret)
+{
+    for (uint32_t i = 0; i < s->object.n; i++)
+        map_put(ret, s->object.addr[i], i);
+}
+
+uint32_t wait_object_at(const struct snap *s, const struct map *at, taddr addr)
 {
     static const unsigned before[] = {0, 4, 8};
     for (size_t i = 0; i < ARRAY_LEN(before); i++) {
@@ -59,10 +64,10 @@ static void from_code(const struct wait_graph *w, struct holders *h)
                                        [SNAP_PROOF_WEAK] = WAIT_EV_WEAK};
     const struct snap *s = w->s;
     struct map at = {0};
-    for (uint32_t i = 0; s->owner.n && i < s->object.n; i++)
-        map_put(&at, s->object.addr[i], i);
+    if (s->owner.n)
+        wait_index_objects(s, &at);
     for (uint32_t i = 0; i < s->owner.n; i++) {
-        uint32_t object = object_at(s, &at, s->owner.addr[i]);
+        uint32_t object = wait_object_at(s, &at, s->owner.addr[i]);
         if (object == SNAP_NONE || s->owner.act[i] == SNAP_ACT_TAKE)
             continue;
         if (s->owner.act[i] == SNAP_ACT_RUNLOCK && s->object.kind[object] != SNAP_OBJ_RWMUTEX)

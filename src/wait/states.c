@@ -22,6 +22,12 @@ const char *wait_finding_name(enum wait_finding_kind k)
     return k < ARRAY_LEN(names) ? names[k] : "";
 }
 
+const char *wait_livelock_name(enum wait_livelock l)
+{
+    static const char *const names[] = {"locks", "channels", "spin"};
+    return l < ARRAY_LEN(names) ? names[l] : "";
+}
+
 static uint64_t mix(uint64_t a, uint64_t b)
 {
     return hash_u64(a * 0x9e3779b97f4a7c15ull + b);
@@ -144,6 +150,8 @@ static struct wait_life live(const struct look *k, uint32_t g, const struct wait
         (uint8_t)(waits ? l.same > WAIT_STARVING_AFTER ? WAIT_STATE_STARVING : WAIT_STATE_WAITING
                   : k->holds[g] ? WAIT_STATE_HOLDING
                                 : WAIT_STATE_IDLE);
+    l.still = l.moved ? 0 : before->still + 1;
+    l.stirs = before && states_stirs(&l, i) ? before->stirs + 1 : 0;
     note_place(k, &l, i->place);
     return l;
 }
@@ -180,7 +188,8 @@ struct err *wait_states_feed(struct wait_states *st, const struct wait_graph *w,
         st->before = NULL;
         return err_new(ERR_NOMEM, "no memory for the states of %zu goroutines", w->s->goroutine.n);
     }
-    st->look++;
+    if (!st->look++)
+        intern_init(&st->funcs);
     hash_stacks(&k);
     find_holders(&k);
     find_lives(&k);
@@ -192,6 +201,7 @@ struct err *wait_states_feed(struct wait_states *st, const struct wait_graph *w,
     free(st->before);
     st->before = NULL;
     states_order(st, w);
+    states_trace(st, w);
     states_find(st, w, stuck);
     return NULL;
 }
@@ -218,6 +228,9 @@ void wait_states_free(struct wait_states *st)
     vec_free(&st->found);
     vec_free(&st->v);
     vec_free(&st->order);
+    vec_free(&st->traces);
+    intern_free(&st->funcs);
     map_free(&st->held_before);
+    map_free(&st->by_held);
     *st = (struct wait_states){0};
 }

@@ -20,15 +20,28 @@
  *   - a starving writer, always suspected: Starving as the writer that an RWMutex lets wait until
  * the readers have left, while others wait behind it already.  New readers cannot overtake it (Go
  * lets them wait), so this is readers that stay;
- *   - livelock, always suspected: a circle of goroutines each of which, in more than 3 looks, held
- * a lock and was about to take (or try to take) one that the next of them held so.  All the while
- *     each ran between looks, was seen in no function of the program that it had not been seen in
- *     before (in the last 3 looks), never waited for the lock it was about to take, and was never
- * seen holding both.  One that gets its two locks is not in it: that is the progress that is
- * missing. What is not seen: livelocks without locks (a loop over an atomic, over a channel with
- * default).
+ *   - livelock, always suspected: goroutines that run between all looks and get nowhere.
+ *       - locks: a circle of goroutines each of which, in more than 3 looks, held a lock and was
+ *         about to take (or try to take) one that the next of them held so.  All the while each was
+ *         seen in no function of the program that it had not been seen in before (in the last 3
+ *         looks), never waited for the lock it was about to take, and was never seen holding both.
+ *         One that gets its two locks is not in it: that is the progress that is missing;
+ *       - channels: goroutines that give to and take from each other, and nobody else waits for
+ *         their channels;
+ *       - spin: a goroutine by itself, never seen waiting for anything.
+ *     For the last two, *progress* is whatever changes in what a goroutine can work with: its
+ *     frames, its registers, the variables its code names and the objects these lead to (the print,
+ *     rt/ahead_print.c).  None was there when 6 looks in a row (12, when there was more memory than
+ *     could be looked at) brought only prints that had been there before, at most 32 different
+ * ones; of one that spins each place has one print only.  Afterwards it goes on until new ones come
+ *     often.  Whoever was seen in a system call, waiting for the network, a timer, C code or the
+ *     collector in between is about something outside, and never in it; and whose code ahead could
+ *     not be read as a whole (calls through pointers, system calls) is not judged, but counted.
+ *     What is not seen: loops that count, or keep a clock; retries with time.Sleep that no circle
+ * of locks or channels explains, for a loop that looks for work every now and then does the same.
  *
- * Memory: some 100 bytes for each goroutine of the last look; findings and edges have a ceiling.
+ * Memory: some 150 bytes for each goroutine of the last look and 800 for each of up to
+ * WAIT_TRACES_MAX that run; findings and edges have a ceiling.  How many had no room is told.
  * Owner: wait_states_free().  Thread: one. */
 #ifndef GOSPECT_WAIT_STATES_H
 #define GOSPECT_WAIT_STATES_H
@@ -59,6 +72,8 @@ struct wait_life {      /* a goroutine */
     uint32_t same;      /* looks in a row with the same wait */
     uint32_t overtaken; /* of them: in how many the lock had somebody new */
     uint32_t first;     /* look in which it was first seen */
+    uint32_t still;     /* looks in a row in which it was not seen to have run */
+    uint32_t stirs;     /* looks in a row in which it ran and was about nothing outside */
     uint32_t new_place; /* look in which it was last seen in a new function */
     uint32_t nplaces;   /* functions of the program it was seen in; more than WAIT_PLACES: many */
     uint64_t places[WAIT_PLACES];
@@ -74,8 +89,18 @@ enum wait_finding_kind {
 };
 const char *wait_finding_name(enum wait_finding_kind k); /* deadlock, left-lock, starvation ... */
 
+/* What those of a livelock do. */
+enum wait_livelock {
+    WAIT_LIVELOCK_LOCKS,    /* hold one lock and are about to take another, in a circle */
+    WAIT_LIVELOCK_CHANNELS, /* hand something round */
+    WAIT_LIVELOCK_SPIN,     /* each by itself: run, and nothing ever changes */
+    WAIT_LIVELOCK_COUNT,
+};
+const char *wait_livelock_name(enum wait_livelock l); /* locks, channels, spin */
+
 struct wait_finding {
     uint8_t kind;       /* enum wait_finding_kind */
+    uint8_t livelock;   /* enum wait_livelock */
     bool on;            /* in the last look */
     uint64_t key;       /* what makes it the same in another look */
     uint32_t first;     /* look that had it first */
@@ -85,8 +110,8 @@ struct wait_finding {
     uint32_t looks;     /* starvation: in how many looks it waits; livelock: seen in how many */
     uint32_t overtaken; /* starvation */
     uint64_t *g;        /* goids: of the circle in order, or who waits; owned */
-    taddr *lock;        /* livelock: of each g the lock that it holds; owned */
-    size_t ng;          /* at most WAIT_FINDING_GS */
+    taddr *lock; /* of each g: the lock it waits for, or (livelock) that it holds; 0: none; owned */
+    size_t ng;   /* at most WAIT_FINDING_GS */
 };
 enum { WAIT_FINDING_GS = 64, WAIT_FINDINGS_MAX = 4096 };
 
@@ -94,6 +119,41 @@ struct wait_order { /* a goroutine held one lock and was about to take another *
     uint64_t g;
     taddr held, taken;
     uint32_t first, last, looks;
+    uint32_t next; /* that holds the same; MAP_NONE */
+};
+
+/* What was seen of a goroutine that runs between looks, since it was first worth a print. */
+enum { WAIT_PRINTS = 32, WAIT_STEPS = 8, WAIT_TRACE_CHANS = 4, WAIT_TRACES_MAX = 4096 };
+enum wait_step_bit {
+    WAIT_STEP_RUN = 1 << 0,
+    WAIT_STEP_TAKE = 1 << 1, /* from a channel */
+    WAIT_STEP_GIVE = 1 << 2,
+    WAIT_STEP_LOCK = 1 << 3,
+    WAIT_STEP_SLEEP = 1 << 4,
+};
+struct wait_step { /* a state of the cycle */
+    uint8_t kind;  /* enum wait_kind */
+    uint32_t func; /* text of wait_states.funcs: where in the program */
+    uint32_t looks;
+};
+struct wait_trace {
+    uint64_t id;
+    uint32_t row;     /* in the last look */
+    uint32_t looks;   /* that gave a print */
+    uint32_t again;   /* of them, the last ones in a row with a print that had been there before */
+    uint32_t nprints; /* different ones */
+    uint32_t news;    /* bit 0: the last look gave a new one, and so on */
+    bool cycles;      /* nothing new comes */
+    bool spins;       /* it runs in every look, and what it looks at is always the same */
+    uint32_t changes; /* prints that differ from another of the same place */
+    uint8_t seen;     /* enum wait_step_bit, or-ed */
+    bool part, code;  /* there was memory, or code, that was not looked at */
+    bool many_chans;
+    uint32_t nsteps, nchans;
+    uint64_t prints[WAIT_PRINTS], places[WAIT_PRINTS];
+    struct wait_step steps[WAIT_STEPS];
+    taddr chans[WAIT_TRACE_CHANS];
+    uint8_t ways[WAIT_TRACE_CHANS];
 };
 
 struct wait_states {
@@ -103,6 +163,12 @@ struct wait_states {
     VEC(struct wait_finding) found; /* all there ever were, up to WAIT_FINDINGS_MAX */
     bool full;                      /* there were more */
     VEC(struct wait_order) order;
+    struct map by_held;            /* lock -> the first of order that holds it */
+    size_t order_over;             /* such pairs in the last look for which there was no room */
+    VEC(struct wait_trace) traces; /* by id */
+    size_t traces_over;            /* goroutines that run for which there was no room */
+    size_t unjudged;               /* that bring nothing new, but whose code was not all read */
+    struct intern funcs;
     struct wait_life *before; /* of the look before; owned */
     size_t nbefore;
     struct map held_before; /* hash of lock and goroutine, of the look before */
@@ -111,6 +177,9 @@ struct wait_states {
 /* Everything there is to know of a look.  Neither graph nor stuck is kept. */
 struct err *wait_states_feed(struct wait_states *st, const struct wait_graph *w,
                              const struct wait_stuck *stuck) MUST_USE;
+/* Goroutines of which the next look should have prints, ascending; how many.  Free ret. */
+size_t wait_states_prints(const struct wait_states *st, uint64_t **ret);
+const struct wait_trace *wait_states_trace(const struct wait_states *st, uint64_t id); /* or NULL */
 /* The life of a goroutine of the last look by its row; NULL: a goroutine of the runtime. */
 const struct wait_life *wait_states_of(const struct wait_states *st, uint32_t row);
 void wait_states_free(struct wait_states *st);

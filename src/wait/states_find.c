@@ -118,7 +118,50 @@ static void take_starved(struct wait_states *st, const struct wait_graph *w,
     }
 }
 
-static void take_livelocks(struct wait_states *st)
+static void take_rings(struct wait_states *st, const struct wait_graph *w)
+{
+    uint32_t *ring, n = states_rings(st, w, &ring);
+    for (uint32_t r = 1; r <= n; r++) {
+        uint64_t key = 0;
+        for (size_t i = 0; i < st->traces.n; i++)
+            key += ring[i] == r ? hash_u64(st->traces.v[i].id) : 0;
+        struct wait_finding *f = key ? find(st, WAIT_FOUND_LIVELOCK, key) : NULL;
+        if (!f)
+            continue;
+        f->livelock = WAIT_LIVELOCK_CHANNELS;
+        f->ng = 0;
+        f->looks = UINT32_MAX;
+        for (size_t i = 0; i < st->traces.n; i++) {
+            if (ring[i] != r)
+                continue;
+            add_g(f, st->traces.v[i].id, 0);
+            f->looks = st->traces.v[i].looks < f->looks ? st->traces.v[i].looks : f->looks;
+        }
+    }
+    free(ring);
+}
+
+/* All that spin in one function are one finding. */
+static void take_spinning(struct wait_states *st)
+{
+    for (size_t i = 0; i < st->traces.n; i++) {
+        const struct wait_trace *t = &st->traces.v[i];
+        if (!t->spins || t->code)
+            continue;
+        struct wait_finding *f =
+            find(st, WAIT_FOUND_LIVELOCK, hash_u64(UINT64_MAX - t->steps[0].func));
+        if (!f)
+            return;
+        bool first = f->told != st->look;
+        f->livelock = WAIT_LIVELOCK_SPIN;
+        f->told = st->look;
+        f->ng = first ? 0 : f->ng;
+        f->looks = first || t->looks < f->looks ? t->looks : f->looks;
+        add_g(f, t->id, 0);
+    }
+}
+
+static void take_circles(struct wait_states *st)
 {
     struct wait_order_circle c;
     for (size_t at = 0; states_circle(st, &at, &c);) {
@@ -142,7 +185,9 @@ void states_find(struct wait_states *st, const struct wait_graph *w, const struc
     take_cycles(st, w, stuck);
     take_left(st, w, stuck);
     take_starved(st, w, stuck);
-    take_livelocks(st);
+    take_circles(st);
+    take_rings(st, w);
+    take_spinning(st);
     for (size_t i = 0; i < st->found.n; i++)
         st->found.v[i].on = st->found.v[i].last == st->look;
 }

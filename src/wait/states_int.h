@@ -16,4 +16,11 @@ struct wait_order_circle {
 /* The next circle that holds the edge at or behind *at; false: there is none. */
 bool states_circle(const struct wait_states *st, size_t *at, struct wait_order_circle *ret);
 
+/* states_cycle.c: goroutines that run and come back to the same states. */
+bool states_stirs(const struct wait_life *l, const struct wait_info *i); /* in this look */
+void states_trace(struct wait_states *st, const struct wait_graph *w);
+/* Goroutines that hand something round over channels, to nobody else: of each trace the number of
+ * its ring, from 1 on; 0: in none.  Free ret; how many rings. */
+uint32_t states_rings(const struct wait_states *st, const struct wait_graph *w, uint32_t **ret);
+
 #endif

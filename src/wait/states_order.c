@@ -4,7 +4,7 @@
 
 #include "wait/states_int.h"
 
-enum { EDGES_MAX = 1 << 16, FORGET_AFTER = 16, STEPS_MAX = 100000, QUIET_LOOKS = 3 };
+enum { EDGES_MAX = 1 << 16, FORGET_AFTER = 16, STEPS_MAX = 10000, QUIET_LOOKS = 3 };
 
 static uint64_t key_of(uint64_t g, taddr held, taddr taken)
 {
@@ -59,8 +59,13 @@ static void add_pairs(struct wait_states *st, const struct snap *s, size_t first
             bool added;
             taddr taken = s->owner.addr[t];
             if (s->owner.act[t] != SNAP_ACT_TAKE || taken == s->owner.addr[h] ||
-                map_get(held, key_of(id, taken, 0)) != MAP_NONE || st->order.n >= EDGES_MAX)
+                map_get(held, key_of(id, taken, 0)) != MAP_NONE)
                 continue;
+            if (st->order.n >= EDGES_MAX &&
+                map_get(at, key_of(id, s->owner.addr[h], taken)) == MAP_NONE) {
+                st->order_over++;
+                continue;
+            }
             uint32_t row = map_get_or_put(at, key_of(id, s->owner.addr[h], taken),
                                           (uint32_t)st->order.n, &added);
             if (added)
@@ -74,10 +79,23 @@ static void add_pairs(struct wait_states *st, const struct snap *s, size_t first
     }
 }
 
+/* Those that hold the same are in a chain: by_held has the first. */
+static void chain(struct wait_states *st)
+{
+    map_free(&st->by_held);
+    st->by_held = (struct map){0};
+    for (size_t i = st->order.n; i-- > 0;) {
+        struct wait_order *e = &st->order.v[i];
+        e->next = map_get(&st->by_held, e->held);
+        map_put(&st->by_held, e->held, (uint32_t)i);
+    }
+}
+
 void states_order(struct wait_states *st, const struct wait_graph *w)
 {
     const struct snap *s = w->s;
     struct map held = {0}, at = {0};
+    st->order_over = 0;
     for (size_t i = 0; i < s->owner.n; i++)
         if (is_held_row(s, i))
             map_put(&held, key_of(s->goroutine.id[s->owner.goroutine[i]], s->owner.addr[i], 0), 0);
@@ -95,6 +113,7 @@ void states_order(struct wait_states *st, const struct wait_graph *w)
     }
     map_free(&held);
     map_free(&at);
+    chain(st);
 }
 
 /* ---- circles ---- */
@@ -118,11 +137,13 @@ static bool close_circle(const struct wait_states *st, struct wait_order_circle 
     const struct wait_order *last = c->v[c->n - 1];
     if (c->n > 1 && last->taken == c->v[0]->held)
         return true;
-    for (size_t i = 0; i < st->order.n && c->n < ARRAY_LEN(c->v); i++) {
+    if (c->n == ARRAY_LEN(c->v))
+        return false;
+    for (uint32_t i = map_get(&st->by_held, last->taken); i != MAP_NONE; i = st->order.v[i].next) {
         const struct wait_order *e = &st->order.v[i];
         if (++*steps > STEPS_MAX)
             return false;
-        if (e->held != last->taken || !counts(st, e) || is_in(c, e->g))
+        if (!counts(st, e) || is_in(c, e->g))
             continue;
         c->v[c->n++] = e;
         if (close_circle(st, c, steps))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "wait/graph_int.h"
 
 const char *wait_cycle_class_name(enum wait_cycle_class c)
 {
@@ -26,8 +27,11 @@ struct search {
     uint32_t *wait_first, *waiters; /* goroutines by the object they wait for */
     uint32_t *hold_first, *holds;   /* holders (index) by goroutine */
     bool *unfollowed;               /* by goroutine: its code ahead may do more than was seen */
-    size_t doubts;                  /* of them, those that may run */
+    bool *may_have;                 /* of them: it may have a lock, counted or not */
+    size_t doubts;                  /* of those unfollowed, those that may run */
+    size_t doubts_counted;          /* the same of may_have */
     bool nobody;                    /* all else was followed: whom nobody frees is stuck */
+    bool nobody_counted;            /* the same of what counting tells */
     VEC(uint32_t) todo;
 };
 
@@ -101,6 +105,13 @@ static bool is_taken(const struct search *q, uint32_t g)
     return s->lock.flags[lock] & (SNAP_LOCK_HELD | SNAP_LOCK_WRITER) || s->lock.leaving[lock] > 0;
 }
 
+/* Whether nobody is left who might release an object without having been seen to. */
+static bool nobody_does(const struct search *q, uint32_t object)
+{
+    return (q->nobody && !q->doubts) ||
+           (q->out->counted[object] && q->nobody_counted && !q->doubts_counted);
+}
+
 /* Why g cannot go on as things stand; sets the edge to whom it waits for. */
 static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait_edge *ret)
 {
@@ -129,7 +140,7 @@ static enum wait_stuck_why judge(const struct search *q, uint32_t g, struct wait
     ret->to = waiting_writer(q, g);
     if (ret->to != SNAP_NONE)
         return WAIT_STUCK_HELD;
-    return q->nobody && !q->doubts && is_taken(q, g) ? WAIT_STUCK_LEFT : WAIT_STUCK_NOT;
+    return nobody_does(q, i->object) && is_taken(q, g) ? WAIT_STUCK_LEFT : WAIT_STUCK_NOT;
 }
 
 /* ---- the set ---- */
@@ -185,9 +196,9 @@ static void look_again(struct search *q, uint32_t g)
 /* One whose code is not known whole may run: it may free whom nobody else does. */
 static void doubt(struct search *q, uint32_t g)
 {
-    if (!q->unfollowed[g] || q->doubts++)
-        return;
-    for (uint32_t i = 0; i < q->s->goroutine.n; i++)
+    bool first = q->unfollowed[g] && !q->doubts++;
+    first |= q->may_have[g] && !q->doubts_counted++;
+    for (uint32_t i = 0; first && i < q->s->goroutine.n; i++)
         if (is_stuck(q, i) && !q->leaked[i])
             vec_push(&q->todo, i);
 }
@@ -204,6 +215,7 @@ static void shrink(struct search *q)
             vec_push(&q->todo, g);
         } else {
             q->doubts += q->unfollowed[g];
+            q->doubts_counted += q->may_have[g];
         }
     }
     while (q->todo.n) {
@@ -320,7 +332,7 @@ static bool is_known(const struct search *q, uint32_t g)
 static void suspect(struct search *q)
 {
     struct wait_stuck *out = q->out;
-    bool *seen = mem_alloc(q->s->object.n + 1);
+    bool *seen = mem_alloc(q->s->object.n + 1), *maybe = q->may_have;
     out->suspects = mem_alloc((q->s->object.n + 1) * sizeof(*out->suspects));
     out->maybe = mem_alloc((q->s->ahead.n + 1) * sizeof(*out->maybe));
     for (uint32_t g = 0; out->looked && g < q->s->goroutine.n; g++) {
@@ -329,10 +341,12 @@ static void suspect(struct search *q)
             is_known(q, g))
             continue;
         seen[object] = true;
+        if (!out->counted[object])
+            maybe = q->unfollowed;
         out->suspects[out->nsuspects++] = object;
     }
     for (uint32_t g = 0; g < q->s->goroutine.n; g++)
-        if (q->unfollowed[g] && !is_stuck(q, g))
+        if (maybe[g] && !is_stuck(q, g))
             out->maybe[out->nmaybe++] = g;
     qsort_r(out->suspects, out->nsuspects, sizeof(*out->suspects), most_waiters, (void *)q->s);
     free(seen);
@@ -390,30 +404,37 @@ struct err *wait_find_stuck(const struct wait_graph *w, const struct wait_leaks 
                             struct wait_stuck *ret)
 {
     const struct snap *s = w->s;
-    int64_t looked;
+    int64_t looked, timers;
     struct search q = {.w = w,
                        .s = s,
                        .out = ret,
                        .leaked = mem_alloc(s->goroutine.n + 1),
-                       .unfollowed = mem_alloc(s->goroutine.n + 1)};
+                       .unfollowed = mem_alloc(s->goroutine.n + 1),
+                       .may_have = mem_alloc(s->goroutine.n + 1)};
     *ret = (struct wait_stuck){.why = mem_alloc(s->goroutine.n + 1),
                                .lock = mem_alloc(s->goroutine.n + 1),
                                .by = mem_alloc((s->goroutine.n + 1) * sizeof(*ret->by)),
                                .circle = mem_alloc(s->goroutine.n + 1),
+                               .counted = mem_alloc(s->object.n + 1),
                                .unfollowed = (uint32_t)s->ahead.n};
     for (size_t i = 0; leaks && i < leaks->n; i++)
         q.leaked[leaks->v[i].goroutine] =
             leaks->v[i].class == WAIT_LEAK_PROVED || leaks->v[i].class == WAIT_LEAK_BEYOND;
-    for (size_t i = 0; i < s->ahead.n; i++)
+    for (size_t i = 0; i < s->ahead.n; i++) {
         q.unfollowed[s->ahead.goroutine[i]] = true;
+        q.may_have[s->ahead.goroutine[i]] = !(s->ahead.flags[i] & SNAP_AH_HAS_NONE);
+    }
     ret->looked = snap_counter(s, "ahead.looked", &looked);
     ret->timers = timers_call(s);
     q.nobody = ret->looked && !ret->timers;
+    q.nobody_counted = snap_counter(s, "ahead.timers", &timers) && !timers;
+    wait_find_counted(s, ret->counted);
     index_waits(&q);
     shrink(&q);
     tell(&q);
     free(q.leaked);
     free(q.unfollowed);
+    free(q.may_have);
     free(q.wait_first);
     free(q.waiters);
     free(q.hold_first);
@@ -428,6 +449,7 @@ void wait_stuck_free(struct wait_stuck *s)
     free(s->lock);
     free(s->by);
     free(s->circle);
+    free(s->counted);
     free(s->edges);
     free(s->cycles);
     free(s->left);

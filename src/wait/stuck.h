@@ -9,7 +9,8 @@
  *   - a WaitGroup above zero: one of those who will call Done is stuck;
  *   - itself: it waits for a lock that it holds;
  *   - nobody: the lock is held, no code ahead of any goroutine releases it, and all code was
- *     followed, but for that of goroutines that are stuck themselves;
+ *     followed, but for that of goroutines that are stuck themselves, or that have no lock by
+ *     counting what their code takes and releases (left.c);
  *   - what a leak proves (leak.h): nothing that may run leads to it.
  * It is the greatest such set: who is in it could only be freed by others in it.  Waits that are
  * about to end (wait_trap) are never stuck.
@@ -78,8 +79,10 @@ struct wait_stuck {
     size_t nsuspects;
     uint32_t *maybe; /* rows of goroutine: one of these may release the suspects */
     size_t nmaybe;
-    bool timers;         /* a timer may call what releases them */
-    bool looked;         /* the snapshot says who holds what */
+    bool *counted; /* by object: who cannot be followed does not matter unless counting says so
+                      (left.c) */
+    bool timers;   /* a timer may call what releases them */
+    bool looked;   /* the snapshot says who holds what */
     uint32_t unfollowed; /* goroutines whose code ahead was not followed to the end */
 };
 

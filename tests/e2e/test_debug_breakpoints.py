@@ -129,6 +129,23 @@ def test_restart(session, release, mode):
     assert one("continue")["bps"] == [bp]
 
 
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_cores(go_build, run_go, gospect, tmp_path, release, mode):
+    """A core stands: expressions work, running and breakpoints are refused."""
+    program = go_build(release, mode, "stepping")
+    target = run_go(program, "forever")
+    core = tmp_path / "core"
+    gospect("core", target.pid, "-o", core, check=0)
+    one = drive.Drive("core", core, program)
+    assert one("goroutine 1")["ok"]
+    assert "main.main" in [f["func"] for f in one("frames")["frames"]]
+    assert one("print main.sink + 1")["value"] == "1"
+    assert "does not run" in one("next")["error"]
+    assert "a core does not run" in one("break main.visit")["error"]
+    one.close()
+
+
 @pytest.mark.releases("1.26")
 @pytest.mark.modes("default")
 def test_entry(session, release, mode):

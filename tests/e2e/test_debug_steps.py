@@ -23,8 +23,10 @@ TABLES = {
     "recursion out": ("fact:one", [
         ("stepout", "fact:call"), ("next", "fact:return"), ("stepout", "fact:call")], "fact"),
     "defer": ("main.withDefer", [
-        ("until defer:work", "defer:work"), ("next", "defer:return"), ("next*", "@main.deferred"),
-        ("next*", "@main.withDefer"), ("next*", "@main.run")]),
+        ("until defer:work", "defer:work"), ("next", "defer:return"), ("next*", "@main.run")]),
+    "into deferred": ("defer:work", [
+        ("step", "defer:return"), ("step*", "@main.deferred"), ("step*", "@main.withDefer"), ("step*", "@main.run")],
+        "defer"),
     "recover": ("recover:boom", [
         ("next", "@main.recovers.func1"), ("next", "recover:recover"), ("next", "recover:after"),
         ("next*", "callrecovers:after")]),
@@ -187,6 +189,82 @@ def test_a_breakpoint_elsewhere_comes_first(launch, release, mode):
         told = session("continue")
     assert told["why"] == "step" and told["goroutine"] == first["goroutine"]
     assert is_at(told, "blocks:2")
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_instructions(launch, release, mode):
+    """One instruction moves to the next of the listing, into a call or over it."""
+    session = launch(release, mode, "lines")
+    session.breakpoint(place("lines:2"))
+    pc = session("continue")["pc"]
+    code = session(f"disassemble {pc}")["code"]
+    assert [row["pc"] + row["n"] for row in code[:-1]] == [row["pc"] for row in code[1:]]
+    at, over = 0, None
+    while not code[at]["text"].startswith("call"):
+        told = session("stepi")
+        at += 1
+        assert told["pc"] == code[at]["pc"] and told["why"] == "step"
+    inside = session("stepi")
+    assert where(inside)[0] == "main.add"
+    assert where(session("stepout"))[0] == "main.lines"
+    session("restart")
+    session.send("continue")
+    assert session.answer()["pc"] == pc
+    for _ in range(at + 1):
+        over = session("nexti")
+    assert over["pc"] == code[at + 1]["pc"]
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_step_targets_and_goto(launch, release, mode):
+    """The calls of a line by name; a step into the one that is meant; a line once more."""
+    session = launch(release, mode, "dispatch")
+    session.breakpoint(place("dispatch:closure"))
+    session("continue")
+    assert session("targets")["targets"] == [] or all(not one["name"] for one in session("targets")["targets"])
+    session.close()
+    session = launch(release, mode, "lines")
+    session.breakpoint(place("lines:2"))
+    told = session("continue")
+    pc = told["pc"]
+    session(f"remove {told['bps'][0]}")
+    targets = session("targets")["targets"]
+    assert [one["name"] for one in targets] == ["main.add"]
+    assert where(session(f"step {targets[0]['pc']}"))[0] == "main.add"
+    session("stepout")
+    assert is_at(session("next"), "lines:for")
+    assert session(f"goto {pc}")["ok"]
+    assert is_at(session("next"), "lines:for")
+    assert session("print x")["value"] == "3"
+    assert "not in the function" in session("goto 4096")["error"]
+
+
+@pytest.mark.modes("noopt", "default")
+def test_every_copy_is_met(launch, release, mode):
+    """A function of two instances, and one that is inlined where it is called: each call is met once."""
+    for what, func, calls in (("generic", "main.sum", 2), ("inlines", "main.small", 1), ("inlines", "small", 1),
+                              ("fact", "/^main.fact$/", 4)):
+        session = launch(release, mode, what)
+        bp = session.breakpoint(f"{func} | hits=> 100")
+        assert session("continue")["event"] == "exited"
+        assert session.list()[bp]["met"] == calls, (func, session.list()[bp])
+        session.close()
+
+
+@pytest.mark.releases("1.18", "1.26")
+@pytest.mark.modes("noopt")
+def test_alone(launch, release, mode):
+    """The others stand while one steps: nobody else meets a breakpoint; afterwards they run again."""
+    session = launch(release, mode, "amid")
+    bp = session.breakpoint("main.amid | hits=40")
+    session("continue")
+    session(f"remove {bp}")
+    for label in ("amid:1", "amid:2", "amid:3"):
+        assert is_at(session("next alone"), label)
+    bp = session.breakpoint("main.amid | hits=200")
+    assert session("continue")["bps"] == [bp]
 
 
 RESULTS = {"i": "5", "s": '"text"', "f": "2.5", "p": 'main.pair {a: 7, b: "in"}', "l": "[]int len: 2, cap: 2, [4,2]",

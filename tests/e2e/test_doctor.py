@@ -123,7 +123,10 @@ def test_a_core_of_a_crash(gospect, go_build, run_go, tmp_path):
 @pytest.mark.modes("default", "stripped", "race", "cgo")
 def test_a_quiet_process_is_healthy(gospect, go_build, run_go, release, mode):
     report = examined(gospect, run_go(go_build(release, mode, "hello")).pid)
-    quiet(report)
+    leaks = [f for f in report["findings"] if f["key"] == "leaks"]  # the one goroutine that it has, on a channel of its own
+    assert [f["values"]["goroutines"] for f in leaks] == [1] and leaks[0]["sure"] == "proved"
+    quiet({"findings": [f for f in report["findings"] if f["key"] != "leaks"]})
+    assert report["heap_left_out"] is None
     assert report["looks"] == 2 and report["goroutines"] >= 2
 
 
@@ -257,8 +260,10 @@ def test_next_commands_work(gospect, target):
 def test_verdict_first_cost_last(gospect, target):
     target.ask("lock 120")
     lines = gospect("doctor", target.pid, check=1).out.splitlines()
-    assert re.match(rf"faults  pid {target.pid}, go1\.26\.\d+, stripped, up .* 1 problem$", lines[0])
-    assert lines[1].startswith("PROBLEM  120 goroutines wait for one sync.Mutex")
+    assert re.match(rf"faults  pid {target.pid}, go1\.26\.\d+, stripped, up .* 2 problems$", lines[0])
+    assert any("nobody will ever release" in line for line in lines)  # its holder has no unlock ahead
+    assert lines[1].startswith("PROBLEM")
+    assert any(line.startswith("PROBLEM  120 goroutines wait for one sync.Mutex") for line in lines)
     assert any(line.strip().startswith("→ gospect goroutines") for line in lines)
     assert re.match(r"looked at 1\d\d goroutines twice, 1 s apart; the process stood still for .* and ",
                     " ".join(lines[-2:]).split("  ")[-1]) or "looked at" in " ".join(lines[-2:])
@@ -276,3 +281,29 @@ def test_every_diagnosis_is_documented():
     assert [key for key, _ in rows] == re.findall(r"^## `(\w+)`", text, re.M)
     for key, title in rows:
         assert title in text, key
+
+
+# ---- the heap, and locks that were left ----
+
+def test_the_heap_is_looked_at_when_it_is_small(gospect, go_build, run_go):
+    target = run_go(go_build("1.27", "default", "hello"))
+    assert examined(gospect, target.pid, "--for", "0")["heap_left_out"] is None
+    without = examined(gospect, target.pid, "--no-heap")
+    assert "--no-heap" in without["heap_left_out"] and not [f for f in without["findings"] if f["key"] == "leaks"]
+    assert "--no-heap" in gospect("doctor", target.pid, "--no-heap", "--for", "0", check=0).out
+    assert "contradict" in gospect("doctor", target.pid, "--no-heap", "--heap", check=2).err
+
+
+def test_a_large_heap_is_left_out_and_said(gospect, go_build, run_go):
+    target = run_go(go_build("1.27", "default", "faults"))
+    target.ask("hoard 200")
+    report = examined(gospect, target.pid)
+    assert "large" in report["heap_left_out"]
+    assert examined(gospect, target.pid, "--heap", "--for", "0")["heap_left_out"] is None
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_locks_that_a_handler_lost(gospect, go_build, run_go, release):
+    target = run_go(go_build(release, "default", "weblost"))
+    found = [f for f in examined(gospect, target.pid)["findings"] if f["key"] == "deadlock"]
+    assert [(f["sure"], f["values"]["waiters"]) for f in found] == [("inferred", 3)] * 2

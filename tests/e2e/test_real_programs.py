@@ -4,6 +4,8 @@ What is true comes from the programs themselves: the answers to their requests, 
 profile that they serve.
 """
 import contextlib
+import json
+import signal
 import time
 
 import pytest
@@ -179,4 +181,18 @@ def test_retained_bytes_by_the_definition(program, load, gospect, tmp_path):
     gospect("snapshot", program.target.pid, "--heap", "-o", tmp_path / "a.gsnap", check=0)
     found = retained.check(tmp_path / "a.gsnap", SAMPLES)
     assert found["holders"] > 100 and found["types"] > 20 and found["live_bytes"] > 1 << 20
+    assert_unharmed(program.target)
+
+
+def test_nobody_who_serves_is_livelocked_or_starves(program, load, gospect_start):
+    served = load.served
+    run = gospect_start("deadlock", program.target.pid, "--watch", "--json", "--interval", "50ms")
+    seen = [schema.check("deadlock-watch", json.loads(run.stdout.readline())) for _ in range(15)]
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    load.stop()
+    assert run.returncode == 0, err
+    assert load.served > served
+    assert not [f for e in seen for f in e["findings"]]
+    assert not [(e["not_traced"], e["lock_pairs_left_out"]) for e in seen if e["not_traced"] or e["lock_pairs_left_out"]]
     assert_unharmed(program.target)

@@ -3,6 +3,7 @@
  *     dbg_drive place BINARY SPEC...     addresses, functions and lines of location specs
  *     dbg_drive launch BINARY [ARG...]   a session; commands:
  *     dbg_drive attach PID
+ *     dbg_drive core FILE BINARY
  *
  *     break SPEC [| key=value]...        keys: if hits log name goroutine pergoroutine temporary
  * off trace pending change ID SPEC [| key=value]...    remove ID      list      counts ID
@@ -231,6 +232,7 @@ static bool run(char *rest)
             spec.frame = (unsigned)atoi(rest);
         if (spec.how == DBG_STEP && *rest)
             spec.target = strtoull(rest, NULL, 0);
+        spec.alone = spec.how == DBG_NEXT && strcmp(rest, "alone") == 0;
         struct err *e = dbg_run(d, &spec);
         if (e) {
             fail(e);
@@ -392,6 +394,30 @@ static void do_frames(void)
     buf_free(&b);
 }
 
+static void do_disassemble(taddr from)
+{
+    struct arena a;
+    struct dbg_insn *v;
+    size_t n;
+    struct buf b = {0};
+    arena_init(&a);
+    struct err *e = dbg_disassemble(d, from, from + 64, &a, &v, &n);
+    if (e) {
+        fail(e);
+    } else {
+        buf_str(&b, "{\"code\":[");
+        for (size_t i = 0; i < n; i++) {
+            buf_printf(&b, "%s{\"pc\":%llu,\"n\":%u,\"line\":%u,\"text\":", i ? "," : "",
+                       (unsigned long long)v[i].pc, v[i].n, v[i].line);
+            quoted(&b, v[i].text);
+            buf_char(&b, '}');
+        }
+        printf("%s]}\n", buf_text(&b));
+    }
+    buf_free(&b);
+    arena_free(&a);
+}
+
 static void do_targets(void)
 {
     struct arena a;
@@ -451,6 +477,14 @@ static bool command(char *line)
         do_frames();
     else if (strcmp(verb, "targets") == 0)
         do_targets();
+    else if (strcmp(verb, "disassemble") == 0)
+        do_disassemble(strtoull(rest, NULL, 0));
+    else if (strcmp(verb, "goto") == 0)
+        answer(dbg_goto(d, 0, strtoull(rest, NULL, 0)));
+    else if (strcmp(verb, "hold") == 0)
+        answer(dbg_hold(d, atoll(rest), true));
+    else if (strcmp(verb, "release") == 0)
+        answer(dbg_hold(d, atoll(rest), false));
     else if (strcmp(verb, "restart") == 0) {
         answer(dbg_restart(d, NULL));
         over = false;
@@ -499,12 +533,20 @@ static int attach(const char *pid)
     return e ? fail(e) : session();
 }
 
+static int core(const char *path, const char *exe)
+{
+    struct err *e = dbg_core(path, exe, NULL, &d);
+    return e ? fail(e) : session();
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 3 && strcmp(argv[1], "place") == 0)
         return places(argc - 2, argv + 2);
     if (argc >= 3 && strcmp(argv[1], "launch") == 0)
         return launch(argv + 2);
+    if (argc == 4 && strcmp(argv[1], "core") == 0)
+        return core(argv[2], argv[3]);
     if (argc == 3 && strcmp(argv[1], "attach") == 0)
         return attach(argv[2]);
     fprintf(stderr, "usage: dbg_drive place|launch|attach ...\n");

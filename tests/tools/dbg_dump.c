@@ -7,6 +7,7 @@
  *         vars ID FRAME         variables of a frame, with children
  *         names vars|funcs|types|files REGEX
  *         eval ID FRAME EXPR... one result each; ID 0: no goroutine
+ *         set ID FRAME TO FROM  what would be written to set one to the other
  *         hits ID FRAME N EXPR  how long a condition takes, evaluated N times as by a handler
  */
 #include <stdio.h>
@@ -62,6 +63,7 @@ static void put_frame(struct session *s, const struct rt_frame *f)
     json_ku64(&s->j, "pc", f->pc);
     json_ku64(&s->j, "cfa", f->cfa);
     json_ku64(&s->j, "inlined", f->inlined);
+    json_ku64(&s->j, "wrapper", f->wrapper);
     json_ku64(&s->j, "defers", f->defers);
     json_ku64(&s->j, "stack", f->stack);
     json_end(&s->j, '}');
@@ -219,6 +221,44 @@ static struct err *eval(struct session *s, uint64_t id, size_t frame, char **exp
     return NULL;
 }
 
+static void put_write(struct session *s, const char *where, uint64_t at, const uint8_t *p, size_t n)
+{
+    struct buf hex = {0};
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&hex, "%02x", p[i]);
+    json_begin(&s->j, '{');
+    json_ku64(&s->j, where, at);
+    json_kstr(&s->j, "bytes", buf_text(&hex));
+    json_end(&s->j, '}');
+    buf_free(&hex);
+}
+
+static struct err *note_memory(void *arg, taddr addr, const void *src, size_t n)
+{
+    put_write(arg, "addr", addr, src, n);
+    return NULL;
+}
+
+static struct err *note_reg(void *arg, unsigned reg, const void *src, size_t n)
+{
+    put_write(arg, "reg", reg, src, n);
+    return NULL;
+}
+
+static struct err *set(struct session *s, uint64_t id, size_t frame, char **exprs)
+{
+    struct dbg_writer w = {.memory = note_memory, .reg = note_reg, .arg = s};
+    struct dbg_value to, from;
+    struct expr_ctx ctx;
+    TRY(context(s, id, frame, &ctx));
+    TRY(expr_once(&ctx, exprs[0], &to));
+    TRY(expr_once(&ctx, exprs[1], &from));
+    json_begin(&s->j, '[');
+    struct err *e = dbg_value_set(s->st, &to, &from, &w);
+    json_end(&s->j, ']');
+    return e;
+}
+
 static struct err *hits(struct session *s, uint64_t id, size_t frame, size_t n, const char *text)
 {
     struct expr_ctx ctx;
@@ -271,6 +311,8 @@ static struct err *command(struct session *s, char **argv)
         return print_names(s, argv[1], argv[2]);
     if (strcmp(argv[0], "eval") == 0 && argv[1] && argv[2])
         return eval(s, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), argv + 3);
+    if (strcmp(argv[0], "set") == 0 && argv[1] && argv[2] && argv[3] && argv[4])
+        return set(s, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), argv + 3);
     if (strcmp(argv[0], "hits") == 0 && argv[1] && argv[2] && argv[3] && argv[4])
         return hits(s, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10),
                     strtoull(argv[3], NULL, 10), argv[4]);
@@ -301,8 +343,11 @@ int main(int argc, char **argv)
     json_init(&s.j, to_stdout, NULL);
     if (!e)
         e = command(&s, argv + 3);
-    if (!e)
-        e = json_finish(&s.j);
+    struct err *end = json_finish(&s.j);
+    if (e)
+        err_free(end);
+    else
+        e = end;
     if (getenv("DBG_DUMP_TIME"))
         fprintf(stderr, "%lld us\n", (long long)(clock_mono_ns() - began) / 1000);
     close_session(&s);

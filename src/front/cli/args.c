@@ -283,6 +283,10 @@ static struct err *positional(struct parser *p, const char *word)
         a->pos[a->npos++] = word;
         return NULL;
     }
+    if (a->npos && cli_param_is_many(a->cmd->param[a->npos - 1])) {
+        vec_push(&a->more, word);
+        return NULL;
+    }
     return err_hint(err_new(ERR_USAGE, "%s: one argument too many: \"%s\"", a->cmd->name, word),
                     "gospect help %s shows how to call it", a->cmd->name);
 }
@@ -387,4 +391,5 @@ struct err *cli_args_parse(int argc, char **argv, struct cli_args *ret)
 void cli_args_free(struct cli_args *a)
 {
     vec_free(&a->list);
+    vec_free(&a->more);
 }

@@ -24,6 +24,7 @@ struct cli_args {
     struct cli_value opt[CLI_NOPT];
     const char *pos[CLI_PARAMS]; /* NULL: left out */
     unsigned npos;
+    VEC(const char *) more; /* what follows the first value of an argument that may be many */
     VEC(const char *) list; /* values of LIST options, in order */
 };
 

@@ -64,13 +64,17 @@ static struct err *look_once(struct cli *c, int *ret_code)
     return e;
 }
 
-/* What has a meaning with --watch only. */
+/* What has a meaning with --watch only; the page, with several snapshots, too. */
 static struct err *check(const struct cli *c)
 {
     static const enum cli_opt_id needs_watch[] = {OPT_deadlock_interval, OPT_deadlock_for,
                                                   OPT_history};
+    bool watch = cli_flag(&c->args, OPT_deadlock_watch), many = c->args.npos > 1;
+    if (watch && many)
+        return err_new(ERR_USAGE,
+                       "--watch takes one running process; several snapshots need no option");
     for (size_t i = 0; i < ARRAY_LEN(needs_watch); i++)
-        if (c->args.opt[needs_watch[i]].given && !cli_flag(&c->args, OPT_deadlock_watch))
+        if (c->args.opt[needs_watch[i]].given && !watch && !(many && needs_watch[i] == OPT_history))
             return err_new(ERR_USAGE, "--%s needs --watch", cli_opts[needs_watch[i]].name);
     return NULL;
 }
@@ -78,6 +82,7 @@ static struct err *check(const struct cli *c)
 struct err *run_deadlock(struct cli *c, int *ret_code)
 {
     TRY(check(c));
-    return cli_flag(&c->args, OPT_deadlock_watch) ? cli_deadlock_watch(c, ret_code)
-                                                  : look_once(c, ret_code);
+    return cli_flag(&c->args, OPT_deadlock_watch) || c->args.npos > 1
+               ? cli_deadlock_watch(c, ret_code)
+               : look_once(c, ret_code);
 }

@@ -257,7 +257,10 @@ static void zsh_command(struct buf *b, const struct cli_cmd *cmd)
     for (size_t i = 0; i < CLI_PARAMS; i++) {
         if (!cmd->param[i]->name)
             continue;
-        buf_printf(b, "        '%s:%s:", cmd->param[i]->required ? "" : ":", cmd->param[i]->name);
+        const char *which = cli_param_is_many(cmd->param[i]) ? "*:"
+                            : cmd->param[i]->required        ? ":"
+                                                             : "::";
+        buf_printf(b, "        '%s%s:", which, cmd->param[i]->name);
         zsh_param(b, cmd->param[i]);
         buf_str(b, "' \\\n");
     }

@@ -136,6 +136,12 @@ const char *cli_likest(const char *typed, size_t n, const char *const *names, si
     return best;
 }
 
+bool cli_param_is_many(const struct cli_param *p)
+{
+    size_t n = p->name ? strlen(p->name) : 0;
+    return n > 3 && strcmp(p->name + n - 3, "...") == 0;
+}
+
 const char *cli_param_words(const struct cli_param *p)
 {
     return p->complete == COMPLETE_SHELL     ? "bash zsh fish"

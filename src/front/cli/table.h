@@ -28,6 +28,9 @@ struct cli_param {
 /* The words an argument may be, separated by spaces; NULL: it is no such argument. */
 const char *cli_param_words(const struct cli_param *p);
 
+/* Whether it may be given any number of times: "NEXT...". */
+bool cli_param_is_many(const struct cli_param *p);
+
 enum cli_cmd_id {
 #define PARAM(id, name, required, complete, help)
 #define CMD(id, arg1, arg2, arg3, flags, summary) CMD_##id,

@@ -1,12 +1,14 @@
 // debugged is what the tests of the debugger's mechanism hold: goroutines that call functions whose
 // first instruction is of every kind, count the calls, and look whether each did what it should.
 //
-//	debugged [workers] [procs]
+//	debugged
 //
-// It prints READY, then answers lines on standard input: "calls NAME" (how many calls of that
-// function have returned), "go" (the workers begin), "stop" (they end), "usr1" (how many SIGUSR1
-// came), "exec N" (runs N programs), "raise" (an int3 of its own), "fault" (a nil pointer is
-// followed), "wrong" (results that were wrong), "hot K N" (calls function K so often; nanoseconds of one), "become" (execs itself), "end".
+// It prints READY and answers lines on standard input with OK: "calls" (how many calls of each
+// function have returned), "wrong" (results that were wrong), "go N LIMIT" (N workers begin, each of
+// them ends after LIMIT calls), "join" (waits for them), "stop" (they end), "once K" (one call of
+// function K), "hot K N" (N of them: nanoseconds of one), "usr1" (how many SIGUSR1 came), "exec N"
+// (runs N programs), "threads N" (as many threads come and go), "raise" (a breakpoint of its own),
+// "fault" (a nil pointer is followed), "watch N" (writes Watched), "become" (execs itself), "end".
 package main
 
 import (
@@ -119,7 +121,11 @@ func answer(words []string) string {
 	case "join":
 		workers.Wait()
 	case "calls":
-		return fmt.Sprint(atomic.LoadUint64(&calls[number(words, 1, 0)]))
+		text := ""
+		for k := range calls {
+			text += fmt.Sprint(atomic.LoadUint64(&calls[k]), " ")
+		}
+		return text
 	case "wrong":
 		return fmt.Sprint(atomic.LoadUint64(&wrong))
 	case "usr1":

@@ -348,8 +348,30 @@ func setBig(p *pretty) {
 	p.third = big.NewRat(1, 3)
 }
 
+// opened has deferred calls that an optimising compiler writes into the function, deferredLoop those
+// that it cannot.
+//
+//go:noinline
+func opened(n int) {
+	defer use("first", n)
+	defer use("second", n)
+	deferredLoop(n)
+	use(n)
+}
+
+//go:noinline
+func deferredLoop(n int) {
+	for i := 0; i < n; i++ {
+		defer use(i)
+	}
+	parked <- true
+	<-forever
+}
+
 func main() {
 	go scope(7, "hello", 2.5)
+	<-parked
+	go opened(3)
 	<-parked
 	use(os.Args, red)
 	lib.Settle(nil)

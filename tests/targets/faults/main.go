@@ -20,6 +20,7 @@ var (
 	ledger  sync.Mutex
 	wg      sync.WaitGroup
 	keep    []*time.Timer
+	hoard   []byte
 	sink    uint64
 )
 
@@ -146,6 +147,7 @@ func main() {
 				keep = append(keep, time.AfterFunc(time.Hour, func() {}))
 			}
 		}),
+		"hoard": many(func(n int) { hoard = make([]byte, n<<20) }),
 		"leak":  pace(sender),
 		"storm": pace(receiver),
 		"release": func([]string) (string, error) {

@@ -101,6 +101,7 @@ static inline struct snap *many_goroutines(uint64_t n, bool same)
                             : many_stack(s, &r, SNAP_NONE, 5, 45));
     }
     snap_set_meta_i64(s, SNAP_META_taken_mono_ns, 3000 * NSEC_PER_SEC);
+    snap_trim(s); /* as a capture does */
     return s;
 }
 

@@ -36,12 +36,12 @@ static void compare(uint64_t n, bool same, unsigned memory_permille, unsigned fi
 
 static void ten_thousand(void **state)
 {
-    compare(10000, true, 60, 6);
+    compare(10000, true, 50, 6);
 }
 
 static void hundred_thousand(void **state)
 {
-    compare(100000, true, 60, 6);
+    compare(100000, true, 50, 6);
 }
 
 /* Nothing to share but functions and files. */

@@ -1,5 +1,6 @@
 /* The wait graph: in which way goroutines wait, what is about to end that, who is in one group. */
 #include "check.h"
+#include "wait/stuck.h"
 #include "wait/wait.h"
 
 static struct snap *make(void)
@@ -230,8 +231,53 @@ static void load_of_the_table_of_semaphores(void **state)
     snap_free(s);
 }
 
+/* A held lock, one who waits for it, and one whose code could not be followed. */
+static size_t left_with(uint8_t unowned, uint16_t ahead, bool judged, int64_t timers)
+{
+    struct snap *s = make();
+    uint32_t g = goroutine(s, "sync.Mutex.Lock"), o = lock(s, SNAP_OBJ_MUTEX, 0x1000);
+    struct wait_graph *w;
+    struct wait_stuck stuck;
+    waits(s, g, SNAP_W_SEMA, o);
+    s->lock.flags[0] = SNAP_LOCK_HELD;
+    uint32_t row = snap_add_ahead(s);
+    s->ahead.goroutine[row] = goroutine(s, "IO wait");
+    s->ahead.flags[row] = SNAP_AH_CUT | ahead;
+    if (judged) {
+        row = snap_add_unowned(s);
+        s->unowned.addr[row] = 0x1000;
+        s->unowned.slot[row] = SNAP_NONE;
+        s->unowned.flags[row] = unowned;
+    }
+    snap_set_counter(s, "ahead.looked", 1);
+    snap_set_counter(s, "ahead.timers", timers);
+    check_ok(wait_open(s, NULL, NULL, &w));
+    check_ok(wait_find_stuck(w, NULL, &stuck));
+    size_t left = stuck.nleft;
+    assert_int_equal(left + stuck.nsuspects, 1);
+    assert_int_equal(stuck.nmaybe,
+                     left ? 0 : unowned & SNAP_UN_CODE || !judged || !unowned || !ahead);
+    wait_stuck_free(&stuck);
+    wait_close(w);
+    snap_free(s);
+    return left;
+}
+
+static void counting_tells_that_a_lock_was_left(void **state)
+{
+    (void)state;
+    assert_int_equal(left_with(SNAP_UN_STATIC, SNAP_AH_HAS_NONE, true, 0), 1);
+    assert_int_equal(left_with(SNAP_UN_STATIC, 0, true, 0), 0); /* that one may have it */
+    assert_int_equal(left_with(SNAP_UN_STATIC | SNAP_UN_CODE, SNAP_AH_HAS_NONE, true, 0), 0);
+    assert_int_equal(left_with(0, SNAP_AH_HAS_NONE, true, 0),
+                     0); /* on the heap, which is not there */
+    assert_int_equal(left_with(SNAP_UN_STATIC, SNAP_AH_HAS_NONE, false, 0), 0);
+    assert_int_equal(left_with(SNAP_UN_STATIC, SNAP_AH_HAS_NONE, true, 1), 0); /* a timer may */
+}
+
 TEST_MAIN(cmocka_unit_test(the_object_says_what_a_semaphore_is), cmocka_unit_test(traps_of_a_mutex),
           cmocka_unit_test(traps_of_the_others), cmocka_unit_test(a_select_ends_with_any_case),
           cmocka_unit_test(groups_are_by_object_or_by_place),
           cmocka_unit_test(a_lock_that_was_handed_over_has_a_holder),
-          cmocka_unit_test(load_of_the_table_of_semaphores))
+          cmocka_unit_test(load_of_the_table_of_semaphores),
+          cmocka_unit_test(counting_tells_that_a_lock_was_left))

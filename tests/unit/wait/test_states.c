@@ -1,6 +1,8 @@
 /* States over looks, fed with snapshots made by hand: when a wait is the same, when it starves,
  * what ends it; circles that come and go; starvation and livelock, and what must not be called so.
  */
+#include <stdlib.h>
+
 #include "check.h"
 #include "snap/make.h"
 #include "wait/states.h"
@@ -314,6 +316,158 @@ static void test_livelock_and_what_is_none(void **state)
     assert_true(looks_until_livelock(&(struct polite){.moves = true, .wander = true}, 20) > PLACES);
 }
 
+/* ---- livelock without locks ---- */
+
+struct turn { /* of a goroutine, in look n */
+    bool waits;
+    uint8_t kind;
+    uint64_t chan, print;
+    uint16_t flags;
+};
+
+static void take_turn(struct world *w, uint64_t id, unsigned place, struct turn t)
+{
+    uint32_t g = make_goroutine(w->s, id, t.waits ? SNAP_G_WAITING : SNAP_G_RUNNABLE,
+                                t.waits ? "chan receive" : "", w->place[place]);
+    w->s->goroutine.ran[g] = (uint8_t)(3 * w->st.look + 1);
+    w->s->goroutine.print[g] = t.print;
+    w->s->goroutine.flags[g] = t.flags;
+    if (!t.waits)
+        return;
+    uint32_t r = snap_add_wait(w->s);
+    w->s->wait.goroutine[r] = g;
+    w->s->wait.kind[r] = t.kind;
+    w->s->wait.addr[r] = t.chan;
+    w->s->wait.object[r] = SNAP_NONE;
+}
+
+struct ring {
+    bool one_way, stranger, works;
+    uint16_t flags;
+};
+
+/* Two that hand something to each other, in turn seen to give and to take. */
+static unsigned looks_until_ring(const struct ring *r, unsigned most)
+{
+    struct world w = {0};
+    unsigned n = 0;
+    while (n < most && !found(&w, WAIT_FOUND_LIVELOCK)) {
+        bool odd = ++n & 1;
+        uint64_t work = r->works ? n : 0;
+        begin(&w);
+        for (uint32_t i = 0; i < 2; i++) {
+            bool gives = r->one_way ? i == 0 : odd == (i == 0);
+            uint64_t chan = r->one_way || gives == (i == 0) ? 0x1000 : 0x2000;
+            take_turn(&w, i + 1, i,
+                      (struct turn){.waits = true,
+                                    .kind = gives ? SNAP_W_CHAN_SEND : SNAP_W_CHAN_RECV,
+                                    .chan = chan,
+                                    .print = 100 * (i + 1) + odd + 1000 * work,
+                                    .flags = r->flags});
+        }
+        if (r->stranger)
+            take_turn(&w, 3, 2,
+                      (struct turn){.waits = true, .kind = SNAP_W_CHAN_RECV, .chan = 0x1000});
+        feed(&w);
+    }
+    const struct wait_finding *f = found(&w, WAIT_FOUND_LIVELOCK);
+    if (f) {
+        assert_int_equal(f->livelock, WAIT_LIVELOCK_CHANNELS);
+        assert_int_equal(f->ng, 2);
+    }
+    assert_int_equal(w.st.unjudged, !f && r->flags == SNAP_GF_PRINT_CODE ? 2 : 0);
+    wait_states_free(&w.st);
+    return f ? n : 0;
+}
+
+static void test_something_is_handed_round(void **state)
+{
+    (void)state;
+    assert_in_range(looks_until_ring(&(struct ring){0}, 20), 8, 12);
+    assert_in_range(looks_until_ring(&(struct ring){.flags = SNAP_GF_PRINT_PART}, 30), 14, 20);
+    static const struct ring none[] = {
+        {.one_way = true},             /* a producer and a consumer */
+        {.stranger = true},            /* somebody else may put an end to it */
+        {.works = true},               /* something is different every time */
+        {.flags = SNAP_GF_PRINT_CODE}, /* it may do what nobody sees */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_int_equal(looks_until_ring(&none[i], 40), 0);
+}
+
+enum spinning { STILL, WORKS, SLEEPS, TOGGLES, IN_SYSCALL };
+
+static unsigned looks_until_spin(enum spinning how, unsigned most)
+{
+    struct world w = {0};
+    unsigned n = 0;
+    while (n < most && !found(&w, WAIT_FOUND_LIVELOCK)) {
+        n++;
+        begin(&w);
+        take_turn(&w, 1, 0,
+                  (struct turn){.print = how == WORKS     ? n
+                                         : how == TOGGLES ? 1 + n % 2
+                                                          : 1});
+        if ((how == SLEEPS || how == IN_SYSCALL) && n % 5 == 4) {
+            w.s->goroutine.status[0] = how == SLEEPS ? SNAP_G_WAITING : SNAP_G_SYSCALL;
+            w.s->goroutine.wait_reason[0] = intern_add(&w.s->strings, "sleep");
+        }
+        feed(&w);
+    }
+    const struct wait_finding *f = found(&w, WAIT_FOUND_LIVELOCK);
+    if (f)
+        assert_int_equal(f->livelock, WAIT_LIVELOCK_SPIN);
+    wait_states_free(&w.st);
+    return f ? n : 0;
+}
+
+static void test_who_spins(void **state)
+{
+    (void)state;
+    assert_in_range(looks_until_spin(STILL, 20), 8, 12);
+    for (int how = WORKS; how <= IN_SYSCALL; how++)
+        assert_int_equal(looks_until_spin((enum spinning)how, 60), 0);
+}
+
+/* It has ended when it works again, and a rare state does not end it. */
+static void test_when_it_is_over(void **state)
+{
+    struct world w = {0};
+    (void)state;
+    for (unsigned n = 1; n <= 60; n++) {
+        begin(&w);
+        take_turn(&w, 1, 0, (struct turn){.print = n == 20 ? 7 : n > 40 ? n : 1});
+        feed(&w);
+        if (n == 20 || n == 40)
+            assert_non_null(found(&w, WAIT_FOUND_LIVELOCK));
+    }
+    assert_null(found(&w, WAIT_FOUND_LIVELOCK));
+    wait_states_free(&w.st);
+}
+
+/* More that run than there is room for: that is said, and those that have a place keep it. */
+static void test_more_than_there_is_room_for(void **state)
+{
+    enum { N = WAIT_TRACES_MAX + 100 };
+    struct world w = {0};
+    uint64_t *prints;
+    (void)state;
+    for (unsigned n = 1; n <= 12; n++) {
+        begin(&w);
+        for (uint64_t id = 1; id <= N; id++)
+            take_turn(&w, id, 0, (struct turn){.print = 1});
+        feed(&w);
+    }
+    assert_int_equal(w.st.traces_over, 100);
+    assert_int_equal(wait_states_prints(&w.st, &prints), WAIT_TRACES_MAX);
+    for (size_t i = 0; i < WAIT_TRACES_MAX; i++)
+        assert_int_equal(prints[i], i + 1);
+    free(prints);
+    assert_int_equal(w.st.found.n, 1); /* all in one function */
+    assert_int_equal(w.st.found.v[0].ng, WAIT_FINDING_GS);
+    wait_states_free(&w.st);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +478,10 @@ int main(void)
         cmocka_unit_test(test_a_writer_behind_a_reader_that_stays),
         cmocka_unit_test(test_circles_come_and_go),
         cmocka_unit_test(test_livelock_and_what_is_none),
+        cmocka_unit_test(test_something_is_handed_round),
+        cmocka_unit_test(test_who_spins),
+        cmocka_unit_test(test_when_it_is_over),
+        cmocka_unit_test(test_more_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
