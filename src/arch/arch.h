@@ -180,10 +180,10 @@ struct arch {
     /* DWARF's numbers of the registers that hold integers and pointers, in order: arguments of a
      * call of Go code (ABIInternal), and its results. */
     uint8_t go_args[9];
-    uint8_t debug_call_reg; /* in which runtime.debugCallV2 says what it wants */
+    uint8_t debug_call_reg;          /* in which runtime.debugCallV2 says what it wants */
     uint8_t go_vectors, ngo_vectors; /* the same for floats: the first one's number; how many */
-    uint8_t sp;      /* DWARF's number of the stack pointer */
-    uint8_t barrier; /* of the only register that a write barrier of Go changes */
+    uint8_t sp;                      /* DWARF's number of the stack pointer */
+    uint8_t barrier;                 /* of the only register that a write barrier of Go changes */
     /* Where code may refer to an address in [lo, hi), from *at on: that address, and *at behind the
      * operand, but inside the instruction's function.  Other bytes can look like one.  False: no
      * more. */
