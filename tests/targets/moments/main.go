@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -77,6 +78,20 @@ var release = make(chan struct{})
 //go:noinline
 func park(until chan struct{}) { <-until }
 
+// What a call of step() and a system call take, in ns.
+func rate(n int) string {
+	start := time.Now()
+	for i := 0; i < n; i++ {
+		step(i, "")
+	}
+	calls := time.Since(start)
+	start = time.Now()
+	for i := 0; i < n; i++ {
+		syscall.Getppid()
+	}
+	return fmt.Sprintf("%.1f %.1f", float64(calls)/float64(n), float64(time.Since(start))/float64(n))
+}
+
 func number(args []string, i int) int {
 	n, err := strconv.Atoi(args[i])
 	if err != nil {
@@ -95,6 +110,7 @@ func main() {
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{
 		"walk":    func(a []string) (string, error) { walk(number(a, 0)); return "", nil },
+		"rate":    func(a []string) (string, error) { return rate(number(a, 0)), nil },
 		"done":    func(a []string) (string, error) { return strconv.FormatInt(atomic.LoadInt64(&done), 10), nil },
 		"collect": func(a []string) (string, error) { collect(); return "", nil },
 		"cycles":  func(a []string) (string, error) { m := stats(); return strconv.Itoa(int(m.NumGC)), nil },
