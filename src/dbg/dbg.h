@@ -107,8 +107,8 @@ struct err *dbg_bp_add(struct dbg *d, const struct dbg_bp_spec *s, unsigned *ret
 /* Counts are kept.  On an error it is as it was. */
 struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *s) MUST_USE;
 struct err *dbg_bp_remove(struct dbg *d, unsigned id) MUST_USE;
-/* While it is muted nobody stops there and nothing counts.  Unlike one that is removed and added again,
- * it is never met twice by a thread that stands at it. */
+/* While it is muted nobody stops there and nothing counts.  Unlike one that is removed and added
+ * again, it is never met twice by a thread that stands at it. */
 void dbg_bp_mute(struct dbg *d, unsigned id, bool on);
 /* Ordered by id; in the arena. */
 size_t dbg_bp_list(struct dbg *d, struct arena *a, struct dbg_bp **ret);
@@ -170,7 +170,7 @@ struct dbg_event {
     const char *text; /* LOG: the message; PANIC, FATAL: what it says; SIGNAL: its name; WATCH: old
                          -> new; STEP: "" or what is special ("goroutine 7 has ended") */
     bool step_waits;  /* something came before the end of a step: it goes on with DBG_CONTINUE */
-    int64_t syscall;            /* SYSCALL: its number; text is its name */
+    int64_t syscall;  /* SYSCALL: its number; text is its name */
     bool syscall_entry;         /* SYSCALL: before the kernel has begun with it; else behind it */
     int exit_code, exit_signal; /* EXITED; exit_signal 0: none */
     /* After STEP_OUT, and NEXT over a return: the results, by name. */
@@ -193,8 +193,8 @@ const struct dbg_event *dbg_stop(const struct dbg *d);
  * debug_signal() says. */
 struct err *dbg_signal(struct dbg *d, int signo, bool tell, bool pass) MUST_USE;
 
-/* From now on the program stops at these calls (n numbers; 0: none any more) before the kernel begins
- * with them, or behind them.  All its system calls are slower meanwhile. */
+/* From now on the program stops at these calls (n numbers; 0: none any more) before the kernel
+ * begins with them, or behind them.  All its system calls are slower meanwhile. */
 struct err *dbg_catch_syscalls(struct dbg *d, const int64_t *nr, size_t n, bool entry,
                                bool exit) MUST_USE;
 

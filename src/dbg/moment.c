@@ -43,8 +43,7 @@ static const struct moment *find(const char *name)
 
 static void put(struct places *ret, const struct code_func *f, taddr pc)
 {
-    ret->v[ret->n++] =
-        (struct place){.pc = pc, .entry = f->f.entry, .func = f->f.name, .file = ""};
+    ret->v[ret->n++] = (struct place){.pc = pc, .entry = f->f.entry, .func = f->f.name, .file = ""};
 }
 
 /* Calls of `target` in one function. */

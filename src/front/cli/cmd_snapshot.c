@@ -156,7 +156,8 @@ static struct err *take_now(struct cli *c, const struct rt_capture_options *o)
     struct snap *s = NULL;
     struct buf taken = {0};
     struct err *e = NULL;
-    if (cli_text(&c->args, OPT_output)) /* a name that is taken is told before anything is touched */
+    if (cli_text(&c->args,
+                 OPT_output)) /* a name that is taken is told before anything is touched */
         e = cli_outfile(c, "", 0, "gsnap", &taken);
     buf_free(&taken);
     if (!e)

@@ -81,24 +81,12 @@ static const struct unit {
     enum kind kind;
     double factor;
 } units[] = {
-    {"B", BYTES, 1},
-    {"kB", BYTES, 1e3},
-    {"KB", BYTES, 1e3},
-    {"MB", BYTES, 1e6},
-    {"GB", BYTES, 1e9},
-    {"TB", BYTES, 1e12},
-    {"KiB", BYTES, 1 << 10},
-    {"MiB", BYTES, 1 << 20},
-    {"GiB", BYTES, 1 << 30},
-    {"TiB", BYTES, 0x1p40},
-    {"ns", TIME, 1},
-    {"us", TIME, 1e3},
-    {"ms", TIME, 1e6},
-    {"s", TIME, 1e9},
-    {"min", TIME, 60e9},
-    {"h", TIME, 3600e9},
-    {"k", PLAIN, 1e3},
-    {"M", PLAIN, 1e6},
+    {"B", BYTES, 1},         {"kB", BYTES, 1e3},      {"KB", BYTES, 1e3},
+    {"MB", BYTES, 1e6},      {"GB", BYTES, 1e9},      {"TB", BYTES, 1e12},
+    {"KiB", BYTES, 1 << 10}, {"MiB", BYTES, 1 << 20}, {"GiB", BYTES, 1 << 30},
+    {"TiB", BYTES, 0x1p40},  {"ns", TIME, 1},         {"us", TIME, 1e3},
+    {"ms", TIME, 1e6},       {"s", TIME, 1e9},        {"min", TIME, 60e9},
+    {"h", TIME, 3600e9},     {"k", PLAIN, 1e3},       {"M", PLAIN, 1e6},
 };
 
 /* ---- what it becomes ---- */
@@ -124,9 +112,10 @@ struct parser {
 
 static struct err *wrong(const struct parser *s, const char *expected)
 {
-    return err_hint(err_new(ERR_USAGE, "--when: %s expected at byte %zu of \"%s\"", expected,
-                            (size_t)(s->p - s->text) + 1, s->text),
-                    "For instance goroutines>5000 || heap>2GiB; gospect help snapshot has the counters");
+    return err_hint(
+        err_new(ERR_USAGE, "--when: %s expected at byte %zu of \"%s\"", expected,
+                (size_t)(s->p - s->text) + 1, s->text),
+        "For instance goroutines>5000 || heap>2GiB; gospect help snapshot has the counters");
 }
 
 static struct err *add(struct parser *s, const struct step *step)
@@ -164,9 +153,9 @@ static struct err *list_counters(const struct parser *s, size_t n)
     struct buf b = {0};
     for (size_t i = 0; i < ARRAY_LEN(counters); i++)
         buf_printf(&b, "%s%s", i ? ", " : "", counters[i].name);
-    struct err *e = err_hint(
-        err_new(ERR_USAGE, "--when: there is no counter \"%.*s\"", (int)(n < WORD_MAX ? n : WORD_MAX), s->p),
-        "Known are %s", buf_text(&b));
+    struct err *e = err_hint(err_new(ERR_USAGE, "--when: there is no counter \"%.*s\"",
+                                     (int)(n < WORD_MAX ? n : WORD_MAX), s->p),
+                             "Known are %s", buf_text(&b));
     buf_free(&b);
     return e;
 }
@@ -265,8 +254,8 @@ static struct err *comparison(struct parser *s, enum kind *ret)
         skip(s);
         const char *at = s->p;
         TRY(product(s, &other));
-        bool fits = *ret == other || (*ret == PLAIN && other != TRUTH) ||
-                    (other == PLAIN && *ret != TRUTH);
+        bool fits =
+            *ret == other || (*ret == PLAIN && other != TRUTH) || (other == PLAIN && *ret != TRUTH);
         if (!fits || *ret == TRUTH) {
             s->p = at;
             return wrong(s, kind_names[*ret]);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "dbg/dbg.h"
 #include "front/cli/snapshot.h"
@@ -23,12 +24,12 @@ enum { FRAMES_MAX = 8, SYSCALLS_MAX = 1024, NEAR_MAX = 6 };
 struct at {
     struct cli_series *s;
     struct dbg *d;
-    const char *spec;       /* as the user wrote it */
-    struct dbg_bp_spec bp;  /* unless it is a system call */
-    unsigned bp_id;         /* 0: it is not in yet */
-    int64_t nr;             /* of the system call; -1: none is meant */
+    const char *spec;      /* as the user wrote it */
+    struct dbg_bp_spec bp; /* unless it is a system call */
+    unsigned bp_id;        /* 0: it is not in yet */
+    int64_t nr;            /* of the system call; -1: none is meant */
     bool entry;
-    int64_t stood_ns;       /* in all, when it began to run last */
+    int64_t stood_ns; /* in all, when it began to run last */
     struct arena arena;
     const char *full; /* "--at=main.work --if=n>5" */
 };
@@ -63,7 +64,8 @@ static struct err *no_syscall(const struct arch *arch, const char *name)
     }
     struct err *e = err_new(ERR_USAGE, "--at: there is no system call \"%s\"", name);
     e = n ? err_hint(e, "Did you mean one of %s?", buf_text(&near))
-          : err_hint(e, "syscall:NAME as strace writes it, syscall:NAME:entry or syscall:NAME:exit");
+          : err_hint(e,
+                     "syscall:NAME as strace writes it, syscall:NAME:entry or syscall:NAME:exit");
     buf_free(&near);
     return e;
 }
@@ -183,7 +185,9 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
 {
     bool syscall = ev->why == DBG_WHY_SYSCALL;
     *t = (struct cli_trigger){
-        .kind = syscall ? "syscall" : w->bp.kind == DBG_BP_GC ? "gc" : "breakpoint",
+        .kind = syscall                   ? "syscall"
+                : w->bp.kind == DBG_BP_GC ? "gc"
+                                          : "breakpoint",
         .spec = w->full,
         .goroutine = ev->goroutine,
         .tid = ev->tid,
@@ -191,7 +195,8 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
         .place = place_text(w, ev->pc),
     };
     if (syscall)
-        t->syscall = arena_printf(&w->arena, "%s, %s", ev->text, ev->syscall_entry ? "entry" : "exit");
+        t->syscall =
+            arena_printf(&w->arena, "%s, %s", ev->text, ev->syscall_entry ? "entry" : "exit");
 }
 
 /* Everybody stands.  Reads what has to be read, and lets them run. */
@@ -275,6 +280,8 @@ static struct err *wait(struct at *w)
     TRY(mind_our_business(w));
     TRY(arm(w));
     TRY(run(w));
+    log_info("process %d stood still for %.1f ms until it was debugged", dbg_pid(w->d),
+             (double)w->stood_ns / NSEC_PER_MSEC);
     cli_series_waits(w->s, w->full);
     while (cli_series_goes_on(w->s)) {
         struct dbg_event ev;

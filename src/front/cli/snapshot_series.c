@@ -61,7 +61,8 @@ static struct err *check_needs(const struct cli_args *a)
     };
     const struct moment *m = chosen(a);
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        if (cli_flag(a, rules[i].opt) && (!m || (rules[i].needs != CLI_NOPT && rules[i].needs != m->opt)))
+        if (cli_flag(a, rules[i].opt) &&
+            (!m || (rules[i].needs != CLI_NOPT && rules[i].needs != m->opt)))
             return err_new(ERR_USAGE, "%s", rules[i].text);
     return NULL;
 }

@@ -28,15 +28,38 @@ static bool holds(const char *text)
 static void comparisons(void **state)
 {
     static const char *const yes[] = {
-        "goroutines == 5000", "goroutines>=5k", "5000<=goroutines", "heap==2GiB", "heap>2GB",
-        "heap > 2147483647", "rss>=1.5*heap_goal", "rss==heap_goal*1.5", "runq==7",
-        "gc_pause==1.5ms", "gc_pause<1s", "gc_cycles", "!gc_running", "threads!=11",
-        "goroutines>1&&(threads<5||threads>10)", "goroutines<1&&threads>5||runq", "!(runq>7)", "1",
-        ".5 < 1", "!!runq", "goroutines > 2*2k",
+        "goroutines == 5000",
+        "goroutines>=5k",
+        "5000<=goroutines",
+        "heap==2GiB",
+        "heap>2GB",
+        "heap > 2147483647",
+        "rss>=1.5*heap_goal",
+        "rss==heap_goal*1.5",
+        "runq==7",
+        "gc_pause==1.5ms",
+        "gc_pause<1s",
+        "gc_cycles",
+        "!gc_running",
+        "threads!=11",
+        "goroutines>1&&(threads<5||threads>10)",
+        "goroutines<1&&threads>5||runq",
+        "!(runq>7)",
+        "1",
+        ".5 < 1",
+        "!!runq",
+        "goroutines > 2*2k",
     };
     static const char *const no[] = {
-        "goroutines>5000", "heap>2GiB", "goroutines<1||threads<5", "gc_running", "0", "!runq",
-        "goroutines<1&&(threads>5||runq)", "gc_pause>1min", "rss<4500kB",
+        "goroutines>5000",
+        "heap>2GiB",
+        "goroutines<1||threads<5",
+        "gc_running",
+        "0",
+        "!runq",
+        "goroutines<1&&(threads>5||runq)",
+        "gc_pause>1min",
+        "rss<4500kB",
     };
     for (size_t i = 0; i < ARRAY_LEN(yes); i++)
         if (!holds(yes[i]))
