@@ -38,9 +38,15 @@ static void forget(struct rt_stand *st)
     arena_init(&st->arena);
 }
 
+uint64_t rt_stand_moves(const struct rt_stand *st)
+{
+    return st->moves;
+}
+
 void rt_stand_moved(struct rt_stand *st, struct target *t)
 {
     forget(st);
+    st->moves++;
     if (t != st->t) {
         unwinder_free(st->u);
         st->u = unwinder_new(st->rt, t, 0);

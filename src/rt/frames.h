@@ -22,6 +22,8 @@ struct err *rt_stand_open(struct rt *rt, struct target *t, struct rt_stand **ret
 void rt_stand_close(struct rt_stand *st); /* NULL is fine */
 /* The process ran and stands again (t: as above): nothing that was read counts any more. */
 void rt_stand_moved(struct rt_stand *st, struct target *t);
+/* How often that was: what was returned while it was less counts no more. */
+uint64_t rt_stand_moves(const struct rt_stand *st);
 
 struct rt *rt_stand_rt(const struct rt_stand *st);
 struct target *rt_stand_target(const struct rt_stand *st);

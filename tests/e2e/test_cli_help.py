@@ -10,7 +10,7 @@ from lib.paths import ROOT, build_dir
 from lib.terminal import Terminal
 from lib.tool import default_preset
 
-COMMANDS = ("doctor", "ps", "goroutines", "heap", "mem", "sql", "watch", "info", "snapshot", "core", "profile",
+COMMANDS = ("doctor", "ps", "goroutines", "heap", "mem", "sql", "watch", "dap", "info", "snapshot", "core", "profile",
             "sections", "completion", "help", "version")
 DOCS = build_dir(default_preset()) / "docs"
 

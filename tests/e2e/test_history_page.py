@@ -37,7 +37,7 @@ def watch(gospect, gospect_start, target, path):
 
 
 def walk(path, shots):
-    modules = subprocess.run([ROOT / "tools" / "page-tests"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    modules = subprocess.run([ROOT / "tools" / "node-modules", ROOT / "tests" / "page"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     done = subprocess.run(["node", ROOT / "tests" / "page" / "walk.mjs", path, shots], check=True, timeout=120,
                           stdout=subprocess.PIPE, env={**os.environ, "GOSPECT_NODE_MODULES": modules})
     return json.loads(done.stdout)

@@ -1,7 +1,7 @@
 // walk.mjs PAGE [SHOTS] - opens a page of --history in Debian's chromium, walks through it with keyboard and
 // mouse, and prints as JSON what is on it at each step.  What that should be is for test_history_page.py to say.
 //
-// playwright-core lies in $GOSPECT_NODE_MODULES (tools/page-tests); SHOTS: a directory for pictures.
+// playwright-core lies in $GOSPECT_NODE_MODULES (tools/node-modules); SHOTS: a directory for pictures.
 import {createRequire} from "node:module";
 import {pathToFileURL} from "node:url";
 

@@ -1,0 +1,599 @@
+/* breakpoints.c - what editors say of breakpoints, against what the session has.
+ *
+ * A request carries all breakpoints of a source (or all of functions, ...) as the client wants them
+ * now.  Those it had already, said in the same words, stay as they are, with their numbers and
+ * counts; the others go; new ones are set.  Each client has its own; others see them come and go by
+ * events. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dbg/place.h"
+#include "front/dap/dap_int.h"
+
+enum { LOCATION_LINES_MAX = 2000 };
+
+/* One that a client wants. */
+struct wanted {
+    struct dbg_bp_spec spec;
+    const char *said;
+    int64_t line;
+    int64_t goroutine; /* DATA: in whose frame its expression has a meaning */
+    unsigned frame;
+    const char *why_not; /* it can not be set at all */
+};
+
+static struct dbg_bp *bp_of(struct dap_server *s, unsigned id, struct arena *a)
+{
+    struct dbg_bp *list;
+    size_t n = s->session.d ? dbg_bp_list(s->session.d, a, &list) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].id == id)
+            return &list[i];
+    return NULL;
+}
+
+static const struct dap_breakpoint *client_bp(struct dap_server *s, unsigned id,
+                                              struct dap_client **ret_client)
+{
+    for (size_t i = 0; id && i < s->clients.n; i++)
+        for (size_t k = 0; k < s->clients.v[i]->breakpoints.n; k++)
+            if (s->clients.v[i]->breakpoints.v[k].id == id) {
+                if (ret_client)
+                    *ret_client = s->clients.v[i];
+                return &s->clients.v[i]->breakpoints.v[k];
+            }
+    return NULL;
+}
+
+const char *dap_breakpoint_reason(struct dap_server *s, unsigned id)
+{
+    static const char *const words[] = {
+        [DAP_SET_FUNCTION] = "function breakpoint",
+        [DAP_SET_INSTRUCTION] = "instruction breakpoint",
+        [DAP_SET_DATA] = "data breakpoint",
+    };
+    const struct dap_breakpoint *b = client_bp(s, id, NULL);
+    return b ? words[b->set] : NULL;
+}
+
+/* ---- as JSON ---- */
+
+static void place_json(struct dap_client *c, const struct dbg_bp *bp, int64_t line, struct json *j)
+{
+    if (bp && bp->file && *bp->file) {
+        dap_source_json(c, "source", bp->file, j);
+        json_ki64(j, "line", dap_line_out(c, bp->line));
+    } else if (line) {
+        json_ki64(j, "line", line);
+    }
+    if (bp && bp->naddrs) {
+        struct buf pc = {0};
+        buf_printf(&pc, "0x%llx", (unsigned long long)bp->addrs[0]);
+        json_kstr(j, "instructionReference", buf_text(&pc));
+        buf_free(&pc);
+    }
+}
+
+static void breakpoint_json(struct dap_client *c, const struct dap_breakpoint *b, struct json *j)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct dbg_bp *bp = b->id ? bp_of(c->server, b->id, &a) : NULL;
+    const char *message = b->why ? b->why : bp && *bp->trouble ? bp->trouble : bp ? bp->note : "";
+    bool verified = bp && !bp->waits;
+    json_begin(j, '{');
+    if (b->id)
+        json_ku64(j, "id", b->id);
+    json_kbool(j, "verified", verified);
+    if (message && *message)
+        json_kstr(j, "message", message);
+    if (!verified)
+        json_kstr(j, "reason", bp && bp->waits ? "pending" : "failed");
+    place_json(c, bp, b->line, j);
+    json_end(j, '}');
+    arena_free(&a);
+}
+
+void dap_breakpoint_place(struct dap_server *s, unsigned id, struct json *j)
+{
+    struct arena a;
+    struct dap_client *c = NULL;
+    arena_init(&a);
+    const struct dbg_bp *bp = bp_of(s, id, &a);
+    if (bp && client_bp(s, id, &c) && bp->file && *bp->file) {
+        dap_source_json(c, "source", bp->file, j);
+        json_ki64(j, "line", dap_line_out(c, bp->line));
+    }
+    arena_free(&a);
+}
+
+/* new, changed, removed: to everybody but the one who did it (he has his answer). */
+static void tell(struct dap_server *s, const struct dap_breakpoint *b, const char *reason,
+                 struct dap_client *except)
+{
+    for (size_t i = 0; i < s->clients.n; i++) {
+        struct dap_client *c = s->clients.v[i];
+        struct dap_body body;
+        if (!c->in_session || c == except)
+            continue;
+        struct json *j = dap_body_begin(&body);
+        json_kstr(j, "reason", reason);
+        json_key(j, "breakpoint");
+        breakpoint_json(c, b, j);
+        dap_event_to(c, "breakpoint", &body);
+    }
+}
+
+void dap_breakpoint_changed(struct dap_server *s, unsigned id)
+{
+    struct dap_breakpoint gone = {.id = id};
+    struct arena a;
+    const struct dap_breakpoint *b = client_bp(s, id, NULL);
+    arena_init(&a);
+    const struct dbg_bp *bp = bp_of(s, id, &a);
+    if (bp || b)
+        tell(s, b ? b : &gone, bp ? "changed" : "removed", NULL);
+    arena_free(&a);
+}
+
+/* ---- setting ---- */
+
+static void bp_free(struct dap_breakpoint *b)
+{
+    free(b->key);
+    free(b->said);
+    free(b->why);
+}
+
+static void remove_bp(struct dap_client *c, struct dap_breakpoint *b)
+{
+    struct dap_server *s = c->server;
+    if (b->id && s->session.d) {
+        err_free(dbg_bp_remove(s->session.d, b->id)); /* it may have gone by itself */
+        tell(s, b, "removed", c);
+    }
+    bp_free(b);
+}
+
+struct adding {
+    struct dbg *d;
+    const struct wanted *w;
+    unsigned id;
+};
+
+/* The expression of a data breakpoint is meant in a frame, which must be the selected one. */
+static struct err *add(void *arg)
+{
+    struct adding *ad = arg;
+    int64_t goroutine = dbg_goroutine(ad->d);
+    unsigned frame = dbg_frame(ad->d);
+    if (!ad->w->goroutine)
+        return dbg_bp_add(ad->d, &ad->w->spec, &ad->id);
+    TRY(dbg_select(ad->d, ad->w->goroutine, ad->w->frame));
+    struct err *e = dbg_bp_add(ad->d, &ad->w->spec, &ad->id);
+    err_free(dbg_select(ad->d, goroutine, frame));
+    return e;
+}
+
+static char *error_words(const struct err *e)
+{
+    struct buf b = {0};
+    buf_str(&b, err_message(e));
+    if (err_hint_text(e))
+        buf_printf(&b, ". %s", err_hint_text(e));
+    return buf_take(&b);
+}
+
+static void add_bp(struct dap_client *c, enum dap_set set, const char *key, const struct wanted *w)
+{
+    struct dap_server *s = c->server;
+    struct dap_breakpoint b = {
+        .set = set, .key = mem_strdup(key), .said = mem_strdup(w->said), .line = w->line};
+    struct adding ad = {.d = s->session.d, .w = w};
+    struct err *e = NULL;
+    int64_t pause;
+    if (w->why_not)
+        b.why = mem_strdup(w->why_not);
+    else if (!s->session.d || s->session.kind == DAP_CORE)
+        b.why = mem_strdup("there is no process that could meet it");
+    else if (s->session.launch.noDebug)
+        b.why = mem_strdup("the program runs without debugging");
+    else if (c->breakpoints.n >= DAP_BREAKPOINTS_MAX)
+        b.why = mem_strdup("too many breakpoints");
+    else
+        e = w->goroutine ? dap_while_standing(s, add, &ad, &pause) : add(&ad);
+    if (e)
+        b.why = error_words(e);
+    err_free(e);
+    b.id = ad.id;
+    vec_push(&c->breakpoints, b);
+    if (b.id)
+        tell(s, vec_last(&c->breakpoints), "new", c);
+}
+
+static size_t find_said(const struct dap_client *c, enum dap_set set, const char *key,
+                        const char *said, const bool *taken)
+{
+    for (size_t i = 0; i < c->breakpoints.n; i++) {
+        const struct dap_breakpoint *b = &c->breakpoints.v[i];
+        if (!taken[i] && b->id && b->set == set && strcmp(b->key, key) == 0 &&
+            strcmp(b->said, said) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* Makes the client's breakpoints of a kind (of a source) be these, and says how each is. */
+static void set_all(struct dap_client *c, enum dap_set set, const char *key, const struct wanted *w,
+                    size_t n, struct json *j)
+{
+    size_t had = c->breakpoints.n, kept = 0;
+    bool *taken = mem_alloc(had + 1);
+    size_t *at = mem_alloc((n + 1) * sizeof(*at));
+    struct dap_breakpoint *old = mem_alloc((had + 1) * sizeof(*old));
+    if (had)
+        memcpy(old, c->breakpoints.v, had * sizeof(*old));
+    for (size_t i = 0; i < n; i++) {
+        at[i] = find_said(c, set, key, w[i].said, taken);
+        if (at[i] != SIZE_MAX)
+            taken[at[i]] = true;
+    }
+    size_t *moved = mem_alloc((had + 1) * sizeof(*moved));
+    for (size_t i = 0; i < had; i++) {
+        bool of_these = old[i].set == set && strcmp(old[i].key, key) == 0;
+        if (of_these && !taken[i]) {
+            remove_bp(c, &old[i]);
+            continue;
+        }
+        moved[i] = kept;
+        c->breakpoints.v[kept++] = old[i];
+    }
+    c->breakpoints.n = kept;
+    json_key(j, "breakpoints");
+    json_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        size_t mine = at[i] == SIZE_MAX ? c->breakpoints.n : moved[at[i]];
+        if (at[i] == SIZE_MAX)
+            add_bp(c, set, key, &w[i]);
+        breakpoint_json(c, &c->breakpoints.v[mine], j);
+    }
+    json_end(j, ']');
+    free(moved);
+    free(old);
+    free(at);
+    free(taken);
+}
+
+/* What was said, as one text. */
+static const char *said(struct arena *a, const char *what, const char *condition, const char *hits,
+                        const char *log)
+{
+    return arena_printf(a, "%s\x1f%s\x1f%s\x1f%s", what, condition, hits, log);
+}
+
+struct err *dap_do_setBreakpoints(struct dap_client *c, const struct dap_setBreakpoints *a,
+                                  struct json *j)
+{
+    struct arena mem;
+    arena_init(&mem);
+    const char *path = dap_path_in(c, a->source, &mem);
+    struct wanted *w = arena_array(&mem, struct wanted, a->nbreakpoints + 1);
+    for (size_t i = 0; i < a->nbreakpoints; i++) {
+        const struct dap_SourceBreakpoint *b = &a->breakpoints[i];
+        const char *place = arena_printf(&mem, "%s:%lld", path, (long long)dap_line_in(c, b->line));
+        w[i] = (struct wanted){
+            .spec = {.kind = DBG_BP_PLACE,
+                     .place = place,
+                     .condition = b->condition,
+                     .hits = b->hitCondition,
+                     .log = b->logMessage,
+                     .pending = true},
+            .said = said(&mem, place, b->condition, b->hitCondition, b->logMessage),
+            .line = b->line,
+        };
+    }
+    set_all(c, DAP_SET_SOURCE, path, w, a->nbreakpoints, j);
+    arena_free(&mem);
+    return NULL;
+}
+
+struct err *dap_do_setFunctionBreakpoints(struct dap_client *c,
+                                          const struct dap_setFunctionBreakpoints *a,
+                                          struct json *j)
+{
+    struct arena mem;
+    arena_init(&mem);
+    struct wanted *w = arena_array(&mem, struct wanted, a->nbreakpoints + 1);
+    for (size_t i = 0; i < a->nbreakpoints; i++) {
+        const struct dap_FunctionBreakpoint *b = &a->breakpoints[i];
+        w[i] = (struct wanted){
+            .spec = {.kind = DBG_BP_PLACE,
+                     .place = b->name,
+                     .condition = b->condition,
+                     .hits = b->hitCondition,
+                     .pending = true},
+            .said = said(&mem, b->name, b->condition, b->hitCondition, ""),
+        };
+    }
+    set_all(c, DAP_SET_FUNCTION, "", w, a->nbreakpoints, j);
+    arena_free(&mem);
+    return NULL;
+}
+
+struct err *dap_do_setInstructionBreakpoints(struct dap_client *c,
+                                             const struct dap_setInstructionBreakpoints *a,
+                                             struct json *j)
+{
+    struct arena mem;
+    arena_init(&mem);
+    struct wanted *w = arena_array(&mem, struct wanted, a->nbreakpoints + 1);
+    for (size_t i = 0; i < a->nbreakpoints; i++) {
+        const struct dap_InstructionBreakpoint *b = &a->breakpoints[i];
+        taddr at = 0;
+        struct err *e = dap_address(b->instructionReference, b->offset, &at);
+        const char *place = arena_printf(&mem, "*0x%llx", (unsigned long long)at);
+        w[i] = (struct wanted){
+            .spec = {.kind = DBG_BP_PLACE,
+                     .place = place,
+                     .condition = b->condition,
+                     .hits = b->hitCondition},
+            .said = said(&mem, place, b->condition, b->hitCondition, ""),
+            .why_not = e ? arena_strdup(&mem, err_message(e)) : NULL,
+        };
+        err_free(e);
+    }
+    set_all(c, DAP_SET_INSTRUCTION, "", w, a->nbreakpoints, j);
+    arena_free(&mem);
+    return NULL;
+}
+
+/* ---- data ---- */
+
+/* Its number is "goroutine/frame/expression". */
+static bool data_id(const char *id, int64_t *goroutine, unsigned *frame, const char **expr)
+{
+    char *end;
+    *goroutine = strtoll(id, &end, 10);
+    if (end == id || *end != '/')
+        return false;
+    const char *from = end + 1;
+    *frame = (unsigned)strtoul(from, &end, 10);
+    if (end == from || *end != '/' || !end[1])
+        return false;
+    *expr = end + 1;
+    return true;
+}
+
+struct err *dap_do_setDataBreakpoints(struct dap_client *c, const struct dap_setDataBreakpoints *a,
+                                      struct json *j)
+{
+    struct arena mem;
+    arena_init(&mem);
+    struct wanted *w = arena_array(&mem, struct wanted, a->nbreakpoints + 1);
+    for (size_t i = 0; i < a->nbreakpoints; i++) {
+        const struct dap_DataBreakpoint *b = &a->breakpoints[i];
+        const char *expr = "";
+        bool ok = data_id(b->dataId, &w[i].goroutine, &w[i].frame, &expr);
+        w[i].spec = (struct dbg_bp_spec){
+            .kind = DBG_BP_WATCH,
+            .place = expr,
+            .condition = b->condition,
+            .hits = b->hitCondition,
+            .access = b->accessType == 1 ? DEBUG_WRITES : DEBUG_READS_AND_WRITES,
+        };
+        w[i].said = said(&mem, arena_printf(&mem, "%d %s", b->accessType, b->dataId), b->condition,
+                         b->hitCondition, "");
+        w[i].why_not = !ok ? "its dataId is not one that dataBreakpointInfo gave"
+                       : b->accessType == 0
+                           ? "the processor can not watch reads alone: write, or readWrite"
+                           : NULL;
+    }
+    set_all(c, DAP_SET_DATA, "", w, a->nbreakpoints, j);
+    arena_free(&mem);
+    return NULL;
+}
+
+static void not_watchable(const char *why, struct json *j)
+{
+    json_key(j, "dataId");
+    json_null(j);
+    json_kstr(j, "description", why);
+}
+
+/* What can be watched: memory of 1, 2, 4 or 8 bytes, which is all that the processor does. */
+static void watchable(struct dap_client *c, size_t frame, const char *expr,
+                      const struct dbg_value *v, struct json *j)
+{
+    struct buf id = {0};
+    const struct dap_frame *f = frame == SIZE_MAX ? NULL : &c->hand.frames.v[frame];
+    if (!v->v.addr) {
+        not_watchable("it is not in memory", j);
+        return;
+    }
+    buf_printf(&id, "%lld/%u/%s", f ? (long long)c->hand.stacks.v[f->stack].thread : 0,
+               f ? f->index : 0, expr);
+    json_kstr(j, "dataId", buf_text(&id));
+    json_kstr(j, "description", expr);
+    json_key(j, "accessTypes");
+    json_begin(j, '[');
+    json_str(j, "write");
+    json_str(j, "readWrite");
+    json_end(j, ']');
+    json_kbool(j, "canPersist", false);
+    buf_free(&id);
+}
+
+static struct err *data_info(struct dap_client *c, const struct dap_dataBreakpointInfo *a,
+                             struct arena *mem, struct json *j)
+{
+    struct dbg_value v;
+    struct dap_handle h;
+    size_t frame;
+    const char *expr = a->name;
+    taddr at;
+    if (a->asAddress) {
+        TRY(dap_address(a->name, 0, &at));
+        expr = arena_printf(mem, "*(*uint%d)(0x%llx)", a->bytes ? (int)a->bytes * 8 : 64,
+                            (unsigned long long)at);
+    }
+    if (a->variablesReference && !a->asAddress) {
+        TRY(dap_handle_find(c, a->variablesReference, &h));
+        if (h.scope == DAP_SCOPE_REGISTERS || h.scope == DAP_SCOPE_RESULTS) {
+            not_watchable("it is not in memory", j);
+            return NULL;
+        }
+        TRY(dap_child_named(c, &h, a->name, &v));
+        if (!v.path || !*v.path)
+            not_watchable("there is no expression for it", j);
+        else
+            watchable(c, h.frame, v.path, &v, j);
+        return NULL;
+    }
+    TRY(dap_frame_or_top(c, a->frameId, &frame));
+    struct err *e = dap_eval(c, frame, false, expr, mem, &v);
+    if (e) {
+        not_watchable(err_message(e), j);
+        err_free(e);
+        return NULL;
+    }
+    watchable(c, frame, expr, &v, j);
+    return NULL;
+}
+
+struct err *dap_do_dataBreakpointInfo(struct dap_client *c, const struct dap_dataBreakpointInfo *a,
+                                      struct json *j)
+{
+    struct arena mem;
+    if (dap_state_of(c) == DAP_FILE || c->server->session.kind == DAP_CORE) {
+        not_watchable("there is no process", j);
+        return NULL;
+    }
+    arena_init(&mem);
+    struct err *e = data_info(c, a, &mem, j);
+    arena_free(&mem);
+    return e;
+}
+
+/* ---- exceptions ---- */
+
+static const struct {
+    const char *filter;
+    unsigned id;
+    enum dbg_bp_kind kind;
+} exceptions[] = {
+    {"panic", DBG_BP_ID_PANIC, DBG_BP_PANIC},
+    {"fatal", DBG_BP_ID_FATAL, DBG_BP_FATAL},
+    {"recovered", DBG_BP_ID_RECOVERED, DBG_BP_RECOVERED},
+};
+
+static const char *exception_condition(const struct dap_setExceptionBreakpoints *a, size_t i,
+                                       bool *ret_on)
+{
+    for (size_t k = 0; k < a->nfilters; k++)
+        if (strcmp(a->filters[k], exceptions[i].filter) == 0)
+            *ret_on = true;
+    for (size_t k = 0; k < a->nfilterOptions; k++)
+        if (strcmp(a->filterOptions[k].filterId, exceptions[i].filter) == 0) {
+            *ret_on = true;
+            return a->filterOptions[k].condition;
+        }
+    return "";
+}
+
+/* On when any client wants it. */
+static bool wanted_by_others(const struct dap_client *c, size_t i)
+{
+    const struct dap_server *s = c->server;
+    for (size_t k = 0; k < s->clients.n; k++)
+        if (s->clients.v[k] != c && s->clients.v[k]->in_session &&
+            s->clients.v[k]->exceptions & UINT64_C(1) << i)
+            return true;
+    return false;
+}
+
+struct err *dap_do_setExceptionBreakpoints(struct dap_client *c,
+                                           const struct dap_setExceptionBreakpoints *a,
+                                           struct json *j)
+{
+    struct dap_session *s = &c->server->session;
+    json_key(j, "breakpoints");
+    json_begin(j, '[');
+    c->exceptions = 0;
+    for (size_t i = 0; i < ARRAY_LEN(exceptions); i++) {
+        bool on = false;
+        const char *condition = exception_condition(a, i, &on);
+        struct dbg_bp_spec spec = {.kind = exceptions[i].kind, .condition = condition};
+        c->exceptions |= on ? UINT64_C(1) << i : 0;
+        spec.off = !on && !wanted_by_others(c, i);
+        struct err *e = !s->d || s->kind == DAP_CORE || s->launch.noDebug
+                            ? NULL
+                            : dbg_bp_change(s->d, exceptions[i].id, &spec);
+        if (on) {
+            json_begin(j, '{');
+            json_kbool(j, "verified", !e && s->d);
+            if (e)
+                json_kstr(j, "message", err_message(e));
+            json_end(j, '}');
+        }
+        err_free(e);
+    }
+    json_end(j, ']');
+    return NULL;
+}
+
+/* ---- locations ---- */
+
+/* Lines that have code of their own. */
+static struct err *locations(struct dap_client *c, const struct dap_breakpointLocations *a,
+                             struct arena *mem, struct json *j)
+{
+    struct dbg *d = c->server->session.d;
+    struct place_from from = {.source_map = c->server->session.source_map};
+    int64_t end = a->endLine >= 0 ? a->endLine : a->line;
+    const char *path = dap_path_in(c, a->source, mem);
+    if (end - a->line > LOCATION_LINES_MAX)
+        end = a->line + LOCATION_LINES_MAX;
+    for (int64_t line = a->line; line <= end && d; line++) {
+        struct places p;
+        const char *spec = arena_printf(mem, "%s:%lld", path, (long long)dap_line_in(c, line));
+        struct err *e = place_find(dbg_code(d), spec, &from, mem, &p);
+        if (!e && p.n && !*p.note) {
+            json_begin(j, '{');
+            json_ki64(j, "line", line);
+            json_end(j, '}');
+        }
+        err_free(e); /* none there */
+    }
+    return NULL;
+}
+
+struct err *dap_do_breakpointLocations(struct dap_client *c,
+                                       const struct dap_breakpointLocations *a, struct json *j)
+{
+    struct arena mem;
+    arena_init(&mem);
+    json_key(j, "breakpoints");
+    json_begin(j, '[');
+    struct err *e = dap_state_of(c) & DAP_LIVE ? locations(c, a, &mem, j) : NULL;
+    json_end(j, ']');
+    arena_free(&mem);
+    return e;
+}
+
+/* ---- the end ---- */
+
+void dap_breakpoints_forget(struct dap_client *c)
+{
+    for (size_t i = 0; i < c->breakpoints.n; i++)
+        bp_free(&c->breakpoints.v[i]);
+    c->breakpoints.n = 0;
+    c->exceptions = 0;
+}
+
+void dap_breakpoints_drop(struct dap_client *c)
+{
+    for (size_t i = 0; i < c->breakpoints.n; i++)
+        remove_bp(c, &c->breakpoints.v[i]);
+    c->breakpoints.n = 0;
+    c->exceptions = 0;
+}
