@@ -146,13 +146,17 @@ def test_boundaries_of_a_collection(series, target):
 
 
 def test_a_goroutine_runs_on_at_a_breakpoint(series, target):
-    """The counterpart: at a place in the code nobody but the debugger stops the others."""
+    """The counterpart: at a place in the code nobody but the debugger stops the others.  One that always runs is
+    seen running, if not every time."""
     target.ask("spin")
-    run = series(target, "--at", "main.walk").ready()
-    target.ask("walk 1")
-    snap = run.next()
-    assert run.end() == (0, "")
-    assert [g.state for g in snap.goroutines if "main.spin" in g.funcs()] == ["running"]
+    for _ in range(20):
+        run = series(target, "--at", "main.walk").ready()
+        target.ask("walk 1")
+        snap = run.next()
+        assert run.end() == (0, "")
+        if [g.state for g in snap.goroutines if "main.spin" in g.funcs()] == ["running"]:
+            return
+    pytest.fail("it never ran")
 
 
 @pytest.mark.parametrize("side", ("", ":entry", ":exit"))
