@@ -277,6 +277,10 @@ struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *
     plan_uproot(d, old);
     dbg_forget_hits(d, bp, NULL);
     plan_free(d, old);
+    pthread_mutex_lock(&bp->lock);
+    free(bp->trouble); /* of what it was */
+    bp->trouble = NULL;
+    pthread_mutex_unlock(&bp->lock);
     return NULL;
 }
 

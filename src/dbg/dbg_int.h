@@ -20,6 +20,7 @@
 #include "dbg/code.h"
 #include "dbg/dbg.h"
 #include "dbg/expr.h"
+#include "dbg/lua.h"
 #include "dbg/place.h"
 #include "rt/frames.h"
 #include "rt/here.h"
@@ -66,9 +67,10 @@ struct bp_site {
     struct bp_plan *plan; /* a site of a plan that is not its breakpoint's does nothing */
     struct place at;
     struct debug_site *site;
-    struct watch *watch;    /* NULL: it is a place */
-    struct expr *condition; /* NULL: none */
-    struct log_part *parts; /* of the breakpoint's arena */
+    struct watch *watch;           /* NULL: it is a place */
+    struct expr *condition;        /* NULL: none */
+    struct dbg_lua_condition *lua; /* the same in Lua */
+    struct log_part *parts;        /* of the breakpoint's arena */
     size_t nparts;
 };
 

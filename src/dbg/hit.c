@@ -103,8 +103,8 @@ struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 {
     struct expr_place at = {.pc = s->at.pc, .exact = true}; /* of a watchpoint: nowhere */
     if (strncmp(p->spec.condition, "lua:", 4) == 0)
-        return err_new(ERR_UNSUPPORTED, "conditions in Lua are not there yet");
-    if (*p->spec.condition)
+        TRY(dbg_lua_condition(&at, p->spec.condition + 4, &s->lua));
+    else if (*p->spec.condition)
         TRY(expr_compile(d->stand, &at, p->spec.condition, &s->condition));
     return *p->spec.log ? compile_message(d, p, s, &at) : NULL;
 }
@@ -112,6 +112,7 @@ struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 void bp_release(struct bp_site *s)
 {
     expr_free(s->condition);
+    dbg_lua_condition_free(s->lua);
     for (size_t i = 0; i < s->nparts; i++)
         expr_free(s->parts[i].x);
 }
@@ -250,10 +251,11 @@ static void say(struct meeting *m)
 static bool holds(struct meeting *m, bool *ret_trouble)
 {
     bool yes = true;
-    if (!m->s->condition)
+    if (!m->s->condition && !m->s->lua)
         return true;
     struct expr_ctx ctx = context(m);
-    struct err *e = expr_true(m->s->condition, &ctx, &yes);
+    struct err *e =
+        m->s->lua ? dbg_lua_true(m->s->lua, &ctx, &yes) : expr_true(m->s->condition, &ctx, &yes);
     *ret_trouble = e != NULL;
     if (e)
         set_trouble(m->s->bp, e);

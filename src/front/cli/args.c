@@ -279,6 +279,10 @@ static struct err *short_options(struct parser *p, const char *word)
 static struct err *positional(struct parser *p, const char *word)
 {
     struct cli_args *a = p->a;
+    if (p->only_positional && a->cmd->flags & CLI_REST) {
+        vec_push(&a->rest, word);
+        return NULL;
+    }
     if (a->npos < CLI_PARAMS && a->cmd->param[a->npos]->name) {
         a->pos[a->npos++] = word;
         return NULL;
@@ -391,5 +395,6 @@ struct err *cli_args_parse(int argc, char **argv, struct cli_args *ret)
 void cli_args_free(struct cli_args *a)
 {
     vec_free(&a->list);
+    vec_free(&a->rest);
     vec_free(&a->more);
 }

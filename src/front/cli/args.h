@@ -26,6 +26,7 @@ struct cli_args {
     unsigned npos;
     VEC(const char *) more; /* what follows the first value of an argument that may be many */
     VEC(const char *) list; /* values of LIST options, in order */
+    VEC(const char *) rest; /* of a command with CLI_REST: the words behind -- */
 };
 
 /* argv must outlive ret.  ret is usable (for --json, colours, the command) even after an error. */

@@ -322,6 +322,8 @@ void cli_manual_synopsis(struct buf *b, const struct cli_cmd *cmd)
     for (size_t i = 0; i < CLI_PARAMS; i++)
         if (cmd->param[i]->name)
             buf_printf(b, cmd->param[i]->required ? " %s" : " [%s]", cmd->param[i]->name);
+    if (cmd->flags & CLI_REST)
+        buf_str(b, " [-- ARG…]");
 }
 
 /* "`-g`, `--group-by`=stack|state" */

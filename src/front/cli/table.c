@@ -14,6 +14,7 @@ static const struct cli_param param_NONE;
 
 #define DATA CLI_DATA
 #define HIDDEN CLI_HIDDEN
+#define REST CLI_REST
 const struct cli_cmd cli_cmds[CLI_NCMD] = {
 #define PARAM(id, name, required, complete, help)
 #define CMD(id, arg1, arg2, arg3, flags, summary)                                                  \
@@ -147,5 +148,6 @@ const char *cli_param_words(const struct cli_param *p)
     return p->complete == COMPLETE_SHELL     ? "bash zsh fish"
            : p->complete == COMPLETE_PROFILE ? "heap allocs block mutex goroutine"
            : p->complete == COMPLETE_MEM     ? "stats diff"
+           : p->complete == COMPLETE_DEBUG   ? "exec attach core test run"
                                              : NULL;
 }

@@ -16,6 +16,7 @@ enum cli_complete {
     COMPLETE_SHELL, /* words: cli_param_words() */
     COMPLETE_PROFILE,
     COMPLETE_MEM,
+    COMPLETE_DEBUG,
 };
 
 struct cli_param {
@@ -41,7 +42,7 @@ enum cli_cmd_id {
 };
 
 enum { CLI_PARAMS = 3 }; /* arguments of a command, at most */
-enum { CLI_DATA = 1 << 0, CLI_HIDDEN = 1 << 1 };
+enum { CLI_DATA = 1 << 0, CLI_HIDDEN = 1 << 1, CLI_REST = 1 << 2 };
 
 struct cli_cmd {
     enum cli_cmd_id id;

@@ -1,0 +1,200 @@
+/* debug_evidence.c - what gospect says of a process, inside a session: of the instant in which the
+ * program stands. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "diag/diag.h"
+#include "front/cli/debug_int.h"
+#include "report/doctor.h"
+#include "report/leaks.h"
+#include "report/waits.h"
+#include "wait/stuck.h"
+
+enum { LIMIT = 10 };
+
+static struct err *to_shell(void *arg, const char *bytes, size_t n)
+{
+    struct buf b = {0};
+    buf_add(&b, bytes, n);
+    shell_say(arg, &b);
+    buf_free(&b);
+    return NULL;
+}
+
+static struct report_style style_of(const struct shell *s)
+{
+    return (struct report_style){.width = s->c->term.width, .color = s->c->term.color};
+}
+
+static struct rt_capture_options capture_of(struct shell *s)
+{
+    return (struct rt_capture_options){
+        .names = true, .owners = RT_OWNERS_WAITED, .progress = &s->c->progress.base};
+}
+
+/* "gospect goroutines {target} ..." becomes what can be typed while this session goes on. */
+static void name_commands(struct shell *s, struct diag_findings *found)
+{
+    for (size_t i = 0; i < found->v.n; i++) {
+        struct diag_finding *f = &found->v.v[i];
+        const char *mark = f->next ? strstr(f->next, "{target}") : NULL;
+        if (mark)
+            f->next = diag_text(found, "%.*s%d%s", (int)(mark - f->next), f->next, dbg_pid(s->d),
+                                mark + strlen("{target}"));
+    }
+}
+
+struct err *verb_doctor(struct shell *s, char *rest)
+{
+    int64_t began = clock_mono_ns();
+    struct rt_capture_options o = capture_of(s);
+    struct report_style style = style_of(s);
+    struct diag_findings found;
+    struct snap *snap;
+    TRY(dbg_snapshot(s->d, &o, &snap));
+    struct diag_input in = {.now = snap};
+    diag_examine(&in, &found);
+    name_commands(s, &found);
+    cli_progress_clear(s->c);
+    struct report_doctor r = {.found = &found, .now = snap, .wall_ns = clock_mono_ns() - began};
+    struct err *e = report_doctor_text(&r, &style, (struct report_sink){to_shell, s});
+    diag_findings_free(&found);
+    snap_free(snap);
+    return e;
+}
+
+struct err *verb_waits(struct shell *s, char *rest)
+{
+    int64_t began = clock_mono_ns();
+    struct rt_capture_options o = capture_of(s);
+    struct report_style style = style_of(s);
+    struct snap_rows rows = {0};
+    struct wait_graph *graph = NULL;
+    struct snap *snap;
+    TRY(dbg_snapshot(s->d, &o, &snap));
+    struct err *e = snap_select(snap, NULL, &rows);
+    if (!e)
+        e = wait_open(snap, &rows, NULL, &graph);
+    cli_progress_clear(s->c);
+    if (!e) {
+        struct report_waits r = {
+            .graph = graph, .limit = LIMIT, .wall_ns = clock_mono_ns() - began};
+        e = report_waits_text(&r, &style, (struct report_sink){to_shell, s});
+    }
+    wait_close(graph);
+    snap_rows_free(&rows);
+    snap_free(snap);
+    return e;
+}
+
+/* What only the code ahead of goroutines tells. */
+static struct err *infer(const struct heap_graph *g, struct wait_leaks *leaks)
+{
+    struct wait_graph *waits;
+    struct wait_stuck stuck;
+    TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
+    struct err *e = wait_find_stuck(waits, leaks, &stuck);
+    if (!e)
+        wait_leaks_add_stuck(g, waits, &stuck, leaks);
+    wait_stuck_free(&stuck);
+    wait_close(waits);
+    return e;
+}
+
+struct err *verb_leaks(struct shell *s, char *rest)
+{
+    int64_t began = clock_mono_ns();
+    struct rt_capture_options o = capture_of(s);
+    struct heap_options heap = {.keep_edges = true, .progress = &s->c->progress.base};
+    struct report_style style = style_of(s);
+    struct wait_leaks leaks = {0};
+    struct heap_graph *graph = NULL;
+    struct snap *snap;
+    char word[16];
+    o.heap = true;
+    TRY(dbg_snapshot(s->d, &o, &snap));
+    struct err *e = heap_open(snap, &heap, &graph);
+    if (!e)
+        e = wait_find_leaks(graph, &s->c->progress.base, &leaks);
+    if (!e)
+        e = infer(graph, &leaks);
+    cli_progress_clear(s->c);
+    if (!e) {
+        snprintf(word, sizeof(word), "%d", dbg_pid(s->d));
+        struct report_leaks r = {.graph = graph,
+                                 .leaks = &leaks,
+                                 .target = word,
+                                 .limit = LIMIT,
+                                 .wall_ns = clock_mono_ns() - began};
+        e = report_leaks_text(&r, &style, (struct report_sink){to_shell, s});
+    }
+    wait_leaks_free(&leaks);
+    if (graph)
+        heap_close(graph);
+    snap_free(snap);
+    return e;
+}
+
+static struct err *not_there(const char *path)
+{
+    return access(path, F_OK) == 0 ? err_new(ERR_USAGE, "%s exists already", path) : NULL;
+}
+
+static void say_written(struct shell *s, const char *path)
+{
+    struct stat st;
+    struct buf b = {0};
+    text_clean(&b, path);
+    buf_str(&b, "  ");
+    text_bytes(&b, stat(path, &st) == 0 ? (uint64_t)st.st_size : 0);
+    buf_char(&b, '\n');
+    shell_say(s, &b);
+    buf_free(&b);
+}
+
+struct err *verb_snapshot(struct shell *s, char *rest)
+{
+    struct rt_capture_options o = capture_of(s);
+    struct snap *snap;
+    const char *path = shell_word(&rest);
+    if (!path)
+        return shell_usage("snapshot");
+    TRY(not_there(path));
+    o.heap = true;
+    o.locals = RT_LOCALS_STACKS;
+    o.locals_limit = 10000;
+    TRY(dbg_snapshot(s->d, &o, &snap));
+    struct err *e = snap_write_file(snap, path);
+    snap_free(snap);
+    cli_progress_clear(s->c);
+    TRY(e);
+    say_written(s, path);
+    return NULL;
+}
+
+struct err *verb_dump(struct shell *s, char *rest)
+{
+    struct target_core_options o = {.progress = &s->c->progress.base};
+    struct target_core_stats stats;
+    const char *path = shell_word(&rest);
+    if (!path)
+        return shell_usage("dump");
+    TRY(not_there(path));
+    struct err *e = target_write_core(dbg_target(s->d), path, &o, &stats);
+    if (e && err_code(e) == ERR_USAGE) { /* the mechanism's view is none that a core is made of */
+        err_free(e);
+        e = err_hint(
+            err_new(ERR_UNSUPPORTED, "a core of a process that is being debugged cannot be "
+                                     "written yet"),
+            "the command snapshot keeps this instant; gospect core writes a core before, or "
+            "after detach");
+    }
+    TRY(e);
+    cli_progress_clear(s->c);
+    say_written(s, path);
+    return NULL;
+}
