@@ -163,6 +163,9 @@ static void say_why(struct shell *s, struct buf *b, const struct dbg_event *ev)
     case DBG_WHY_CALL_DONE:
         buf_str(b, "the call has returned");
         break;
+    case DBG_WHY_SYSCALL:
+        say_text(s, b, "system call", ev->text);
+        break;
     case DBG_WHY_STEP:
         buf_str(b, ev->text);
         break;
