@@ -308,13 +308,17 @@ bool ahead_is_walkable(const struct goroutine *g)
     return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
 }
 
+bool ahead_is_parked(const struct snap *s, uint32_t g)
+{
+    return s->goroutine.status[g] == SNAP_G_WAITING &&
+           strcmp(snap_str(s, s->goroutine.wait_reason[g]), "sleep") != 0;
+}
+
 /* Which objects count of what a goroutine does. */
 static const struct ahead_wanted *wanted_of(const struct ahead_job *j, const struct goroutine *g)
 {
-    const struct snap *s = j->c->s;
-    bool parked = s->goroutine.status[g->row] == SNAP_G_WAITING &&
-                  strcmp(snap_str(s, s->goroutine.wait_reason[g->row]), "sleep") != 0;
-    return j->c->o->owners == RT_OWNERS_ACTIVE && !parked ? &j->every : &j->wanted;
+    bool active = !ahead_is_parked(j->c->s, g->row);
+    return j->c->o->owners == RT_OWNERS_ACTIVE && active ? &j->every : &j->wanted;
 }
 
 static void look(struct ahead *a, const struct ahead_job *j, uint32_t gi, struct ahead_found *ret)

@@ -9,6 +9,9 @@
 
 enum { READERS = 16, NOTIFY = 16, COND_LOCKER = 8 }; /* offsets in RWMutex and Cond, all releases */
 
+/* What is in a sync.Map since Go 1.24. */
+#define TRIE "(*HashTrieMap[go.shape.interface {},go.shape.interface {}])"
+
 struct meaning {
     const char *name;
     uint8_t meaning, act;
@@ -39,6 +42,12 @@ static const struct meaning of_sync[] = {
     {"(*Cond).Wait", AHEAD_FN_COND_WAIT, AHEAD_COND_WAIT, 0, 0},
     {"runtime_notifyListNotifyOne", AHEAD_FN_ACT, AHEAD_SIGNAL, 0, -NOTIFY},
     {"runtime_notifyListNotifyAll", AHEAD_FN_ACT, AHEAD_BROADCAST, 0, -NOTIFY},
+    {"(*Map).Load", AHEAD_FN_SYNC_MAP, 0, 1, false},
+    {"(*Map).LoadOrStore", AHEAD_FN_SYNC_MAP, 0, 1, false},
+    {"(*Map).LoadAndDelete", AHEAD_FN_SYNC_MAP, 0, 1, false},
+    {TRIE ".Load", AHEAD_FN_SYNC_MAP, 0, 2, true}, /* behind the dictionary */
+    {TRIE ".LoadOrStore", AHEAD_FN_SYNC_MAP, 0, 2, true},
+    {TRIE ".LoadAndDelete", AHEAD_FN_SYNC_MAP, 0, 2, true},
     {"fatal", AHEAD_FN_DEAD, 0, 0, 0},
     {"throw", AHEAD_FN_DEAD, 0, 0, 0},
 };
@@ -58,6 +67,10 @@ static const struct meaning of_runtime[] = {
     {"notifyListNotifyAll", AHEAD_FN_ACT, AHEAD_BROADCAST, 0, -NOTIFY},
     {"newobject", AHEAD_FN_NEW, 0, 0, 0},
     {"makeslice", AHEAD_FN_NEW, 0, 0, 0},
+    {"convTstring", AHEAD_FN_BOX, 0, 2, 0}, /* arg: so many words */
+    {"convT64", AHEAD_FN_BOX, 0, 1, 0},
+    {"convT32", AHEAD_FN_BOX, 0, 1, 0},
+    {"convT16", AHEAD_FN_BOX, 0, 1, 0},
     {"newproc", AHEAD_FN_GO, 0, 0, 0},
     {"deferproc", AHEAD_FN_DEFER, 0, 0, 0},
     {"deferprocat", AHEAD_FN_DEFER, 0, 0, 0},
@@ -301,6 +314,30 @@ static void do_new(struct ahead *a)
         a->next_new = AHEAD_NEW;
 }
 
+static void do_box(struct ahead *a, const struct ahead_fn *f)
+{
+    struct ahead_val words[2] = {ahead_arg(a, 0), ahead_arg(a, 1)};
+    taddr at = a->next_new;
+    do_new(a);
+    for (taddr i = 0; i < (taddr)f->arg; i++)
+        if (!ahead_store(&a->mem, at + 8 * i, 8, words[i]))
+            set_result(a, 0);
+}
+
+/* Go: sync.Map, Load, LoadOrStore, LoadAndDelete: an interface and whether there is one. */
+static void do_sync_map(struct ahead *a, const struct ahead_fn *f)
+{
+    const uint8_t *results = a->code.arch->go_args;
+    uint64_t value[2];
+    bool found = ahead_sync_map_find(a, f->off, (unsigned)f->arg, value);
+    ahead_forget_call(a);
+    if (!found)
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        a->p.reg[results[i]] = (struct ahead_val){value[i], 0xff, 0};
+    a->p.reg[results[2]] = (struct ahead_val){1, 0xff, 0};
+}
+
 /* Go: mapaccess1 returns a pointer to the value, mapaccess2 whether there is one, too. */
 static void do_map(struct ahead *a, const struct ahead_fn *f)
 {
@@ -370,6 +407,12 @@ static enum ahead_next model(struct ahead *a, const struct ahead_fn *f)
         return AHEAD_GO_ON;
     case AHEAD_FN_MAP:
         do_map(a, f);
+        return AHEAD_GO_ON;
+    case AHEAD_FN_SYNC_MAP:
+        do_sync_map(a, f);
+        return AHEAD_GO_ON;
+    case AHEAD_FN_BOX:
+        do_box(a, f);
         return AHEAD_GO_ON;
     case AHEAD_FN_RECOVER:
         a->r.recovers = true;

@@ -10,7 +10,7 @@
  *     ahead_mem.c     memory of the target, with what was written on the way laid over it
  *     ahead_code.c    instructions, functions and what can happen in them, each looked at once
  *     ahead_calls.c   what calls of the runtime and of package sync mean
- *     ahead_maps.c    what a map has for a key
+ *     ahead_maps.c    what a map or a sync.Map has for a key
  *     ahead_exec.c    follows code: one path after the other
  *     ahead_defers.c  deferred calls that are pending
  *     ahead_judge.c   what the paths of all frames of a goroutine say about an object
@@ -102,6 +102,8 @@ enum ahead_meaning {
     AHEAD_FN_BODY,  /* part of the caller's body (duffzero): follow it in any case */
     AHEAD_FN_VALUE, /* worth to be followed for its result */
     AHEAD_FN_MAP,   /* looks a key up */
+    AHEAD_FN_SYNC_MAP,
+    AHEAD_FN_BOX, /* allocates what an interface refers to */
     AHEAD_FN_ACT,
     AHEAD_FN_WAITGROUP_ADD,
     AHEAD_FN_COND_WAIT,
@@ -367,6 +369,10 @@ static inline bool ahead_full(struct ahead_val v)
  * ("_faststr", "") whose arguments are in the registers; false: not found. */
 bool ahead_map_find(struct ahead *a, const char *variant, taddr *ret);
 
+/* The value (an interface) that a sync.Map has for the key, an interface, in the arguments from
+ * `first` on; trie: the map is an internal/sync.HashTrieMap. */
+bool ahead_sync_map_find(struct ahead *a, bool trie, unsigned first, uint64_t ret[2]);
+
 /* ---- ahead_defers.c ---- */
 
 /* The pending deferred calls of a goroutine, innermost frame first; of a frame, the next to run
@@ -511,6 +517,8 @@ void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_gorouti
 /* The registers of a goroutine that was running; which are known, a bit set. */
 uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g,
                          uint64_t regs[ARCH_REGS]);
+/* Whether it waits for something that others do; to sleep is none. */
+bool ahead_is_parked(const struct snap *s, uint32_t g);
 /* ahead_print.c: goroutine.print of those that the options name */
 void capture_prints(struct capture *c);
 /* A worker's own, for tests, too. */

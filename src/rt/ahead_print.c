@@ -33,6 +33,7 @@ enum {
     CODE_DEPTH = 5,
     ALL_BYTES = 64 << 20,
     ALL_BYTES_STOPPED = 1 << 20, /* while the process waits for us */
+    CROWD_PRINTS = 64,           /* of goroutines that are alike, when nobody named any */
 };
 
 struct name { /* a variable that code refers to */
@@ -58,6 +59,8 @@ struct printer {
     struct map by_place; /* pc << 1 | exact -> places */
     struct map hidden;   /* runtime.g, m and p */
     uint64_t left;       /* bytes */
+    uint64_t without;    /* goroutines: there was too much to read */
+    uint64_t of_crowds;  /* ... one of many that are alike */
     /* of one print */
     const struct rt_g *g;
     uint64_t hash;
@@ -383,28 +386,79 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void print_one(struct printer *p, const struct goroutine *g)
+{
+    struct snap *s = p->c->s;
+    if (!p->left) {
+        p->without++;
+        return;
+    }
+    s->goroutine.print[g->row] = print_of(p, g);
+    s->goroutine.flags[g->row] |= p->part ? SNAP_GF_PRINT_PART : 0;
+    s->goroutine.flags[g->row] |= p->code ? SNAP_GF_PRINT_CODE : 0;
+}
+
+static void print_named(struct printer *p)
+{
+    const struct rt_capture_options *o = p->c->o;
+    for (size_t i = 0; i < p->c->ngs; i++) {
+        const struct goroutine *g = &p->c->gs[i];
+        if (g->row != SNAP_NONE &&
+            bsearch(&g->g.goid, o->prints, o->nprints, sizeof(*o->prints), by_number))
+            print_one(p, g);
+    }
+}
+
+/* Of those that wait for a channel, a lock and the like, the first of each crowd: who is created by
+ * one line and waits at one place. */
+static bool is_one_of_few(struct printer *p, const struct goroutine *g, struct map *crowds)
+{
+    uint32_t first;
+    bool added;
+    if (!snap_waits_of(p->c->s, g->row, &first))
+        return false;
+    uint64_t key = hash_u64(hash_u64(hash_u64(g->g.gopc) ^ g->pc) ^ g->depth);
+    uint32_t n = map_get_or_put(crowds, key, 0, &added);
+    if (n == CROWD_PRINTS) {
+        p->of_crowds++;
+        return false;
+    }
+    map_put(crowds, key, n + 1);
+    return true;
+}
+
+/* One look does not tell who runs in between looks: first those that run, could, or sleep. */
+static void print_likely(struct printer *p)
+{
+    const struct snap *s = p->c->s;
+    struct map crowds = {0};
+    for (int parked = 0; parked < 2; parked++) {
+        for (size_t i = 0; i < p->c->ngs; i++) {
+            const struct goroutine *g = &p->c->gs[i];
+            if (g->row == SNAP_NONE || s->goroutine.flags[g->row] & SNAP_GF_SYSTEM ||
+                ahead_is_parked(s, g->row) != (parked == 1))
+                continue;
+            if (!parked || is_one_of_few(p, g, &crowds))
+                print_one(p, g);
+        }
+    }
+    map_free(&crowds);
+    if (p->of_crowds)
+        snap_set_counter(p->c->s, "prints.left_out", (int64_t)p->of_crowds);
+}
+
 void capture_prints(struct capture *c)
 {
     const struct rt_capture_options *o = c->o;
     struct printer p;
-    uint64_t without = 0;
-    if (!o->nprints || c->live || !target_arch(c->t)->op)
+    if ((!o->nprints && !o->prints_likely) || c->live || !target_arch(c->t)->op)
         return;
     open_printer(&p, c);
-    for (size_t i = 0; i < c->ngs; i++) {
-        uint32_t row = c->gs[i].row;
-        if (row == SNAP_NONE ||
-            !bsearch(&c->gs[i].g.goid, o->prints, o->nprints, sizeof(*o->prints), by_number))
-            continue;
-        if (!p.left) {
-            without++;
-            continue;
-        }
-        c->s->goroutine.print[row] = print_of(&p, &c->gs[i]);
-        c->s->goroutine.flags[row] |= p.part ? SNAP_GF_PRINT_PART : 0;
-        c->s->goroutine.flags[row] |= p.code ? SNAP_GF_PRINT_CODE : 0;
-    }
-    if (without)
-        snap_note_missing(c->s, without, "prints of goroutines", "there was too much to read");
+    if (o->prints_likely)
+        print_likely(&p);
+    else
+        print_named(&p);
+    if (p.without)
+        snap_note_missing(c->s, p.without, "prints of goroutines", "there was too much to read");
     close_printer(&p);
 }

@@ -12,6 +12,9 @@
 #include "rt/counters_int.h"
 #include "rt/heap_int.h"
 
+#define KEEP_FOR_OWNERS (UINT64_C(256) << 20)
+#define KEEP_FOR_HEAP (UINT64_C(1) << 30)
+
 static uint32_t wait_reason(struct capture *c, uint8_t reason)
 {
     if (c->reasons[reason])
@@ -341,16 +344,21 @@ static void set_moment(struct capture *c, const struct target_pause *pause, int6
 
 static void set_method(struct capture *c, enum target_kind kind, const char *why)
 {
-    static const char *const methods[] = {[TARGET_LIVE] = "live",
-                                          [TARGET_FORK] = "fork",
-                                          [TARGET_STOP] = "stop",
-                                          [TARGET_CORE] = "core",
-                                          [TARGET_FAKE] = "fake"};
+    static const char *const methods[] = {
+        [TARGET_LIVE] = "live", [TARGET_FORK] = "fork", [TARGET_STOP] = "stop",
+        [TARGET_KEPT] = "stop", [TARGET_CORE] = "core", [TARGET_FAKE] = "fake"};
     bool core = target_kind(c->rt->t) == TARGET_CORE;
     snap_set_meta(c->s, SNAP_META_consistency, core ? "core" : c->live ? "goroutine" : "process");
     snap_set_meta(c->s, SNAP_META_method, methods[kind]);
     if (why)
         snap_set_meta(c->s, SNAP_META_method_why, why);
+}
+
+/* A process that cannot be forked: up to so much of it is copied while it stands still, where what
+ * is asked for takes longer than that.  0.1 and 0.4 s. */
+static uint64_t keep_bytes(const struct rt_capture_options *o)
+{
+    return o->heap ? KEEP_FOR_HEAP : o->owners != RT_OWNERS_NONE ? KEEP_FOR_OWNERS : 0;
 }
 
 /* *opened: something was opened that close_capture() must close. */
@@ -365,7 +373,8 @@ static struct err *capture(struct capture *c, bool *opened)
     TRY(open_locals(c));
     waits_name_prepare(c->rt, c->o);
     if (freeze) {
-        struct target_freeze_options fo = {.stop_only = c->o->stop_only, .vectors = c->o->heap};
+        struct target_freeze_options fo = {
+            .stop_only = c->o->stop_only, .vectors = c->o->heap, .keep_bytes = keep_bytes(c->o)};
         struct err *e = target_freeze(c->rt->t, &fo, &frozen);
         if (e) {
             locals_close(c->locals);

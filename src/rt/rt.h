@@ -54,6 +54,8 @@ struct rt_capture_options {
     bool copies;            /* with owners: locks that were copied, when nobody releases one */
     const uint64_t *prints; /* goids, ascending: goroutine.print is wanted of them */
     size_t nprints;
+    bool prints_likely; /* instead of that: of those that could be in a livelock, as far as one look
+                           tells */
     struct progress *progress; /* NULL: none */
     struct rt_rest **rest; /* not NULL: what the objects of the heap are is left to rt_rest_finish()
                               (NULL is put there when nothing is left) */

@@ -8,7 +8,9 @@
  *   5. take their registers; the helper makes the copy
  *   6. let all go: the pause ends
  *   7. hold the copy, watching the memory that is left (room.c); kill it when it is thawed
- * When 1, 3 or 5 does not work, the threads are kept stopped instead, and the reason is kept. */
+ * When 1, 3 or 5 does not work, the reason is kept, and the threads are kept stopped instead: until
+ * the thaw, or, when the caller allows it and the process is small, until we have copied what it
+ * has of its own (keep.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "target/keep_int.h"
 #include "target/live_target_int.h"
 #include "target/proc_int.h"
 #include "target/room_int.h"
@@ -48,7 +51,8 @@ struct frozen {
     struct target t;
     struct live_target *of;
     struct memory memory; /* of the copy; fd -1: the process itself */
-    pid_t copy;           /* 0: the process is stopped */
+    pid_t copy;           /* 0: the process is stopped, or was */
+    struct keep *keep;    /* what we copied ourselves; NULL: nothing */
     struct arena a;
     struct target_thread *threads;
     size_t nthreads;
@@ -98,6 +102,17 @@ static struct err *stop_readv(struct target *t, struct target_iov *iov, size_t n
     return memory_readv(&of(t)->of->memory, iov, n);
 }
 
+static struct err *kept_readv(struct target *t, struct target_iov *iov, size_t n)
+{
+    return keep_readv(of(t)->keep, iov, n);
+}
+
+static struct err *kept_mappings(struct target *t, struct arena *a, struct target_mapping **ret,
+                                 size_t *ret_n)
+{
+    return keep_mappings(of(t)->keep, a, ret, ret_n);
+}
+
 static struct err *copy_mappings(struct target *t, struct arena *a, struct target_mapping **ret,
                                  size_t *ret_n)
 {
@@ -139,6 +154,7 @@ static void frozen_close(struct target *t)
     if (f->have_room)
         room_close(&f->room);
     memory_close(&f->memory);
+    keep_free(f->keep);
     arena_free(&f->a);
 }
 
@@ -156,6 +172,16 @@ static const struct target_ops stop_ops = {
     .kind = TARGET_STOP,
     .readv = stop_readv,
     .mappings = stop_mappings,
+    .threads = threads,
+    .process = process,
+    .image = image,
+    .close = frozen_close,
+};
+
+static const struct target_ops kept_ops = {
+    .kind = TARGET_KEPT,
+    .readv = kept_readv,
+    .mappings = kept_mappings,
     .threads = threads,
     .process = process,
     .image = image,
@@ -234,6 +260,7 @@ struct freeze {
     struct live *m;
     struct inject *in; /* NULL: stop only */
     bool all_registers, vectors;
+    uint64_t keep_bytes;
 };
 
 static void keep_why(struct frozen *f, struct err *e)
@@ -332,6 +359,23 @@ static bool look_after(const struct tracer_token *tok, void *arg)
     return true;
 }
 
+/* Everything stands still and cannot be copied otherwise.  Not to copy it is no error. */
+static void keep_memory(struct freeze *z)
+{
+    struct frozen *f = z->f;
+    if (!f->keep && z->keep_bytes)
+        f->keep = keep_prepare(z->m->pid, z->keep_bytes);
+    if (!f->keep)
+        return;
+    struct err *e = keep_take(f->keep, &f->of->memory);
+    if (!e)
+        return;
+    log_info("the process stays stopped: %s", err_message(e));
+    err_free(e);
+    keep_free(f->keep);
+    f->keep = NULL;
+}
+
 /* The copy exists; everybody else runs again. */
 static struct err *settle(const struct tracer_token *tok, struct freeze *z, pid_t copy)
 {
@@ -368,7 +412,9 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
         failed = inject_fork(tok, m, z->in, &copy);
     take_threads(f, m);
     f->pause.threads = (unsigned)m->rows.n;
-    if (e || copy)
+    if (!e && !copy)
+        keep_memory(z);
+    if (e || copy || f->keep)
         live_detach(tok, m);
     tracer_urgent(tok, copy && f->room.watch); /* while memory may run short, nobody keeps us */
     f->pause.at_mono_ns = m->all_stopped_ns;
@@ -453,7 +499,10 @@ static void await_reaping(pid_t pid, pid_t child)
 static struct err *freeze(struct live_target *l, struct frozen *f,
                           const struct target_freeze_options *o)
 {
-    struct freeze z = {.f = f, .all_registers = o->all_registers, .vectors = o->vectors};
+    struct freeze z = {.f = f,
+                       .all_registers = o->all_registers,
+                       .vectors = o->vectors,
+                       .keep_bytes = o->keep_bytes};
     TRY(live_target_machine(l, &z.m));
     if (o->stop_only) {
         f->why = "that was asked for";
@@ -472,13 +521,16 @@ static struct err *freeze(struct live_target *l, struct frozen *f,
     }
     l->in.borrowed_ns = 0;
     l->in.ndead = 0;
+    if (!z.in && o->keep_bytes)
+        f->keep = keep_prepare(l->t.pid, o->keep_bytes);
+    z.keep_bytes = z.in ? o->keep_bytes : 0;
     struct err *e = tracer_call(z.m->tracer, freeze_on_tracer, &z);
     if (e && f->copy)
         await_reaping(l->t.pid, f->copy);
     for (unsigned i = 0; i < l->in.ndead; i++)
         await_reaping(l->t.pid, l->in.dead[i]);
     TRY(e);
-    f->t.ops = f->copy ? &copy_ops : &stop_ops;
+    f->t.ops = f->copy ? &copy_ops : f->keep ? &kept_ops : &stop_ops;
     f->pause.prepare_ns = l->in.borrowed_ns;
     name_threads(f);
     return NULL;
@@ -521,7 +573,7 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
     tracer_urgent(tok, false);
     if (f->copy && !atomic_load(&f->given_up))
         inject_kill(tok, m, f->copy);
-    if (!f->copy) {
+    if (!f->copy && !f->keep) {
         live_detach(tok, m);
         f->pause.ns = m->last_resume_ns - m->first_stop_ns;
     }

@@ -53,6 +53,7 @@ enum target_kind {
     TARGET_LIVE, /* a running process; every read is of another instant */
     TARGET_FORK, /* a forked copy of one: one instant for the whole process */
     TARGET_STOP, /* a process all of whose threads are stopped: the same, at its expense */
+    TARGET_KEPT, /* what a process had of its own, copied by us while it was stopped: the same */
     TARGET_CORE,
     TARGET_FAKE,
 };
@@ -104,10 +105,14 @@ struct target_freeze_options {
     bool stop_only;     /* do not fork: stop the threads until target_thaw() */
     bool all_registers; /* floating point and vector registers as well: for a core */
     bool vectors;       /* the same of threads that are not in a system call: for the heap */
+    /* Without a fork: when the process has no more of its own than this, that is copied and it runs
+     * again (TARGET_KEPT); 0: it stays stopped. */
+    uint64_t keep_bytes;
 };
 
 /* Freezes a live target: by a forked copy (TARGET_FORK; the process runs again when this returns),
- * or, when a fork is not possible or has no room, by keeping its threads stopped (TARGET_STOP).
+ * or, when a fork is not possible or has no room, by keeping its threads stopped (TARGET_STOP), or
+ * until its memory is copied (TARGET_KEPT).
  * target_freeze_why() says why it was not the fork; NULL when it was. */
 struct err *target_freeze(struct target *live, const struct target_freeze_options *o,
                           struct target **ret) MUST_USE;

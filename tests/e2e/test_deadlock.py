@@ -373,6 +373,27 @@ def test_snapshots_in_a_row(gospect, standstill, tmp_path):
     assert "--watch" in gospect("deadlock", files[0], files[1], "--watch", check=2).err
 
 
+@pytest.mark.releases("1.18", "1.27")
+def test_livelocks_in_snapshots_in_a_row(watch, gospect, standstill, tmp_path):
+    """Locks, channels, spinning: what --watch says."""
+    standstill.ask("crowd 300")
+    said = {kind: tuple(ids_of(standstill.ask(command))) for kind, command in
+            (("locks", "livelock"), ("channels", "relay"), ("spin", "spin"))}
+    for command in ("queue", "hash"):
+        standstill.ask(command)
+    view = watch(standstill.pid, interval="50ms")
+    view.until(lambda e: livelocks(view) >= set(said.items()))
+    assert view.end() == 0
+    view.seen, files = [], []
+    while not livelocks(view) >= set(said.items()):  # on a busy machine some looks see one of them wait
+        assert len(files) < 200, livelocks(view)
+        for _ in range(25):
+            files.append(tmp_path / f"{len(files)}.gsnap")
+            gospect("snapshot", standstill.pid, "--waits", "-o", files[-1])
+        seen = gospect("deadlock", *files, "--json")
+        view.seen = [schema.check("deadlock-watch", json.loads(line)) for line in seen.out.splitlines()]
+
+
 @pytest.mark.releases("1.27")
 def test_snapshots_of_two_processes(gospect, go_build, run_go, release, tmp_path):
     for i in range(2):

@@ -172,6 +172,17 @@ def test_every_instruction(go_build, run_go, release, mode):
 
 
 @pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_a_thread_that_ended_is_no_reason_to_give_up(go_build, run_go, release, mode):
+    """Between being named and being traced a thread may end: another one is taken."""
+    target = start(go_build, run_go, release, mode, ["alloc"], env={"GODEBUG": "asyncpreemptoff=1"})
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+        target.jobs["gone"] = f"{ended.pid},0"
+        check_every_step(target, "gone", 500, {"adopted": 1, "exact": 1}, each=1)
+
+
+@pytest.mark.modes("default")
 @pytest.mark.parametrize("job", ("tight", "clock"))
 def test_every_instruction_of_a_preemption(go_build, run_go, release, mode, job):
     target = start(go_build, run_go, release, mode, [job + "!", "spin", "sched"])

@@ -5,7 +5,7 @@
  *     loops=N      rounds; 0: until killed               (1)
  *     hold=MS      how long each freeze is held          (0)
  *     rest=MS      between two rounds                    (0)
- *     how=copy|stop|sample|core                          (copy)
+ *     how=copy|stop|keep|sample|core                     (copy)
  *     parent=init|target|auto   who gets the copy        (auto)
  *     die=STEP     kill ourselves with SIGKILL when inject.c is at that step
  *     read=0|1     read all memory of what is frozen     (0)
@@ -24,6 +24,8 @@
 
 #include "base/log.h"
 #include "target/inject_int.h"
+
+enum { KEEP_MOST = 256 << 20 };
 
 static struct options {
     long loops, hold, rest, read, steps;
@@ -70,13 +72,15 @@ static struct err *read_all(struct target *t)
 
 static struct err *freeze(struct target *t)
 {
-    struct target_freeze_options o = {.stop_only = strcmp(opt.how, "stop") == 0,
+    bool keep = strcmp(opt.how, "keep") == 0;
+    struct target_freeze_options o = {.stop_only = keep || strcmp(opt.how, "stop") == 0,
+                                      .keep_bytes = keep ? KEEP_MOST : 0,
                                       .all_registers = strcmp(opt.how, "core") == 0};
     struct target *f;
     struct target_pause p;
     struct target_core_stats stats;
     TRY(target_freeze(t, &o, &f));
-    bool copy = target_kind(f) == TARGET_FORK;
+    enum target_kind kind = target_kind(f);
     const char *why = target_freeze_why(f);
     char reason[256];
     snprintf(reason, sizeof(reason), "%s", why ? why : "-");
@@ -86,7 +90,10 @@ static struct err *freeze(struct target *t)
     nap(opt.hold);
     struct err *e2 = target_thaw(f, &p);
     printf("FROZEN kind=%s threads=%u pause_ns=%" PRId64 " prepare_ns=%" PRId64 " why=%s\n",
-           copy ? "copy" : "stop", p.threads, p.ns, p.prepare_ns, reason);
+           kind == TARGET_FORK   ? "copy"
+           : kind == TARGET_KEPT ? "kept"
+                                 : "stop",
+           p.threads, p.ns, p.prepare_ns, reason);
     if (e)
         err_free(e2);
     return e ? e : e2;

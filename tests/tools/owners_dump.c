@@ -1,7 +1,10 @@
 /* owners_dump.c - who will release what, as JSON: the tables owner and ahead of a capture, and
  * words of memory of the same instant, in which a program says what is true.
  *
- *     owners_dump PID|CORE [waited|none]     all that is known, or only what somebody waits for
+ *     owners_dump PID|CORE [waited|none|all [kept]]
+ *
+ * All that is known, or only what somebody waits for; kept: of what was copied of a process that
+ * was not forked.
  *
  * Addresses to read, in hexadecimal, come one a line from standard input.
  */
@@ -14,6 +17,8 @@
 #include "base/json.h"
 #include "base/vec.h"
 #include "rt/rt.h"
+
+enum { KEEP_MOST = 64 << 20 };
 
 struct words {
     VEC(taddr) addr;
@@ -132,16 +137,18 @@ static struct err *look(struct target *t, enum rt_owners owners, struct words *w
     return e;
 }
 
-static struct err *run(const char *what, enum rt_owners owners, struct words *w)
+static struct err *run(const char *what, enum rt_owners owners, bool kept, struct words *w)
 {
     char *end;
     long pid = strtol(what, &end, 10);
     struct target *t = NULL, *frozen = NULL;
-    struct target_freeze_options o = {.stop_only = false};
+    struct target_freeze_options o = {.stop_only = kept, .keep_bytes = KEEP_MOST};
     struct target_pause pause;
     struct err *e = *end ? target_open_core(what, NULL, &t) : target_open_pid((pid_t)pid, &t);
     if (!e && !*end)
         e = target_freeze(t, &o, &frozen);
+    if (!e && kept && target_kind(frozen) != TARGET_KEPT)
+        e = err_new(ERR_LIMIT, "it was not copied");
     if (!e)
         e = look(frozen ? frozen : t, owners, w);
     if (frozen)
@@ -159,12 +166,12 @@ int main(int argc, char **argv)
                             : strcmp(which, "none") == 0 ? RT_OWNERS_NONE
                                                          : RT_OWNERS_ALL;
     if (argc < 2) {
-        fprintf(stderr, "usage: owners_dump PID|CORE [waited|none]\n");
+        fprintf(stderr, "usage: owners_dump PID|CORE [waited|none|all [kept]]\n");
         return 2;
     }
     while (scanf("%" SCNx64, &addr) == 1)
         vec_push(&w.addr, addr);
-    struct err *e = run(argv[1], owners, &w);
+    struct err *e = run(argv[1], owners, argc > 3, &w);
     vec_free(&w.addr);
     vec_free(&w.value);
     if (!e)

@@ -4,7 +4,8 @@
  *     rt_dump process|goroutine|stop|info|pulse PID [depth]
  *     rt_dump core|snapshot FILE
  *
- * $RT_DUMP_TABLES: names of tables, the others are empty.
+ * $RT_DUMP_TABLES: names of tables, the others are empty.  $RT_DUMP_SAVE: a snapshot with all that
+ * `snapshot --waits --heap` takes goes to that file, and only the pause and the like are printed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,10 +129,17 @@ static struct err *capture(const char *what, struct rt *rt, unsigned depth)
         return print_pulse(rt);
     o.consistency = strcmp(what, "goroutine") == 0 ? RT_GOROUTINE : RT_PROCESS;
     o.stop_only = strcmp(what, "stop") == 0;
+    const char *save = getenv("RT_DUMP_SAVE");
+    if (save) {
+        o.heap = o.names = o.copies = true;
+        o.owners = RT_OWNERS_WAITED;
+    }
     struct err *e = strcmp(what, "info") == 0 ? rt_capture_info(rt, &s) : rt_capture(rt, &o, &s);
     if (!e)
         e = snap_check(s);
-    if (!e && !getenv("RT_DUMP_QUIET"))
+    if (!e && save)
+        e = snap_write_file(s, save);
+    if (!e && !save && !getenv("RT_DUMP_QUIET"))
         e = print(s);
     else if (!e)
         printf("%zu goroutines, %zu nodes, %zu pcs, pause %s ns, capture %s ns, %zu KiB\n",

@@ -650,17 +650,53 @@ static struct err *stop_watcher(struct stepper *s)
     return err_new(ERR_NOT_FOUND, "no thread naps");
 }
 
+/* Another thread that runs a goroutine: the one that was named has ended. */
+static struct err *choose_thread(struct stepper *s)
+{
+    const struct rt_layout *l = &s->rt->layout;
+    taddr at = 0;
+    TRY(target_read_u64(s->target.live, G(s->rt, allm), &at));
+    for (int i = 0; at && i < 10000; i++) {
+        uint64_t tid = 0, g = 0;
+        TRY(target_read_u64(s->target.live, at + (taddr)l->off[RT_m_procid], &tid));
+        TRY(target_read_u64(s->target.live, at + (taddr)l->off[RT_m_curg], &g));
+        if (g && tid && (pid_t)tid != s->target.tid) {
+            s->target.tid = (pid_t)tid;
+            return NULL;
+        }
+        TRY(target_read_u64(s->target.live, at + (taddr)l->off[RT_m_alllink], &at));
+    }
+    return err_new(ERR_NOT_FOUND, "no other thread runs a goroutine");
+}
+
+/* Threads end as they like, until they are traced. */
+static struct err *seize(struct stepper *s)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        struct err *e = find_m(s);
+        bool gone = e && err_code(e) == ERR_NOT_FOUND;
+        if (e && !gone)
+            return e;
+        err_free(e);
+        if (!gone && ptrace(PTRACE_SEIZE, s->target.tid, 0, 0) == 0)
+            return ptrace(PTRACE_INTERRUPT, s->target.tid, 0, 0) == 0
+                       ? NULL
+                       : err_sys(errno, "interrupt thread %d", s->target.tid);
+        if (!gone && errno != ESRCH)
+            return err_sys(errno, "seize thread %d", s->target.tid);
+        TRY(choose_thread(s));
+    }
+    return err_new(ERR_GONE, "%d threads ended before they could be seized", TRIES);
+}
+
 static struct err *run(struct stepper *s)
 {
     int signal = 0;
     bool done = false;
     start_ticking();
-    TRY(find_m(s));
     if (!s->sysmon)
         TRY(stop_watcher(s));
-    if (ptrace(PTRACE_SEIZE, s->target.tid, 0, 0) < 0 ||
-        ptrace(PTRACE_INTERRUPT, s->target.tid, 0, 0) < 0)
-        return err_sys(errno, "seize");
+    TRY(seize(s));
     int stopsig;
     await(s, &stopsig);
     if (stopsig <= 0)

@@ -182,7 +182,8 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     o.names = true;
     o.copies = true;
     o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
-    o.owners = cli_flag(&c->args, OPT_snapshot_waits) ? RT_OWNERS_WAITED : RT_OWNERS_NONE;
+    o.prints_likely = cli_flag(&c->args, OPT_snapshot_waits);
+    o.owners = o.prints_likely ? RT_OWNERS_ACTIVE : RT_OWNERS_NONE; /* for `deadlock A B...` */
     o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
     o.heap_memory = cli_flag(&c->args, OPT_with_memory);
     TRY(cli_check_stdout(c, "a snapshot"));

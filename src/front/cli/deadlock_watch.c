@@ -195,6 +195,7 @@ static struct err *take_snapshot(struct session *x, const char *text, struct sna
     struct rt_capture_options o = cli_capture_options(x->cli);
     o.names = true;
     o.owners = RT_OWNERS_ALL;
+    o.prints_likely = true;
     cli_subject_close(&x->subject);
     TRY(cli_subject_find(x->cli, text, &x->subject));
     if (x->subject.kind == CLI_LIVE)

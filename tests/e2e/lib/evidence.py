@@ -116,13 +116,18 @@ class Snapshot:
         return [dict(zip(columns, row)) for row in zip(*(self.thread[c] for c in columns))]
 
 
-def rt_dump(what, target, depth=0, env=None):
-    """Runs rt_dump and returns its JSON."""
+def rt_dump_text(what, target, depth=0, env=None):
+    """Runs rt_dump and returns what it prints."""
     program = build_dir() / "tests" / "tools" / "rt_dump"
     done = subprocess.run([program, what, str(target), str(depth)], check=False, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env={**os.environ, **tool.SANITIZER_ENV, **(env or {})})
     assert done.returncode == 0, done.stderr.decode(errors="replace")
-    return json.loads(done.stdout.decode(errors="replace"))
+    return done.stdout.decode(errors="replace")
+
+
+def rt_dump(what, target, depth=0, env=None):
+    """Runs rt_dump and returns its JSON."""
+    return json.loads(rt_dump_text(what, target, depth, env))
 
 
 def capture(pid, consistency="process", **options):

@@ -61,7 +61,8 @@ def looks(gospect, pid, folder, loops=0, parents=("init", "target")):
     def ours(*args):
         return [str(gospect.path), *map(str, args)]
     copies = [{"parent": parent, "read": read} for read in (1, 0) for parent in parents]
-    freezes = [*copies, {"how": "stop", "hold": 1}, {"how": "sample"},
+    freezes = [*copies, {"how": "stop", "hold": 1}, {"how": "keep", "read": 1},
+               {"how": "sample"},
                {"how": "core", "file": folder / "a.core"}]
     return [
         *(freezer_argv(pid, loops=loops, **options) for options in freezes),

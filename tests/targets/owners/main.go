@@ -480,6 +480,68 @@ func elements() {
 	expect("callback-errors", "mutex", unsafe.Pointer(&st.mu), g)
 }
 
+// again: locks that are looked up once more in a sync.Map to be released.
+type again struct{ m sync.Map }
+
+//go:noinline
+func (a *again) take(key string) {
+	v, _ := a.m.LoadOrStore(key, new(sync.Mutex))
+	v.(*sync.Mutex).Lock()
+}
+
+//go:noinline
+func (a *again) give(key string) {
+	if v, ok := a.m.Load(key); ok {
+		v.(*sync.Mutex).Unlock()
+	}
+}
+
+//go:noinline
+func (a *again) byText(key string) { a.take(key); work(); a.give(key) }
+
+//go:noinline
+func (a *again) byNumber(n int) {
+	v, _ := a.m.LoadOrStore(n, new(sync.Mutex))
+	v.(*sync.Mutex).Lock()
+	work()
+	v, _ = a.m.LoadOrStore(n, new(sync.Mutex))
+	v.(*sync.Mutex).Unlock()
+}
+
+//go:noinline
+func (a *again) byPointer(r *res) {
+	v, _ := a.m.LoadOrStore(r, new(sync.Mutex))
+	v.(*sync.Mutex).Lock()
+	work()
+	v, _ = a.m.LoadAndDelete(r)
+	v.(*sync.Mutex).Unlock()
+}
+
+func lookedUpAgain() {
+	a, r := new(again), newRes()
+	keep = append(keep, a)
+	for i := 0; i < 300; i++ { // tables, and a trie with some depth
+		a.m.Store(i, new(sync.Mutex))
+		a.m.Store(strconv.Itoa(i), new(sync.Mutex))
+	}
+	for i := 0; i < 1000; i++ { // until 1.23: what was stored moves to the map for readers
+		a.m.Load("none")
+	}
+	of := func(key interface{}) *sync.Mutex {
+		v, _ := a.m.LoadOrStore(key, new(sync.Mutex))
+		return v.(*sync.Mutex)
+	}
+	say := func(name string, key interface{}, g int64) {
+		waiter(of(key))
+		expect(name, "mutex", unsafe.Pointer(of(key)), g)
+	}
+	text := strconv.Itoa(17) // another string with the same text
+	say("sync-map-text", "17", spawn(func() { announce(); a.byText(text) }))
+	say("sync-map-new-text", "x", spawn(func() { announce(); a.byText("x") }))
+	say("sync-map-number", 123456, spawn(func() { announce(); a.byNumber(123456) }))
+	say("sync-map-pointer", r, spawn(func() { announce(); a.byPointer(r) }))
+}
+
 // traps: who looks like the holder and is not.
 func traps() {
 	r := newRes()
@@ -707,6 +769,7 @@ func main() {
 		lib.Commands(nil)
 	}
 	mutexes()
+	lookedUpAgain()
 	traps()
 	places()
 	rwmutexes()
