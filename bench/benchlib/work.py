@@ -12,7 +12,7 @@ from lib import gobuild
 from lib.paths import ROOT
 from lib.process import Target
 
-from benchlib import peers
+from benchlib import moments, peers
 from benchlib.measure import BENCH, RELEASE, Failed, cost_of, pulse
 
 
@@ -245,11 +245,18 @@ def gops():
 NEEDS_GIB = {"heap-4g": 10}
 
 # id, title, function
+def chosen_moments(bench):
+    """Snapshots of 10,000 goroutines at a moment: wall is from the moment to the file, pause the target's."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield from moments.moments(bench, Entry, directory)
+
+
 ROWS = [
     ("goroutines-100k", "100,000 goroutines with full stacks, grouped, as text", goroutines(100000)),
     ("goroutines-10k", "10,000 goroutines with full stacks, grouped, as text", goroutines(10000)),
     ("waits-100k", "100,000 goroutines: wait graph, and proof of leaks", waits),
     ("counters", "attach, read one set of counters, leave (1,000 goroutines)", counters),
+    ("moments", "snapshots of 10,000 goroutines at a chosen moment", chosen_moments),
     ("core", "core file of a process with a 4.3 GB heap", core),
     ("ps", "list 50 Go processes", processes),
     ("heap-1g", "object graph of a 1.1 GB heap", heap(1)),

@@ -110,7 +110,9 @@ static struct err *find_sites(struct dbg *d, struct bp *bp, struct bp_plan *p)
 {
     struct places found;
     struct place_from from = {.source_map = d->o.source_map};
-    struct err *e = place_find(d->code, p->spec.place, &from, &p->arena, &found);
+    struct err *e = p->spec.kind == DBG_BP_GC
+                        ? moment_find(d->code, p->spec.place, &p->arena, &found)
+                        : place_find(d->code, p->spec.place, &from, &p->arena, &found);
     if (e && err_code(e) == ERR_NOT_FOUND && p->spec.pending) {
         p->waits = true;
         p->note = arena_strdup(&p->arena, err_message(e));
@@ -140,7 +142,7 @@ static struct err *find_watched(struct dbg *d, struct bp *bp, struct bp_plan *p)
 static struct err *plan_make(struct dbg *d, struct bp *bp, struct bp_plan *p)
 {
     TRY(bp_parse_rule(p->spec.hits, &p->rule));
-    if (p->spec.kind == DBG_BP_PLACE)
+    if (p->spec.kind == DBG_BP_PLACE || p->spec.kind == DBG_BP_GC)
         TRY(find_sites(d, bp, p));
     else if (p->spec.kind == DBG_BP_WATCH)
         TRY(find_watched(d, bp, p));
@@ -221,14 +223,19 @@ void bp_free_all(struct dbg *d)
     vec_free(&d->bps);
 }
 
+/* Others always exist, and have no place. */
+static bool is_users(enum dbg_bp_kind kind)
+{
+    return kind == DBG_BP_PLACE || kind == DBG_BP_WATCH || kind == DBG_BP_GC;
+}
+
 static struct err *check_spec(const struct dbg *d, const struct dbg_bp_spec *s)
 {
     if (d->state == DBG_OVER)
         return err_new(ERR_GONE, "the program has ended");
     if (!d->debug)
         return err_new(ERR_UNSUPPORTED, "a core does not run: nothing can be met in it");
-    bool spec = s->kind == DBG_BP_PLACE || s->kind == DBG_BP_WATCH;
-    if (spec && (!s->place || !*s->place))
+    if (is_users(s->kind) && (!s->place || !*s->place))
         return err_new(ERR_USAGE, "no place is given");
     return NULL;
 }
@@ -236,7 +243,7 @@ static struct err *check_spec(const struct dbg *d, const struct dbg_bp_spec *s)
 struct err *dbg_bp_add(struct dbg *d, const struct dbg_bp_spec *s, unsigned *ret_id)
 {
     TRY(check_spec(d, s));
-    if (s->kind != DBG_BP_PLACE && s->kind != DBG_BP_WATCH)
+    if (!is_users(s->kind))
         return err_new(ERR_USAGE, "breakpoints for panics always exist: change them");
     if (d->bps.n >= BREAKPOINTS_MAX)
         return err_new(ERR_LIMIT, "more than %d breakpoints", BREAKPOINTS_MAX);
@@ -294,6 +301,16 @@ struct err *dbg_bp_remove(struct dbg *d, unsigned id)
         return NULL;
     }
     return no_such(id);
+}
+
+void dbg_bp_mute(struct dbg *d, unsigned id, bool on)
+{
+    struct bp *bp = bp_by_id(d, id);
+    if (!bp)
+        return;
+    atomic_store(&bp->muted, on);
+    if (on)
+        dbg_forget_hits(d, bp, NULL);
 }
 
 /* ---- another program ---- */

@@ -66,12 +66,15 @@ enum dbg_bp_kind {
     DBG_BP_PANIC, /* a panic that nobody recovers; always exists (DBG_BP_ID_PANIC) */
     DBG_BP_FATAL, /* a fatal error of the runtime; the same (DBG_BP_ID_FATAL) */
     DBG_BP_RECOVERED, /* every panic, also one that will be recovered; the same, off at first */
+    DBG_BP_GC,        /* a boundary of the collector's phases: place is one of dbg_gc_moment() */
 };
+/* "gc-start", "gc-mark-done", "gc-end" (what each is: moment.c); NULL: no more. */
+const char *dbg_gc_moment(size_t i);
 enum { DBG_BP_ID_PANIC = 1, DBG_BP_ID_FATAL, DBG_BP_ID_RECOVERED, DBG_BP_ID_FIRST };
 
 struct dbg_bp_spec {
     enum dbg_bp_kind kind;
-    const char *place;     /* PLACE: as place.h; WATCH: the expression */
+    const char *place;     /* PLACE: as place.h; WATCH: the expression; GC: the moment */
     const char *name;      /* of the user; NULL or "": none; the same below */
     const char *condition; /* Go expression, or "lua: ..." */
     const char *hits;      /* "> 5", "== 3", "% 10", ">= 2", "5" (the same as == 5) */
@@ -104,6 +107,9 @@ struct err *dbg_bp_add(struct dbg *d, const struct dbg_bp_spec *s, unsigned *ret
 /* Counts are kept.  On an error it is as it was. */
 struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *s) MUST_USE;
 struct err *dbg_bp_remove(struct dbg *d, unsigned id) MUST_USE;
+/* While it is muted nobody stops there and nothing counts.  Unlike one that is removed and added
+ * again, it is never met twice by a thread that stands at it. */
+void dbg_bp_mute(struct dbg *d, unsigned id, bool on);
 /* Ordered by id; in the arena. */
 size_t dbg_bp_list(struct dbg *d, struct arena *a, struct dbg_bp **ret);
 uint64_t dbg_bp_goroutine_hits(struct dbg *d, unsigned id, int64_t goroutine);
@@ -151,6 +157,7 @@ enum dbg_why {
     DBG_WHY_SIGNAL,
     DBG_WHY_TRAP,      /* runtime.Breakpoint() */
     DBG_WHY_CALL_DONE, /* text: "", or why there is no result */
+    DBG_WHY_SYSCALL,   /* dbg_catch_syscalls() */
 };
 struct dbg_event {
     enum dbg_event_kind kind;
@@ -163,6 +170,8 @@ struct dbg_event {
     const char *text; /* LOG: the message; PANIC, FATAL: what it says; SIGNAL: its name; WATCH: old
                          -> new; STEP: "" or what is special ("goroutine 7 has ended") */
     bool step_waits;  /* something came before the end of a step: it goes on with DBG_CONTINUE */
+    int64_t syscall;  /* SYSCALL: its number; text is its name */
+    bool syscall_entry;         /* SYSCALL: before the kernel has begun with it; else behind it */
     int exit_code, exit_signal; /* EXITED; exit_signal 0: none */
     /* After STEP_OUT, and NEXT over a return: the results, by name.  CALL_DONE: the value. */
     const struct dbg_value *results;
@@ -184,6 +193,11 @@ const struct dbg_event *dbg_stop(const struct dbg *d);
 /* Whether a signal stops the program and is told, and whether the program gets it; at first as
  * debug_signal() says. */
 struct err *dbg_signal(struct dbg *d, int signo, bool tell, bool pass) MUST_USE;
+
+/* From now on the program stops at these calls (n numbers; 0: none any more) before the kernel
+ * begins with them, or behind them.  All its system calls are slower meanwhile. */
+struct err *dbg_catch_syscalls(struct dbg *d, const int64_t *nr, size_t n, bool entry,
+                               bool exit) MUST_USE;
 
 /* The goroutine and frame that are meant when none is given. */
 struct err *dbg_select(struct dbg *d, int64_t goroutine, unsigned frame) MUST_USE;

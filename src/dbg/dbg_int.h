@@ -89,6 +89,7 @@ struct bp {
     struct dbg *d;
     unsigned id;
     struct bp_plan *_Atomic plan;
+    _Atomic bool muted; /* dbg_bp_mute() */
 
     pthread_mutex_t lock; /* of what follows, which handlers write */
     uint64_t met, hits;
@@ -279,6 +280,9 @@ struct err *dbg_run_on(struct dbg *d) MUST_USE;
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
+/* moment.c: UNSUPPORTED: the program's runtime has no such place */
+struct err *moment_find(struct code *c, const char *name, struct arena *a,
+                        struct places *ret) MUST_USE;
 /* panic.c: what a stop at a panic or fatal error says */
 /* results.c: what a function has returned; the thread is right behind the call */
 void dbg_read_results(struct dbg *d, pid_t tid, const struct code_func *f, struct dbg_event *ev);

@@ -289,8 +289,8 @@ enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
 {
     struct meeting m = {.s = arg, .hit = hit};
     struct dbg *d = m.s->bp->d;
-    if (atomic_load(&m.s->bp->plan) != m.s->plan)
-        return DEBUG_GO_ON; /* being changed */
+    if (atomic_load(&m.s->bp->plan) != m.s->plan || atomic_load(&m.s->bp->muted))
+        return DEBUG_GO_ON; /* being changed, or nobody wants to hear of it now */
     if (!rt_here(d->rt, debug_view(d->debug), hit->regs, &m.here))
         m.here = (struct rt_here){0};
     enum debug_verdict v = judge(&m);

@@ -162,6 +162,13 @@ int dbg_fd(const struct dbg *d)
     return d->epoll_fd;
 }
 
+struct err *dbg_catch_syscalls(struct dbg *d, const int64_t *nr, size_t n, bool entry, bool exit)
+{
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core makes no system calls");
+    return debug_catch_syscalls(d->debug, nr, n, entry, exit);
+}
+
 const struct dbg_event *dbg_stop(const struct dbg *d)
 {
     return &d->stop;
@@ -422,6 +429,15 @@ static struct err *on_trap(struct dbg *d, struct dbg_event *ev, bool *told)
     return NULL;
 }
 
+static void on_syscall(struct dbg *d, const struct debug_event *m, struct dbg_event *ev)
+{
+    const char *name = code_arch(d->code)->syscall_name(m->nr);
+    ev->why = DBG_WHY_SYSCALL;
+    ev->syscall = m->nr;
+    ev->syscall_entry = m->entry;
+    ev->text = name ? name : "";
+}
+
 static struct err *on_event(struct dbg *d, const struct debug_event *m, struct dbg_event *ev,
                             bool *told)
 {
@@ -444,6 +460,9 @@ static struct err *on_event(struct dbg *d, const struct debug_event *m, struct d
         return on_trap(d, ev, told);
     case DEBUG_STEPPED:
         ev->why = DBG_WHY_STEP;
+        break;
+    case DEBUG_SYSCALL:
+        on_syscall(d, m, ev);
         break;
     case DEBUG_HALTED:
         ev->why = DBG_WHY_INTERRUPT;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "report/info_int.h"
 #include "report/table.h"
+#include "report/trigger.h"
 
 enum { LABEL_WIDTH = 12 };
 
@@ -88,6 +89,8 @@ static void identity(struct info *in)
         text_clock(&in->text, taken, true);
         info_say(in, "seen");
     }
+    if (report_trigger_text(&in->text, s))
+        info_say(in, "trigger");
 }
 
 static void module_words(const struct snap *s, uint32_t m, struct buf *b)
@@ -312,6 +315,7 @@ struct err *report_info_json(const struct snap *s, struct report_sink out)
     json_key(&j, "target");
     target_json(&j, s);
     capture_json(&j, s);
+    report_trigger_json(&j, s);
     json_key(&j, "settings");
     json_begin(&j, '{');
     for (uint32_t i = 0; i < s->setting.n; i++)

@@ -316,6 +316,18 @@ static void close_capture(struct capture *c)
     arena_free(&c->arena);
 }
 
+void rt_capture_prepare(struct rt *rt, const struct rt_capture_options *o)
+{
+    struct values *values;
+    waits_name_prepare(rt, o);
+    if (o->locals == RT_LOCALS_NONE)
+        return;
+    struct err *e = values_open(rt, rt->t, &values); /* its DWARF stays with the image */
+    if (!e)
+        values_close(values);
+    err_free(e);
+}
+
 /* The instant, and what it cost. */
 static void set_moment(struct capture *c, const struct target_pause *pause, int64_t began)
 {

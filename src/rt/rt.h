@@ -66,6 +66,10 @@ struct rt_capture_options {
 struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o,
                        struct snap **ret) MUST_USE;
 
+/* Reads what rt_capture() will need of the program's files, for whoever stops a process before it
+ * calls that.  What cannot be read is told by the capture. */
+void rt_capture_prepare(struct rt *rt, const struct rt_capture_options *o);
+
 /* The part of a capture that needs the target no more: what the objects of the heap are
  * (slot.shape, and the tables shape, type and field, which are empty until then).  It takes about
  * as long as to search the graph, and both read the pointers only, so they may be done at the same

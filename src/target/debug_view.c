@@ -74,6 +74,20 @@ struct listing {
     size_t n;
 };
 
+enum { EXTENDED_MAX = 16 << 10 };
+
+/* Of threads in the middle of their code: pointers may be on their way in vector registers. */
+static void list_extended(struct listing *l, struct target_thread *to)
+{
+    uint8_t bytes[EXTENDED_MAX];
+    struct iovec io = {bytes, sizeof(bytes)};
+    if (to->syscall >= 0 ||
+        ptrace(PTRACE_GETREGSET, to->tid, (long)l->d->arch->extended_note, &io) < 0)
+        return;
+    to->extended = memcpy(arena_alloc(l->a, io.iov_len), bytes, io.iov_len);
+    to->extended_n = io.iov_len;
+}
+
 static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct listing *l = arg;
@@ -98,6 +112,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
             to->have_regs = true;
             to->regs = t->regs;
             to->syscall = t->regs.syscall;
+            list_extended(l, to);
         } else if (proc_syscall(d->pid, t->tid, &call)) {
             to->regs = (struct arch_regs){.pc = call.pc, .sp = call.sp, .syscall = call.nr};
             to->syscall = call.nr;
@@ -248,8 +263,6 @@ struct err *debug_met(struct debug *d, pid_t tid)
     struct asking q = {.d = d, .tid = tid};
     return tracer_call(d->tracer, met_on_tracer, &q);
 }
-
-enum { EXTENDED_MAX = 16 << 10 };
 
 static struct err *extended_on_tracer(const struct tracer_token *tok, void *arg)
 {

@@ -1,4 +1,4 @@
-/* cmd_snapshot.c - gospect snapshot: save the evidence. */
+/* cmd_snapshot.c - gospect snapshot: save the evidence, now or when something happens. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,7 +7,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "front/cli/outfile.h"
-#include "front/cli/subject.h"
+#include "front/cli/snapshot.h"
+#include "report/trigger.h"
 
 /* "orders-api": the name of the program file. */
 static const char *program_name(const struct snap *s)
@@ -31,6 +32,7 @@ static struct err *say_json(struct cli *c, const struct snap *s, const char *pat
     json_kstr(&j, "consistency", snap_meta(s, SNAP_META_consistency));
     json_ki64(&j, "pause_ns", snap_meta_i64(s, SNAP_META_pause_ns, 0));
     json_ki64(&j, "took_ns", wall_ns);
+    report_trigger_json(&j, s);
     json_end(&j, '}');
     json_newline(&j);
     return json_finish(&j);
@@ -41,6 +43,8 @@ static struct err *say_text(struct cli *c, const struct snap *s, const char *pat
 {
     struct buf b = {0};
     int64_t pause = snap_meta_i64(s, SNAP_META_pause_ns, 0), objects;
+    if (report_trigger_text(&b, s))
+        buf_str(&b, "\n");
     buf_printf(&b, "%s: ", path);
     text_count(&b, s->goroutine.n);
     buf_str(&b, " goroutines");
@@ -95,20 +99,27 @@ static struct err *write_snapshot(struct cli *c, const struct snap *s, const cha
     return NULL;
 }
 
+struct err *cli_snapshot_save(struct cli *c, const struct snap *s, const char *path, int64_t began)
+{
+    uint64_t bytes = 0;
+    TRY(write_snapshot(c, s, path, &bytes));
+    int64_t wall = clock_mono_ns() - began;
+    cli_progress_clear(c);
+    return c->json ? say_json(c, s, path, bytes, wall) : say_text(c, s, path, bytes, wall);
+}
+
+void cli_snapshot_name(const struct snap *s, struct buf *ret)
+{
+    cli_outfile_name(program_name(s), (pid_t)snap_meta_i64(s, SNAP_META_pid, 0), "gsnap", ret);
+}
+
 static struct err *save(struct cli *c, const struct snap *s, int64_t began)
 {
     struct buf path = {0};
-    uint64_t bytes = 0;
     struct err *e =
         cli_outfile(c, program_name(s), (pid_t)snap_meta_i64(s, SNAP_META_pid, 0), "gsnap", &path);
     if (!e)
-        e = write_snapshot(c, s, buf_text(&path), &bytes);
-    if (!e) {
-        int64_t wall = clock_mono_ns() - began;
-        cli_progress_clear(c);
-        e = c->json ? say_json(c, s, buf_text(&path), bytes, wall)
-                    : say_text(c, s, buf_text(&path), bytes, wall);
-    }
+        e = cli_snapshot_save(c, s, buf_text(&path), began);
     buf_free(&path);
     return e;
 }
@@ -131,23 +142,22 @@ static struct err *check_owners(const struct snap *s)
                     "It needs one instant: not --consistency=goroutine, nor a snapshot without it");
 }
 
-struct err *run_snapshot(struct cli *c, int *ret_code)
+struct err *cli_snapshot_check(const struct rt_capture_options *o, const struct snap *s)
+{
+    if (o->heap)
+        TRY(check_heap(s));
+    return o->owners != RT_OWNERS_NONE ? check_owners(s) : NULL;
+}
+
+static struct err *take_now(struct cli *c, const struct rt_capture_options *o)
 {
     int64_t began = clock_mono_ns();
-    struct rt_capture_options o = cli_capture_options(c);
-    o.names = true;
     struct cli_subject subject = {0};
     struct snap *s = NULL;
     struct buf taken = {0};
-    o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
-    o.copies = true;
-    o.prints_likely = cli_flag(&c->args, OPT_snapshot_waits);
-    o.owners = o.prints_likely ? RT_OWNERS_ACTIVE : RT_OWNERS_NONE; /* for `deadlock A B...` */
-    o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
-    o.heap_memory = cli_flag(&c->args, OPT_with_memory);
-    struct err *e = cli_check_stdout(c, "a snapshot");
-    if (!e && cli_text(&c->args,
-                       OPT_output)) /* a name that is taken is told before anything is touched */
+    struct err *e = NULL;
+    if (cli_text(&c->args,
+                 OPT_output)) /* a name that is taken is told before anything is touched */
         e = cli_outfile(c, "", 0, "gsnap", &taken);
     buf_free(&taken);
     if (!e)
@@ -155,14 +165,28 @@ struct err *run_snapshot(struct cli *c, int *ret_code)
     if (!e)
         e = cli_subject_open(&subject);
     if (!e)
-        e = cli_subject_snap(&subject, &o, &s);
-    if (!e && o.heap)
-        e = check_heap(s);
-    if (!e && o.owners != RT_OWNERS_NONE)
-        e = check_owners(s);
+        e = cli_subject_snap(&subject, o, &s);
+    if (!e)
+        e = cli_snapshot_check(o, s);
     cli_subject_close(&subject);
     if (!e)
         e = save(c, s, began);
     snap_free(s);
     return e;
+}
+
+struct err *run_snapshot(struct cli *c, int *ret_code)
+{
+    struct rt_capture_options o = cli_capture_options(c);
+    bool series;
+    o.names = true;
+    o.copies = true;
+    o.max_depth = (unsigned)cli_num(&c->args, OPT_depth);
+    o.prints_likely = cli_flag(&c->args, OPT_snapshot_waits);
+    o.owners = o.prints_likely ? RT_OWNERS_ACTIVE : RT_OWNERS_NONE; /* for `deadlock A B...` */
+    o.heap = cli_flag(&c->args, OPT_heap) || cli_flag(&c->args, OPT_with_memory);
+    o.heap_memory = cli_flag(&c->args, OPT_with_memory);
+    TRY(cli_check_stdout(c, "a snapshot"));
+    TRY(cli_series_wanted(c, &series));
+    return series ? cli_series_run(c, &o) : take_now(c, &o);
 }

@@ -61,7 +61,7 @@ static void save_storm(struct watch *w, struct cli_watch_event *ev, struct buf *
     struct snap *s = NULL;
     if (!pattern)
         return;
-    struct err *e = cli_outfile_pattern(pattern, ev->wall_ns, path);
+    struct err *e = cli_outfile_pattern(pattern, ev->wall_ns, 0, path);
     if (!e)
         e = rt_capture(w->subject->rt, &o, &s);
     if (!e)

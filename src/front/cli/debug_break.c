@@ -41,6 +41,7 @@ static const char *kind_word(const struct dbg_bp *bp)
     case DBG_BP_RECOVERED:
         return "stop at recovered panics";
     case DBG_BP_PLACE:
+    case DBG_BP_GC:
         break;
     }
     return bp->spec.trace ? "trace" : *bp->spec.log ? "log point" : "breakpoint";

@@ -166,6 +166,9 @@ static void say_why(struct shell *s, struct buf *b, const struct dbg_event *ev)
         else
             buf_str(b, "the call has returned");
         break;
+    case DBG_WHY_SYSCALL:
+        say_text(s, b, "system call", ev->text);
+        break;
     case DBG_WHY_STEP:
         buf_str(b, ev->text);
         break;

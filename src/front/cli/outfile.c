@@ -26,6 +26,15 @@ static void put_time(struct buf *b, int64_t wall_ns)
     buf_str(b, text);
 }
 
+void cli_outfile_name(const char *name, pid_t pid, const char *suffix, struct buf *ret)
+{
+    for (const char *p = name && *name ? name : "go"; *p; p++)
+        buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
+    buf_printf(ret, "-%d-", pid);
+    put_time(ret, clock_wall_ns());
+    buf_printf(ret, ".%s", suffix);
+}
+
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret)
 {
@@ -34,11 +43,7 @@ struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *
     if (given) {
         buf_str(ret, cli_to_stdout(c) ? "standard output" : given);
     } else {
-        for (const char *p = name && *name ? name : "go"; *p; p++)
-            buf_char(ret, isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_');
-        buf_printf(ret, "-%d-", pid);
-        put_time(ret, clock_wall_ns());
-        buf_printf(ret, ".%s", suffix);
+        cli_outfile_name(name, pid, suffix, ret);
     }
     if (cli_flag(&c->args, OPT_force) || cli_to_stdout(c) || stat(buf_text(ret), &st) < 0 ||
         !S_ISREG(st.st_mode))
@@ -106,11 +111,12 @@ static void expand(const char *pattern, int64_t wall_ns, unsigned number, struct
     free(text);
 }
 
-struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret)
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, uint64_t before,
+                                struct buf *ret)
 {
-    for (unsigned number = 0; number < NUMBERS_MAX; number++) {
+    for (uint64_t i = 0; i < NUMBERS_MAX && before + i < UINT32_MAX; i++) {
         buf_clear(ret);
-        expand(pattern, wall_ns, number, ret);
+        expand(pattern, wall_ns, (unsigned)(before + i), ret);
         if (!exists(buf_text(ret)))
             return NULL;
     }

@@ -15,6 +15,9 @@
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret) MUST_USE;
 
+/* "NAME-PID-20260102T030405.SUFFIX" of now. */
+void cli_outfile_name(const char *name, pid_t pid, const char *suffix, struct buf *ret);
+
 /* Whether --output is standard output: "-", or its name. */
 bool cli_to_stdout(const struct cli *c);
 /* ERR_USAGE when it is, and something else goes there, or it is a terminal; what: "a core". */
@@ -23,8 +26,10 @@ struct err *cli_check_stdout(const struct cli *c, const char *what) MUST_USE;
 struct err *cli_say_written(struct cli *c, const struct buf *lines) MUST_USE;
 
 /* %t becomes the time, %n the first number that makes a new name, %% a %.  Without %n a name that
- * is taken gets "-2", "-3" ... before its ending. */
-struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, struct buf *ret) MUST_USE;
+ * is taken gets "-2", "-3" ... before its ending.  before: so many names of that pattern are known
+ * to be taken. */
+struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, uint64_t before,
+                                struct buf *ret) MUST_USE;
 
 /* Where a report writes to that goes into a file. */
 struct report_sink cli_file_sink(struct file_out *out);

@@ -26,7 +26,7 @@ static void gives(const char *pattern, const char *want)
 {
     struct buf full = {0}, name = {0};
     buf_printf(&full, "%s/%s", dir, pattern);
-    check_ok(cli_outfile_pattern(buf_text(&full), 86400 * NSEC_PER_SEC, &name));
+    check_ok(cli_outfile_pattern(buf_text(&full), 86400 * NSEC_PER_SEC, 0, &name));
     assert_string_equal(buf_text(&name) + strlen(dir) + 1, want);
     FILE *f = fopen(buf_text(&name), "wx");
     assert_non_null(f);
