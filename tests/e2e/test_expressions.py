@@ -98,7 +98,9 @@ def test_errors_say_where(go_build, run_go, release):
                                ("*nilPtr", "nil pointer", 1), ("n n", "expected an operator", 2),
                                ("any1.(string)", "is int, not string", 0), ('m["x"]', "no such key", 2),
                                ("f(1)", "not a function", 0), ("n / 0", "division by zero", 0),
-                               ("o.fn(1)", "cannot be called here", 0), ('"abc', "does not end", 0)):
+                               ("o.fn(1)", "cannot be called here", 0),
+                               ("call o.fn(1)", "cannot be called here", 5), ("call n + 1", "call of a function", 5),
+                               ("call", "nothing is called call", 0), ('"abc', "does not end", 0)):
         answer = dbg.evaluate(target.pid, where, [expr])[0]
         assert text in answer.get("error", ""), (expr, answer)
         assert answer["excerpt"].split("\n")[1].index("^") == column, (expr, answer["excerpt"])
