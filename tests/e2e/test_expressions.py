@@ -88,6 +88,29 @@ def test_values_show_what_they_mean(go_build, run_go, release):
     assert {a["name"]: a.get("value") for a in answers} == PRETTY
 
 
+@pytest.mark.releases("1.18", "1.22", "1.24", "1.27")
+def test_meanings_are_what_fmt_says(go_build, run_go, release):
+    """Errors by their message, addresses, what reflect and sync/atomic hold."""
+    target = run_go(go_build(release, "noopt", "exprs"))
+    where = dbg.find_frame(target.pid, "main.scope")
+    said = json.loads(target.ask("meanings"))
+    answers = dbg.evaluate(target.pid, where, [f"meaning.{name}" for name in said])
+    told = {a["name"].split(".")[1]: inside(a["value"]) for a in answers}
+    exact = {"Int": "int 5", "Text": 'string "five"', "Struct": "main.point {X: 10, Y: 20}", "None": "invalid",
+             "Errno": "ECONNREFUSED (111)", "Atomic": "42"}
+    assert told == said | exact
+    if release != "1.18":
+        pointer, both = (a["value"] for a in dbg.evaluate(target.pid, where, ["byPointer", "joined"]))
+        assert pointer.startswith("sync/atomic.Pointer[main.point](*")
+        assert inside(both) == "one; two"
+
+
+def inside(value):
+    """Of "error(T) T(meaning)" the meaning."""
+    found = re.match(r"(?:error\([^)]*\) )?\*?[\w./]+\((.*)\)$", value)
+    return found[1] if found else value
+
+
 @pytest.mark.releases("1.27")
 def test_errors_say_where(go_build, run_go, release):
     target = run_go(go_build(release, "noopt", "exprs"))
