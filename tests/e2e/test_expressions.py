@@ -105,6 +105,18 @@ def test_meanings_are_what_fmt_says(go_build, run_go, release):
         assert inside(both) == "one; two"
 
 
+@pytest.mark.releases("1.18", "1.22", "1.24", "1.27")
+@pytest.mark.modes("default", "noopt")
+def test_results_without_a_name(go_build, run_go, release, mode):
+    """What a return statement has set, while a deferred call runs; an optimising compiler may not keep it."""
+    target = run_go(go_build(release, mode, "exprs"))
+    where = dbg.find_frame(target.pid, "main.unnamed")
+    answers = dbg.evaluate(target.pid, where, ["~r0", "~r1", "~r2.X + ~r0"])
+    told = [a.get("value") for a in answers]
+    right = ["42", '"ret"', "49"]
+    assert told == right if mode == "noopt" else all(a in (None, b) for a, b in zip(told, right))
+
+
 def inside(value):
     """Of "error(T) T(meaning)" the meaning."""
     found = re.match(r"(?:error\([^)]*\) )?\*?[\w./]+\((.*)\)$", value)

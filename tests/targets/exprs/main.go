@@ -418,10 +418,27 @@ func deferredLoop(n int) {
 	<-forever
 }
 
+// unnamed has returned, but for its deferred call.
+//
+//go:noinline
+func unnamed(n int) (int, string, *point) {
+	defer hold()
+	use(n)
+	return n * 6, "ret", &point{n, 5}
+}
+
+//go:noinline
+func hold() {
+	parked <- true
+	<-forever
+}
+
 func main() {
 	go scope(7, "hello", 2.5)
 	<-parked
 	go opened(3)
+	<-parked
+	go unnamed(7)
 	<-parked
 	use(os.Args, red, byType())
 	meaning.fill()
