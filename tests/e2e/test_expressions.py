@@ -132,6 +132,7 @@ def test_errors_say_where(go_build, run_go, release):
                                ("n + f", "mismatched types int and float64", 0), ("s.x", "no field", 0),
                                ("*nilPtr", "nil pointer", 1), ("n n", "expected an operator", 2),
                                ("any1.(string)", "is int, not string", 0), ('m["x"]', "no such key", 2),
+                               ('len(mi[5000]) == 0', "zero value of string", 7),
                                ("f(1)", "not a function", 0), ("n / 0", "division by zero", 0),
                                ("o.fn(1)", "cannot be called here", 0),
                                ("call o.fn(1)", "cannot be called here", 5), ("call n + 1", "call of a function", 5),
@@ -139,6 +140,16 @@ def test_errors_say_where(go_build, run_go, release):
         answer = dbg.evaluate(target.pid, where, [expr])[0]
         assert text in answer.get("error", ""), (expr, answer)
         assert answer["excerpt"].split("\n")[1].index("^") == column, (expr, answer["excerpt"])
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_names_of_type_parameters(go_build, run_go, release):
+    """They are not kept, and that is said."""
+    target = run_go(go_build(release, "noopt", "exprs"))
+    where = next((g["id"], i) for g in dbg.ask(target.pid, "frames", 0)
+                 for i, f in enumerate(g["frames"]) if f["func"].startswith("main.generic["))
+    lost = dbg.evaluate(target.pid, where, ["T(1)"])[0]
+    assert "nothing is called T here" in lost["error"] and "type parameters" in lost["error"]
 
 
 def number(v, size):

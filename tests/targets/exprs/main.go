@@ -428,6 +428,12 @@ func unnamed(n int) (int, string, *point) {
 }
 
 //go:noinline
+func generic[T any](v T) {
+	hold()
+	use(v)
+}
+
+//go:noinline
 func hold() {
 	parked <- true
 	<-forever
@@ -439,6 +445,8 @@ func main() {
 	go opened(3)
 	<-parked
 	go unnamed(7)
+	<-parked
+	go generic(point{3, 4})
 	<-parked
 	use(os.Args, red, byType())
 	meaning.fill()
