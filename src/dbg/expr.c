@@ -43,7 +43,8 @@ const char *expr_text(const struct expr *x)
 static const char *path_of(const struct expr *x, struct arena *a)
 {
     bool whole = x->root->kind != NODE_UNARY && x->root->kind != NODE_BINARY;
-    return arena_printf(a, whole ? "%s" : "(%s)", x->text);
+    const char *text = x->text + expr_call_prefix(x->text);
+    return arena_printf(a, whole ? "%s" : "(%s)", text);
 }
 
 static struct err *evaluate(struct expr *x, const struct expr_ctx *ctx, struct arena *a,

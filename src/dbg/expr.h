@@ -16,7 +16,8 @@
  *     labels["k"]         the goroutine's pprof label, "" when there is none
  *
  * Calls (f(x), call f(x)) are parsed; they run through the hook of the context, and are an error
- * without one.  Nothing else runs code of the target.
+ * without one.  Nothing else runs code of the target.  The word "call" in front means no more than
+ * that its author wants it: see expr_call_prefix().
  *
  * Errors: USAGE what was expected and where (err_excerpt() has the line and a caret); NOT_FOUND a
  * name; FAULT memory that cannot be read. */
@@ -45,6 +46,9 @@ struct err *expr_compile(struct rt_stand *st, const struct expr_place *at, const
                          struct expr **ret) MUST_USE;
 void expr_free(struct expr *x); /* NULL is fine */
 const char *expr_text(const struct expr *x);
+/* Bytes of the text before what "call" is written in front of; 0: it is not.  For those who run
+ * functions only when that was asked for. */
+size_t expr_call_prefix(const char *text);
 
 /* A call that an expression asks for. */
 struct expr_call {

@@ -64,8 +64,10 @@ static struct err *index_map(struct ev *ev, struct node *n, const struct dbg_val
     if (l.e)
         return l.e;
     if (!l.is_found)
-        return expr_point(err_new(ERR_NOT_FOUND, "the map has no such key"), ev->x->text,
-                          n->args[0]->at);
+        return expr_point(err_new(ERR_NOT_FOUND,
+                                  "the map has no such key (Go would take the zero value of %s)",
+                                  value_type_name(ev->vs, t->elem)),
+                          ev->x->text, n->args[0]->at);
     *ret = l.found;
     ret->type = value_type_name(ev->vs, t->elem);
     return NULL;

@@ -68,8 +68,10 @@ struct err *expr_lex(const char *text, size_t at, struct tok *ret)
     *ret = (struct tok){.at = (uint32_t)(s - text)};
     if (!*s)
         return NULL;
-    if (name_char(s, true)) {
+    bool result = s[0] == '~' && s[1] == 'r' && is_digit(s[2]); /* ~r0: one without a name */
+    if (result || name_char(s, true)) {
         ret->kind = TOK_NAME;
+        ret->n = result;
         for (size_t n; (n = name_char(s + ret->n, false)) != 0;)
             ret->n += (uint32_t)n;
     } else if (is_digit(*s) || (*s == '.' && is_digit(s[1]))) {

@@ -16,6 +16,7 @@ struct parser {
     unsigned depth;
     bool in_type;      /* the operand is a type: what is in () behind it is converted */
     uint32_t last_end; /* of the token before */
+    bool calls;        /* there is something with arguments */
 };
 
 /* ---- errors ---- */
@@ -312,6 +313,7 @@ static struct err *parse_call(struct parser *p, struct node *x, struct node **re
 {
     struct node *n = node(p, NODE_CALL, x->at);
     n->x = x;
+    p->calls = true;
     TRY(next(p));
     while (!is_op(p, ")")) {
         struct node *arg;
@@ -410,14 +412,35 @@ static struct err *parse_expr(struct parser *p, int level, struct node **ret)
     return NULL;
 }
 
+/* What follows makes "call" a word of ours: in Go no operand follows a name, and gofmt leaves no
+ * blank before the "(" of a call. */
+size_t expr_call_prefix(const char *text)
+{
+    struct tok word, then;
+    struct err *e = expr_lex(text, 0, &word);
+    bool is = !e && word.kind == TOK_NAME && word.n == 4 && memcmp(text + word.at, "call", 4) == 0;
+    if (is)
+        e = expr_lex(text, word.at + word.n, &then);
+    is = is && !e &&
+         (then.kind == TOK_NAME || then.kind == TOK_STRING ||
+          (then.kind == TOK_OP && then.op[0] == '(' && then.at > word.at + word.n));
+    err_free(e);
+    return is ? then.at : 0;
+}
+
 struct err *expr_parse(struct arena *a, const char *text, struct node **ret)
 {
     struct parser p = {.a = a, .text = text};
     if (strlen(text) > EXPR_TEXT_MAX)
         return err_new(ERR_USAGE, "the expression is longer than %d bytes", EXPR_TEXT_MAX);
+    p.tok.at = (uint32_t)expr_call_prefix(text);
+    uint32_t from = p.tok.at;
     TRY(next(&p));
     TRY(parse_expr(&p, 0, ret));
     if (p.tok.kind != TOK_END)
         return expected(&p, "an operator or the end");
+    if (from && !p.calls)
+        return expr_error(ERR_USAGE, text, from,
+                          "expected the call of a function behind call, as in call f(x)");
     return NULL;
 }

@@ -23,6 +23,16 @@ struct resolver {
     const char *package;
 };
 
+/* Whose names of type parameters people may mean. */
+static bool is_generic(struct resolver *r)
+{
+    struct rt_frame f[PCLN_FRAMES_MAX];
+    if (!r->at || !r->at->pc)
+        return false;
+    size_t n = rt_where(r->st, r->at->pc, r->at->exact, f, ARRAY_LEN(f));
+    return n > r->at->inline_no && strchr(f[r->at->inline_no].func, '[');
+}
+
 static struct err *unknown(struct resolver *r, const struct node *n, const char *name)
 {
     const char *why = NULL;
@@ -30,6 +40,11 @@ static struct err *unknown(struct resolver *r, const struct node *n, const char 
     if (why)
         return expr_error(ERR_NOT_FOUND, r->x->text, n->at, "nothing is called %s here: %s", name,
                           why);
+    if (is_generic(r))
+        return expr_error(ERR_NOT_FOUND, r->x->text, n->at,
+                          "nothing is called %s here; the program does not keep the names of type "
+                          "parameters: write the type that it stands for",
+                          name);
     return expr_error(ERR_NOT_FOUND, r->x->text, n->at, "nothing is called %s here", name);
 }
 

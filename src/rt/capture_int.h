@@ -327,7 +327,12 @@ enum local_fate {
     LOCAL_HIDDEN,  /* not in the source, or not declared yet */
     LOCAL_NOT_SET, /* its place was not written to yet */
     LOCAL_SHARED,  /* others use its place, too */
+    LOCAL_UNNAMED, /* ~r0, a result without a name whose place was written to; not for captures */
 };
+static inline bool local_is_source(uint8_t fate)
+{
+    return fate != LOCAL_HIDDEN && fate != LOCAL_UNNAMED;
+}
 struct local_scope {
     struct dwarf_scope scope;
     const char *why;    /* NULL, or why nothing is known of variables that may be there */

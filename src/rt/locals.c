@@ -114,7 +114,7 @@ static void take_frame(struct locals *lo, struct local_frame *f, unsigned first)
     for (size_t call = 0; call < s->ncalls; call++) {
         uint16_t k = f->s->frame_of[call];
         for (size_t i = 0; k != UINT16_MAX && i < s->nvars && lo->rows.n < ROWS_MAX; i++)
-            if (s->vars[i].call == call && f->s->fate[i] != LOCAL_HIDDEN)
+            if (s->vars[i].call == call && local_is_source(f->s->fate[i]))
                 take_var(lo, f, &s->vars[i], f->s->fate[i], first + k);
     }
 }

@@ -205,17 +205,29 @@ static bool is_shared(const struct touches *places, const struct place *p)
 /* ---- fates ---- */
 
 /* What the compiler made: .dict, .closureptr, .autotmp_1; ~r0, results without a name, which have
- * no value until the return; #yield1 and the like of range-over-func; _. */
+ * no value until a return statement; #yield1 and the like of range-over-func; _. */
 static bool is_source_name(const char *name)
 {
     name += *name == '&';
     return *name && !strchr(".~#", *name) && strcmp(name, "_") != 0;
 }
 
+/* ~r0 in a fixed place, as -N leaves it: zero from the function's beginning on, as results with a
+ * name are, and set by the return statement, so that deferred calls find it. */
+static bool is_unnamed_result(struct local_scopes *ls, const struct dwarf_var *v,
+                              const struct touches *t, const struct touches *places)
+{
+    struct place p;
+    return v->result && strncmp(v->name, "~r", 2) == 0 && v->fixed && place_of(ls->dw, v, &p) &&
+           p.size && !is_shared(places, &p) && is_touched(t, &p);
+}
+
 static uint8_t fate_of(struct local_scopes *ls, const struct dwarf_var *v, const struct touches *t,
                        const struct touches *places)
 {
     struct place p;
+    if (!v->undeclared && is_unnamed_result(ls, v, t, places))
+        return LOCAL_UNNAMED;
     if (v->undeclared || v->external || !is_source_name(v->name))
         return LOCAL_HIDDEN;
     if (!v->fixed || !place_of(ls->dw, v, &p) || !p.size)

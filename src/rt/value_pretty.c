@@ -1,8 +1,8 @@
 /* value_pretty.c - what values of some types of the standard library mean, in a short text.
  *
  * Go (1.18-1.27): time/time.go Time; math/big Int, Rat, Float, nat; sync Mutex, RWMutex, WaitGroup,
- * Once; sync/atomic types; net IP, TCPAddr, UDPAddr; net/netip Addr; net/url URL; errors, fmt
- * wrapError, io/fs PathError; context; strings.Builder, bytes.Buffer; container/list; regexp.
+ * Once; sync/atomic types; reflect Value; net IP, TCPAddr, UDPAddr; net/url URL; context;
+ * strings.Builder, bytes.Buffer; container/list.  Errors and net/netip: value_pretty_err.c.
  *
  * A printer asks for fields by name and gives up when one is missing or cannot be read: the value
  * is shown field by field then. */
@@ -11,32 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rt/value_int.h"
-
-enum { TEXT_MAX = 256, LIMBS_MAX = 64, CHAIN_MAX = 16 };
-
-struct pretty {
-    struct printer *p;
-    const struct dwarf_type *t;
-    struct view x;
-    struct buf *b;
-    unsigned depth;
-};
-
-static bool pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b,
-                       unsigned depth);
+#include "rt/value_pretty_int.h"
 
 /* ---- fields ---- */
 
 /* "a.b" of a struct; embedded ones are named by their type. */
-static bool field(const struct pretty *v, const char *path, uint64_t *ret_type, struct view *ret)
+bool pretty_field(const struct pretty *v, const char *path, uint64_t *ret_type, struct view *ret)
 {
     const struct dwarf_type *t = v->t;
     struct view x = v->x;
     for (const char *at = path; *at;) {
         size_t n = strcspn(at, ".");
         const struct dwarf_member *m = NULL;
-        for (size_t i = 0; t && t->kind == DWARF_KIND_STRUCT && i < t->nmembers; i++)
+        for (size_t i = 0; t && t->kind == DWARF_KIND_STRUCT && i < t->nmembers && !m; i++)
             if (strlen(t->members[i].name) == n && memcmp(t->members[i].name, at, n) == 0)
                 m = &t->members[i];
         int64_t size = m ? value_type_size(v->p->v, m->type) : -1;
@@ -52,12 +39,12 @@ static bool field(const struct pretty *v, const char *path, uint64_t *ret_type, 
 }
 
 /* A number of up to 8 bytes at the first of the paths that is there. */
-static bool number(const struct pretty *v, const char *const *paths, int64_t *ret)
+bool pretty_number(const struct pretty *v, const char *const *paths, int64_t *ret)
 {
     uint64_t type, raw = 0;
     struct view x;
     for (; *paths; paths++) {
-        if (!field(v, *paths, &type, &x))
+        if (!pretty_field(v, *paths, &type, &x))
             continue;
         int64_t size = value_type_size(v->p->v, type);
         const struct dwarf_type *t = value_type_stripped(v->p->v, type);
@@ -69,10 +56,9 @@ static bool number(const struct pretty *v, const char *const *paths, int64_t *re
     }
     return false;
 }
-#define NUMBER(v, ret, ...) number(v, (const char *const[]){__VA_ARGS__, NULL}, ret)
 
 /* Bytes of a string or slice. */
-static const char *bytes_at(const struct pretty *v, struct view x, size_t *ret_n)
+const char *pretty_bytes(const struct pretty *v, struct view x, size_t *ret_n)
 {
     uint64_t head[2];
     *ret_n = 0;
@@ -86,19 +72,12 @@ static const char *bytes_at(const struct pretty *v, struct view x, size_t *ret_n
     return s;
 }
 
-static const char *string(const struct pretty *v, const char *path)
+const char *pretty_string(const struct pretty *v, const char *path)
 {
     uint64_t type;
     struct view x;
     size_t n;
-    return field(v, path, &type, &x) ? bytes_at(v, x, &n) : NULL;
-}
-
-static bool put_text(const struct pretty *v, const char *s)
-{
-    if (s)
-        buf_str(v->b, s);
-    return s != NULL;
+    return pretty_field(v, path, &type, &x) ? pretty_bytes(v, x, &n) : NULL;
 }
 
 /* ---- numbers ---- */
@@ -141,7 +120,7 @@ static bool big_int_at(const struct pretty *v, const char *neg, const char *abs)
     int64_t minus;
     uint64_t type;
     struct view x;
-    if (!NUMBER(v, &minus, neg) || !field(v, abs, &type, &x))
+    if (!NUMBER(v, &minus, neg) || !pretty_field(v, abs, &type, &x))
         return false;
     buf_str(v->b, minus ? "-" : "");
     return put_nat(v, x);
@@ -156,7 +135,7 @@ static bool big_rat(const struct pretty *v)
 {
     uint64_t type, len;
     struct view x;
-    if (!big_int_at(v, "a.neg", "a.abs") || !field(v, "b.abs", &type, &x) ||
+    if (!big_int_at(v, "a.neg", "a.abs") || !pretty_field(v, "b.abs", &type, &x) ||
         !value_peek(v->p, x, 8, &len, 8))
         return false;
     if (!len)
@@ -171,7 +150,7 @@ static bool big_float(const struct pretty *v)
     uint64_t type, head[2], top = 0;
     struct view x;
     if (!NUMBER(v, &form, "form") || !NUMBER(v, &neg, "neg") || !NUMBER(v, &exp, "exp") ||
-        !field(v, "mant", &type, &x) || !value_peek(v->p, x, 0, head, 16))
+        !pretty_field(v, "mant", &type, &x) || !value_peek(v->p, x, 0, head, 16))
         return false;
     buf_str(v->b, neg ? "-" : "");
     if (form != 1 || !head[1]) { /* zero, finite, inf */
@@ -251,7 +230,7 @@ static bool atomic_number(const struct pretty *v)
     int64_t n;
     uint64_t type;
     struct view x;
-    if (!NUMBER(v, &n, "v") || !field(v, "v", &type, &x))
+    if (!NUMBER(v, &n, "v") || !pretty_field(v, "v", &type, &x))
         return false;
     if (strcmp(v->t->name, "sync/atomic.Bool") == 0)
         buf_str(v->b, n ? "true" : "false");
@@ -262,9 +241,53 @@ static bool atomic_number(const struct pretty *v)
     return true;
 }
 
+/* The type it points to is that of its first field, [0]*T. */
+static bool atomic_pointer(const struct pretty *v)
+{
+    uint64_t type, raw;
+    struct view x, at;
+    if (!pretty_field(v, "_", &type, &at) || !pretty_field(v, "v", &raw, &x))
+        return false;
+    const struct dwarf_type *t = value_type_stripped(v->p->v, type);
+    if (!t || t->kind != DWARF_KIND_ARRAY || v->p->pointers >= CHAIN_MAX)
+        return false;
+    pretty_value(v, t->elem, x);
+    return true;
+}
+
+/* ---- reflect ---- */
+
+/* Go: reflect/value.go flag. */
+static bool reflect_value(const struct pretty *v)
+{
+    enum { INDIRECT = 1 << 7, METHOD = 1 << 9 };
+    int64_t rtype, flag;
+    uint64_t type;
+    struct view x;
+    if (!NUMBER(v, &rtype, "typ_", "typ") || !NUMBER(v, &flag, "flag") ||
+        !pretty_field(v, "ptr", &type, &x))
+        return false;
+    if (!rtype) {
+        buf_str(v->b, "invalid");
+        return true;
+    }
+    const struct dwarf_type *t = value_dynamic_type(v->p, (taddr)rtype);
+    uint64_t addr;
+    if (!t || (flag & METHOD) || v->p->pointers >= CHAIN_MAX)
+        return false;
+    if (flag & INDIRECT) {
+        if (!value_peek(v->p, x, 0, &addr, 8))
+            return false;
+        x = (struct view){.addr = addr};
+    }
+    buf_printf(v->b, "%s ", value_type_name(v->p->v, t->id));
+    pretty_value(v, t->id, x);
+    return true;
+}
+
 /* ---- net ---- */
 
-static bool put_ip(const struct pretty *v, const uint8_t *ip, size_t n)
+bool pretty_ip(const struct pretty *v, const uint8_t *ip, size_t n)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char text[INET6_ADDRSTRLEN];
@@ -281,8 +304,8 @@ static bool put_ip(const struct pretty *v, const uint8_t *ip, size_t n)
 static bool net_ip(const struct pretty *v)
 {
     size_t n;
-    const char *ip = bytes_at(v, v->x, &n);
-    return ip && put_ip(v, (const uint8_t *)ip, n);
+    const char *ip = pretty_bytes(v, v->x, &n);
+    return ip && pretty_ip(v, (const uint8_t *)ip, n);
 }
 
 static bool net_addr(const struct pretty *v)
@@ -292,10 +315,10 @@ static bool net_addr(const struct pretty *v)
     int64_t port;
     size_t n;
     ip.depth = 1;
-    if (!field(v, "IP", &type, &ip.x) || !NUMBER(v, &port, "Port"))
+    if (!pretty_field(v, "IP", &type, &ip.x) || !NUMBER(v, &port, "Port"))
         return false;
-    const char *bytes = bytes_at(v, ip.x, &n);
-    if (!bytes || (n && !put_ip(&ip, (const uint8_t *)bytes, n)))
+    const char *bytes = pretty_bytes(v, ip.x, &n);
+    if (!bytes || (n && !pretty_ip(&ip, (const uint8_t *)bytes, n)))
         return false;
     buf_printf(v->b, ":%lld", (long long)port);
     return true;
@@ -303,9 +326,9 @@ static bool net_addr(const struct pretty *v)
 
 static bool url(const struct pretty *v)
 {
-    const char *scheme = string(v, "Scheme"), *host = string(v, "Host"), *path = string(v, "Path"),
-               *opaque = string(v, "Opaque"), *query = string(v, "RawQuery"),
-               *fragment = string(v, "Fragment");
+    const char *scheme = pretty_string(v, "Scheme"), *host = pretty_string(v, "Host"),
+               *path = pretty_string(v, "Path"), *opaque = pretty_string(v, "Opaque"),
+               *query = pretty_string(v, "RawQuery"), *fragment = pretty_string(v, "Fragment");
     if (!scheme || !host || !path || !opaque || !query || !fragment)
         return false;
     if (*scheme)
@@ -324,15 +347,11 @@ static bool url(const struct pretty *v)
 
 /* ---- errors, contexts ---- */
 
-/* The meaning of what an interface field holds, or the name of its type. */
-static bool put_held(const struct pretty *v, const char *path)
+/* The meaning of what an interface holds, or the name of its type. */
+bool pretty_held(const struct pretty *v, uint64_t type, struct view x)
 {
     struct value held;
     const char *name;
-    uint64_t type;
-    struct view x;
-    if (!field(v, path, &type, &x))
-        return false;
     struct value iface = {.type = type, .addr = x.addr, .bytes = x.p, .n = x.n, .known = x.known};
     if (!value_dynamic(v->p->v, &iface, &held, &name)) {
         buf_str(v->b, "nil");
@@ -352,30 +371,24 @@ static bool put_held(const struct pretty *v, const char *path)
         buf_str(v->b, name);
         return true;
     }
-    struct printer p = *v->p;
-    p.b = v->b;
-    p.bare = true;
-    value_any(&p, held.type, in);
+    pretty_value(v, held.type, in);
     return true;
 }
 
-static bool error_string(const struct pretty *v)
+void pretty_value(const struct pretty *v, uint64_t type, struct view x)
 {
-    return put_text(v, string(v, "s"));
+    struct printer p = *v->p;
+    p.b = v->b;
+    p.bare = true;
+    p.top = false;
+    value_any(&p, type, x);
 }
 
-static bool wrap_error(const struct pretty *v)
+static bool held_field(const struct pretty *v, const char *path)
 {
-    return put_text(v, string(v, "msg"));
-}
-
-static bool path_error(const struct pretty *v)
-{
-    const char *op = string(v, "Op"), *path = string(v, "Path");
-    if (!op || !path)
-        return false;
-    buf_printf(v->b, "%s %s: ", op, path);
-    return put_held(v, "Err");
+    uint64_t type;
+    struct view x;
+    return pretty_field(v, path, &type, &x) && pretty_held(v, type, x);
 }
 
 static bool context_root(const struct pretty *v)
@@ -390,12 +403,12 @@ static bool context_root(const struct pretty *v)
 
 static bool context_value(const struct pretty *v)
 {
-    if (!put_held(v, "Context"))
+    if (!held_field(v, "Context"))
         return false;
     buf_str(v->b, ".WithValue(");
-    bool ok = put_held(v, "key");
+    bool ok = held_field(v, "key");
     buf_str(v->b, ", ");
-    ok = ok && put_held(v, "val");
+    ok = ok && held_field(v, "val");
     buf_char(v->b, ')');
     return ok;
 }
@@ -404,7 +417,7 @@ static bool context_cancel(const struct pretty *v)
 {
     uint64_t type, word;
     struct view x;
-    if (!put_held(v, "Context") || !field(v, "err", &type, &x))
+    if (!held_field(v, "Context") || !pretty_field(v, "err", &type, &x))
         return false;
     buf_str(v->b, ".WithCancel");
     if (value_peek(v->p, x, 0, &word, 8) && word)
@@ -416,7 +429,7 @@ static bool context_timer(const struct pretty *v)
 {
     struct pretty part = *v;
     uint64_t type;
-    if (!put_held(v, "cancelCtx.Context") || !field(v, "deadline", &type, &part.x))
+    if (!held_field(v, "cancelCtx.Context") || !pretty_field(v, "deadline", &type, &part.x))
         return false;
     buf_str(v->b, ".WithDeadline(");
     bool ok = pretty_any(v->p, type, part.x, v->b, v->depth + 1);
@@ -430,7 +443,7 @@ static bool quoted(const struct pretty *v, struct view x, size_t from)
 {
     uint64_t len = 0;
     size_t n;
-    const char *s = bytes_at(v, x, &n);
+    const char *s = pretty_bytes(v, x, &n);
     if (!s || from > n || !value_peek(v->p, x, 8, &len, 8))
         return false;
     struct printer p = *v->p;
@@ -443,7 +456,7 @@ static bool builder(const struct pretty *v)
 {
     uint64_t type;
     struct view x;
-    return field(v, "buf", &type, &x) && quoted(v, x, 0);
+    return pretty_field(v, "buf", &type, &x) && quoted(v, x, 0);
 }
 
 static bool bytes_buffer(const struct pretty *v)
@@ -451,7 +464,7 @@ static bool bytes_buffer(const struct pretty *v)
     int64_t off;
     uint64_t type;
     struct view x;
-    return NUMBER(v, &off, "off") && off >= 0 && field(v, "buf", &type, &x) &&
+    return NUMBER(v, &off, "off") && off >= 0 && pretty_field(v, "buf", &type, &x) &&
            quoted(v, x, (size_t)off);
 }
 
@@ -462,11 +475,6 @@ static bool list(const struct pretty *v)
         return false;
     buf_printf(v->b, "%lld elements", (long long)len);
     return true;
-}
-
-static bool regexp(const struct pretty *v)
-{
-    return put_text(v, string(v, "expr"));
 }
 
 static bool time_time(const struct pretty *v)
@@ -480,10 +488,7 @@ static bool time_time(const struct pretty *v)
 
 /* ---- which ---- */
 
-static const struct {
-    const char *type;
-    bool (*put)(const struct pretty *v);
-} types[] = {
+static const struct pretty_type types[] = {
     {"time.Time", time_time},
     {"math/big.Int", big_int},
     {"math/big.Rat", big_rat},
@@ -499,14 +504,12 @@ static const struct {
     {"sync/atomic.Uint32", atomic_number},
     {"sync/atomic.Uint64", atomic_number},
     {"sync/atomic.Uintptr", atomic_number},
+    {"sync/atomic.Pointer[", atomic_pointer},
+    {"reflect.Value", reflect_value},
     {"net.IP", net_ip},
     {"net.TCPAddr", net_addr},
     {"net.UDPAddr", net_addr},
     {"net/url.URL", url},
-    {"errors.errorString", error_string},
-    {"fmt.wrapError", wrap_error},
-    {"fmt.wrapErrors", wrap_error},
-    {"io/fs.PathError", path_error},
     {"context.emptyCtx", context_root},
     {"context.backgroundCtx", context_root},
     {"context.todoCtx", context_root},
@@ -516,11 +519,20 @@ static const struct {
     {"strings.Builder", builder},
     {"bytes.Buffer", bytes_buffer},
     {"container/list.List", list},
-    {"regexp.Regexp", regexp},
 };
 
-static bool pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b,
-                       unsigned depth)
+static bool (*find(const struct pretty_type *t, size_t n, const char *name))(const struct pretty *)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(t[i].type);
+        bool generic = t[i].type[len - 1] == '[';
+        if (generic ? strncmp(t[i].type, name, len) == 0 : strcmp(t[i].type, name) == 0)
+            return t[i].put;
+    }
+    return NULL;
+}
+
+bool pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b, unsigned depth)
 {
     const char *name = value_type_name(p->v, type);
     struct pretty v = {
@@ -528,14 +540,15 @@ static bool pretty_any(struct printer *p, uint64_t type, struct view x, struct b
     size_t start = b->n;
     if (!v.t || p->reads >= p->l->reads || !strchr(name, '.'))
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        if (strcmp(types[i].type, name) != 0)
-            continue;
-        if (types[i].put(&v))
-            return true;
-        buf_cut(b, start);
+    bool (*put)(const struct pretty *) = find(types, ARRAY_LEN(types), name);
+    v.text = put ? NULL : pretty_text_of(name);
+    if (!put)
+        put = v.text ? pretty_template : find(pretty_more, pretty_nmore, name);
+    if (!put)
         return false;
-    }
+    if (put(&v))
+        return true;
+    buf_cut(b, start);
     return false;
 }
 

@@ -212,7 +212,8 @@ def test_evaluating_calls(stopped, release, mode):
     one = stopped(release, mode, "lines", f"main.go:{STEPPING['lines:if']}")
     x = int(one("print x")["value"])
     for text, value in (("add(x, 3)", x + 3), ("add(x, 3) * add(1, 1) + x", 2 * (x + 3) + x), ("fact(6)", 720),
-                        ("add(add(x, x), -5)", 2 * x - 5), ("moves()", 1), ("len(upper()) + x", None)):
+                        ("add(add(x, x), -5)", 2 * x - 5), ("moves()", 1), ("call fact(5)", 120),
+                        ("call add(x, 3) + 1", x + 4), ("len(upper()) + x", None)):
         told = one("print " + text)
         if value is None:
             assert "upper" in told["error"]

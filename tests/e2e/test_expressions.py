@@ -88,6 +88,41 @@ def test_values_show_what_they_mean(go_build, run_go, release):
     assert {a["name"]: a.get("value") for a in answers} == PRETTY
 
 
+@pytest.mark.releases("1.18", "1.22", "1.24", "1.27")
+def test_meanings_are_what_fmt_says(go_build, run_go, release):
+    """Errors by their message, addresses, what reflect and sync/atomic hold."""
+    target = run_go(go_build(release, "noopt", "exprs"))
+    where = dbg.find_frame(target.pid, "main.scope")
+    said = json.loads(target.ask("meanings"))
+    answers = dbg.evaluate(target.pid, where, [f"meaning.{name}" for name in said])
+    told = {a["name"].split(".")[1]: inside(a["value"]) for a in answers}
+    exact = {"Int": "int 5", "Text": 'string "five"', "Struct": "main.point {X: 10, Y: 20}", "None": "invalid",
+             "Errno": "ECONNREFUSED (111)", "Atomic": "42"}
+    assert told == said | exact
+    if release != "1.18":
+        pointer, both = (a["value"] for a in dbg.evaluate(target.pid, where, ["byPointer", "joined"]))
+        assert pointer.startswith("sync/atomic.Pointer[main.point](*")
+        assert inside(both) == "one; two"
+
+
+@pytest.mark.releases("1.18", "1.22", "1.24", "1.27")
+@pytest.mark.modes("default", "noopt")
+def test_results_without_a_name(go_build, run_go, release, mode):
+    """What a return statement has set, while a deferred call runs; an optimising compiler may not keep it."""
+    target = run_go(go_build(release, mode, "exprs"))
+    where = dbg.find_frame(target.pid, "main.unnamed")
+    answers = dbg.evaluate(target.pid, where, ["~r0", "~r1", "~r2.X + ~r0"])
+    told = [a.get("value") for a in answers]
+    right = ["42", '"ret"', "49"]
+    assert told == right if mode == "noopt" else all(a in (None, b) for a, b in zip(told, right))
+
+
+def inside(value):
+    """Of "error(T) T(meaning)" the meaning."""
+    found = re.match(r"(?:error\([^)]*\) )?\*?[\w./]+\((.*)\)$", value)
+    return found[1] if found else value
+
+
 @pytest.mark.releases("1.27")
 def test_errors_say_where(go_build, run_go, release):
     target = run_go(go_build(release, "noopt", "exprs"))
@@ -97,11 +132,24 @@ def test_errors_say_where(go_build, run_go, release):
                                ("n + f", "mismatched types int and float64", 0), ("s.x", "no field", 0),
                                ("*nilPtr", "nil pointer", 1), ("n n", "expected an operator", 2),
                                ("any1.(string)", "is int, not string", 0), ('m["x"]', "no such key", 2),
+                               ('len(mi[5000]) == 0', "zero value of string", 7),
                                ("f(1)", "not a function", 0), ("n / 0", "division by zero", 0),
-                               ("o.fn(1)", "cannot be called here", 0), ('"abc', "does not end", 0)):
+                               ("o.fn(1)", "cannot be called here", 0),
+                               ("call o.fn(1)", "cannot be called here", 5), ("call n + 1", "call of a function", 5),
+                               ("call", "nothing is called call", 0), ('"abc', "does not end", 0)):
         answer = dbg.evaluate(target.pid, where, [expr])[0]
         assert text in answer.get("error", ""), (expr, answer)
         assert answer["excerpt"].split("\n")[1].index("^") == column, (expr, answer["excerpt"])
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_names_of_type_parameters(go_build, run_go, release):
+    """They are not kept, and that is said."""
+    target = run_go(go_build(release, "noopt", "exprs"))
+    where = next((g["id"], i) for g in dbg.ask(target.pid, "frames", 0)
+                 for i, f in enumerate(g["frames"]) if f["func"].startswith("main.generic["))
+    lost = dbg.evaluate(target.pid, where, ["T(1)"])[0]
+    assert "nothing is called T here" in lost["error"] and "type parameters" in lost["error"]
 
 
 def number(v, size):

@@ -427,12 +427,9 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
 
 /* A person who types it may call functions; what an editor asks by itself, again and again, must
  * not. */
-static bool may_call(const char **text, const char *context)
+static bool may_call(const char *text, const char *context)
 {
-    if (strncmp(*text, "call ", 5) != 0)
-        return strcmp(context, "repl") == 0;
-    *text += 5;
-    return true;
+    return strcmp(context, "repl") == 0 || expr_call_prefix(text) > 0;
 }
 
 static struct err *evaluate(struct dap_client *c, size_t frame, const char *text,
@@ -448,7 +445,7 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
         text = left;
     }
     uint64_t moves = rt_stand_moves(st);
-    bool calls = may_call(&text, context);
+    bool calls = may_call(text, context);
     struct err *e = dap_eval(c, frame, calls, text, &c->hand.mem, &v);
     if (rt_stand_moves(dbg_stand(c->server->session.d)) != moves) /* a function has run */
         dap_memory_changed(c, 0, 0);

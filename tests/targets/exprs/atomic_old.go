@@ -6,3 +6,5 @@ package main
 type count struct{ v int64 }
 
 func (c *count) Store(v int64) { c.v = v }
+
+func byType() any { return nil }

@@ -12,11 +12,15 @@ import (
 	"math"
 	"math/big"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -128,6 +132,52 @@ type pretty struct {
 	buf     bytes.Buffer
 	once    sync.Once
 }
+
+// meant: what the debugger makes of each must be what fmt makes of it.
+type meant struct {
+	Addr4, Addr6, Mapped, Zoned, NoAddr netip.Addr
+	Port4, Port6, NoPort                netip.AddrPort
+	Prefix4, Prefix6, NoPrefix          netip.Prefix
+	Dial, Path, Sys, Num, URL, DNS      error
+	Late, Closed, Timeout, Odd          error
+	Zone                                *time.Location
+	Atomic                              atomic.Value
+	Int, Text, Struct, None             reflect.Value
+	Errno                               syscall.Errno
+}
+
+func (m *meant) fill() {
+	m.Addr4, m.Addr6, m.Mapped = netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:1.2.3.4")
+	m.Zoned = netip.MustParseAddr("fe80::1%eth0")
+	m.Port4, m.Port6 = netip.AddrPortFrom(m.Addr4, 80), netip.AddrPortFrom(m.Zoned, 443)
+	m.Prefix4, m.Prefix6 = netip.PrefixFrom(m.Addr4, 8), netip.PrefixFrom(m.Addr6, 64)
+	m.Errno = syscall.ECONNREFUSED
+	m.Sys = os.NewSyscallError("connect", m.Errno)
+	m.Dial = &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: m.Sys}
+	m.Odd = &net.OpError{Op: "read", Net: "udp", Source: &net.UDPAddr{IP: net.IPv6loopback, Port: 5},
+		Addr: &net.UnixAddr{Name: "/run/x", Net: "unix"}, Err: syscall.Errno(4711)}
+	_, m.Path = os.Open("/nonexistent/file")
+	_, m.Num = strconv.Atoi("12x")
+	m.URL = &url.Error{Op: "Get", URL: "http://example.com/", Err: m.Dial}
+	m.DNS = &net.DNSError{Name: "example.com", Err: "no such host"}
+	m.Late, m.Closed, m.Timeout = context.DeadlineExceeded, net.ErrClosed, os.ErrDeadlineExceeded
+	m.Zone = time.FixedZone("XYZ", 3600)
+	m.Atomic.Store(42)
+	m.Int, m.Text, m.Struct = reflect.ValueOf(5), reflect.ValueOf("five"), reflect.ValueOf(&global).Elem()
+}
+
+// texts says what fmt makes of its fields.
+func (m *meant) texts() (string, error) {
+	all := map[string]string{}
+	v := reflect.ValueOf(m).Elem()
+	for i := 0; i < v.NumField(); i++ {
+		all[v.Type().Field(i).Name] = fmt.Sprint(v.Field(i).Addr().Elem().Interface())
+	}
+	out, err := json.Marshal(all)
+	return string(out), err
+}
+
+var meaning meant
 
 //go:noinline
 func use(...any) {}
@@ -368,12 +418,38 @@ func deferredLoop(n int) {
 	<-forever
 }
 
+// unnamed has returned, but for its deferred call.
+//
+//go:noinline
+func unnamed(n int) (int, string, *point) {
+	defer hold()
+	use(n)
+	return n * 6, "ret", &point{n, 5}
+}
+
+//go:noinline
+func generic[T any](v T) {
+	hold()
+	use(v)
+}
+
+//go:noinline
+func hold() {
+	parked <- true
+	<-forever
+}
+
 func main() {
 	go scope(7, "hello", 2.5)
 	<-parked
 	go opened(3)
 	<-parked
-	use(os.Args, red)
+	go unnamed(7)
+	<-parked
+	go generic(point{3, 4})
+	<-parked
+	use(os.Args, red, byType())
+	meaning.fill()
 	lib.Settle(nil)
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{
@@ -381,5 +457,6 @@ func main() {
 			out, err := json.Marshal(table)
 			return string(out), err
 		},
+		"meanings": func([]string) (string, error) { return meaning.texts() },
 	})
 }
