@@ -54,6 +54,7 @@ struct todo {
 struct printer {
     struct capture *c;
     struct ahead a;
+    struct rt_heap heap;
     VEC(struct name) names;
     VEC(struct place_names) places;
     struct map by_place; /* pc << 1 | exact -> places */
@@ -242,7 +243,7 @@ static void add_object(struct printer *p, taddr addr, uint32_t depth)
 {
     struct rt_object o;
     bool added;
-    if (depth > DEPTH || !rt_find_object(&p->c->heap, addr, &o) ||
+    if (depth > DEPTH || !rt_find_object(&p->heap, addr, &o) ||
         map_get(&p->hidden, o.base) != MAP_NONE)
         return;
     if (map_get_or_put(&p->seen, o.base, 0, &added), !added)
@@ -352,7 +353,7 @@ static uint32_t print_of(struct printer *p, const struct goroutine *g)
 static void hide(struct printer *p, taddr addr)
 {
     struct rt_object o; /* large ones begin with a word that tells their type */
-    map_put(&p->hidden, rt_find_object(&p->c->heap, addr, &o) ? o.base : addr, 0);
+    map_put(&p->hidden, rt_find_object(&p->heap, addr, &o) ? o.base : addr, 0);
 }
 
 static void open_printer(struct printer *p, struct capture *c)
@@ -360,6 +361,7 @@ static void open_printer(struct printer *p, struct capture *c)
     *p = (struct printer){.c = c};
     p->left = target_kind(c->t) == TARGET_STOP ? ALL_BYTES_STOPPED : ALL_BYTES;
     ahead_init(&p->a, c);
+    rt_heap_open(&p->heap, c->rt, c->t);
     for (size_t i = 0; i < c->ngs; i++) /* no goroutine's is so large that it has such a word */
         map_put(&p->hidden, c->gs[i].g.addr, 0);
     for (size_t i = 0; i < c->nms; i++) {
@@ -374,6 +376,7 @@ static void open_printer(struct printer *p, struct capture *c)
 static void close_printer(struct printer *p)
 {
     ahead_close(&p->a);
+    rt_heap_close(&p->heap);
     vec_free(&p->names);
     vec_free(&p->places);
     map_free(&p->by_place);
