@@ -149,7 +149,9 @@ struct arch_debug {
                     const struct arch_debug_memory *m);
     /* The handler: its code, in it the part that returns, and the end. */
     const uint8_t *trap_code, *trap_restorer, *trap_end;
-    uint32_t trap_mark; /* si_errno of a signal that stands for nothing when pc is si_addr */
+    uint32_t trap_mark; /* si_errno of a signal that stands for nothing when pc is si_addr, and sp
+                           what is so many bytes into the siginfo */
+    unsigned trap_mark_sp_at;
     int64_t nr_mmap, nr_mprotect, nr_munmap, nr_sigaction;
 
     /* Watchpoints: words of a thread that PTRACE_POKEUSER sets. */

@@ -308,6 +308,7 @@ const struct arch_debug arch_x86_64_debug = {
     .trap_restorer = arch_x86_64_trap_restorer,
     .trap_end = arch_x86_64_trap_end,
     .trap_mark = 0x676f7370,
+    .trap_mark_sp_at = 24,
     .nr_mmap = SYS_mmap,
     .nr_mprotect = SYS_mprotect,
     .nr_munmap = SYS_munmap,

@@ -4,8 +4,8 @@
  * struct arch_trap_head describes) and only ever runs when the debugger has been killed; why, and
  * what it must do, is in target/debug_guard.c.  Position independent, uses no stack of its own but
  * for the default action, and no register a signal handler must keep.  struct siginfo: si_errno at
- * 4, si_code at 8, si_addr at 16; struct ucontext: rip at 168, flags at
- * 176. */
+ * 4, si_code at 8, si_addr at 16, what the mark says of sp at 24; struct ucontext: rsp at 160, rip
+ * at 168, flags at 176. */
 #include "arch/arch_int.h"
 
 __asm__(".section .rodata\n"
@@ -24,6 +24,9 @@ __asm__(".section .rodata\n"
         "    cmpl $0x676f7370, 4(%rsi)\n" /* trap_mark */
         "    jne 1f\n"
         "    cmp 16(%rsi), %rcx\n"
+        "    jne 1f\n"
+        "    mov 160(%rdx), %rax\n"
+        "    cmp 24(%rsi), %rax\n" /* pushf: pc alone would do before it is emulated, too */
         "    je 9f\n"
         "1:  cmp 24(%r8), %rcx\n" /* in a slot: it was on its way past a breakpoint */
         "    jb 2f\n"

@@ -139,6 +139,10 @@ static void mark(const struct debug *d, const struct thread *t)
         return;
     siginfo_t info = {.si_signo = SIGTRAP, .si_errno = (int)d->a->trap_mark, .si_code = SI_KERNEL};
     info.si_addr = (void *)(uintptr_t)t->regs.pc;
+    /* An emulated instruction of one byte ends where the trap has left pc: sp tells them apart. */
+    uint64_t sp = t->regs.sp;
+    d->arch->dwarf_reg(&t->regs, d->arch->sp, &sp);
+    memcpy((char *)&info + d->a->trap_mark_sp_at, &sp, sizeof(sp));
     ptrace(PTRACE_SETSIGINFO, t->tid, NULL, &info);
 }
 
@@ -720,6 +724,26 @@ static bool trap_pending(struct debug *d, struct thread *t)
     return false;
 }
 
+/* The same for a breakpoint that somebody else has left, while ours are not known yet. */
+static void undo_left(const struct tracer_token *tok, struct debug *d, struct thread *t)
+{
+    siginfo_t info;
+    if (!t->at_trap || !d->left.n || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0 ||
+        info.si_code != SI_KERNEL)
+        return;
+    struct err *e = debug_get_regs(tok, d, t);
+    taddr addr = t->regs.pc - d->arch->breakpoint_pc_skip;
+    for (size_t i = 0; !e && i < d->left.n; i++)
+        if (d->left.v[i] == addr) {
+            d->a->set_pc(&t->regs, addr);
+            t->regs_changed = true;
+            debug_put_regs(tok, d, t);
+            t->untold = false;
+            break;
+        }
+    err_free(e);
+}
+
 /* A thread that has come to a stop while all are being stopped. */
 static void quiet(const struct tracer_token *tok, struct debug *d, struct thread *t)
 {
@@ -728,6 +752,7 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
     struct err *e = d->places.n ? debug_get_regs(tok, d, t) : NULL;
     if (e || !d->places.n) {
         err_free(e);
+        undo_left(tok, d, t);
         consume(t);
         return;
     }
@@ -943,8 +968,12 @@ static struct err *attach_on_tracer(const struct tracer_token *tok, void *arg)
     if (!d->threads.n)
         return debug_gone(d);
     d->state = DEBUG_RUNS;
+    debug_find_left(d);
     TRY(debug_stop_all(tok, d));
+    for (size_t i = 0; i < d->threads.n; i++)
+        d->threads.v[i].have_regs = false; /* slots are not told before the area is known */
     TRY(debug_prepare_area(tok, d, true));
+    d->left.n = 0;
     debug_attend(tok, d);
     return NULL;
 }
@@ -989,6 +1018,7 @@ void debug_free(struct debug *d)
     for (size_t i = 0; i < d->orphans.n; i++)
         free(d->orphans.v[i]);
     vec_free(&d->orphans);
+    vec_free(&d->left);
     vec_free(&d->threads);
     free(d->warning);
     pthread_mutex_destroy(&d->lock);

@@ -296,6 +296,21 @@ static struct err *sigaction_of(struct setup *s, const struct kernel_sigaction *
     return NULL;
 }
 
+/* Before anybody is stopped: a thread that is just being stopped at one of them must be put back
+ * onto it before its stop is taken (debug.c quiet()). */
+void debug_find_left(struct debug *d)
+{
+    struct spot spot;
+    uint64_t entry;
+    struct err *e = choose(d, &spot);
+    size_t n = !e && spot.executable ? min_u64(spot.head.n, DEBUG_SITES_MAX) : 0;
+    err_free(e);
+    off_t at = (off_t)spot.at + ARCH_TRAP_TABLE_AT;
+    for (size_t i = 0; i < n; i++, at += (off_t)sizeof(entry))
+        if (pread(d->mem_fd, &entry, sizeof(entry), at) == (ssize_t)sizeof(entry) && entry)
+            vec_push(&d->left, (taddr)(entry << 8 >> 8));
+}
+
 /* Breakpoints of somebody who was killed: those that are left because his guardian was killed, too,
  * are taken out.  All of them become known: a thread may have trapped at one and not been put back
  * yet. */

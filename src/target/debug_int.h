@@ -134,6 +134,7 @@ struct debug {
     VEC(struct place *) places;       /* ordered by address */
     VEC(struct place *) numbers;      /* by number of the slot */
     VEC(struct debug_site *) orphans; /* sites of a program that is gone */
+    VEC(taddr) left;                  /* while attaching: breakpoints of somebody who was killed */
 
     struct guard_table *table; /* NULL: no guardian was wanted yet */
     pid_t guard;
@@ -187,6 +188,7 @@ struct err *debug_prepare(const struct tracer_token *tok, struct debug *d) MUST_
 struct err *debug_prepare_area(const struct tracer_token *tok, struct debug *d,
                                bool try_again) MUST_USE;
 void debug_unprepare(const struct tracer_token *tok, struct debug *d);
+void debug_find_left(struct debug *d);     /* fills d->left; while nobody else traces */
 void debug_area_guardian(struct debug *d); /* notes who it is */
 void debug_area_entry(struct debug *d, const struct place *p);
 
