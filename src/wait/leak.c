@@ -219,7 +219,7 @@ static bool add_stuck(const struct snap *s, const struct wait_stuck *stuck, uint
     return true;
 }
 
-void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,
+static void add_all_stuck(const struct heap_graph *g, const struct wait_graph *w,
                           const struct wait_stuck *stuck, struct wait_leaks *l)
 {
     const struct snap *s = heap_snap(g);
@@ -243,6 +243,19 @@ void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w
     l->cause = NULL;
     l->ncauses = 0;
     group(s, l);
+}
+
+struct err *wait_leaks_infer(const struct heap_graph *g, struct wait_leaks *l)
+{
+    struct wait_graph *waits;
+    struct wait_stuck stuck;
+    TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
+    struct err *e = wait_find_stuck(waits, l, &stuck);
+    if (!e)
+        add_all_stuck(g, waits, &stuck, l);
+    wait_stuck_free(&stuck);
+    wait_close(waits);
+    return e;
 }
 
 void wait_leaks_free(struct wait_leaks *l)

@@ -101,11 +101,9 @@ struct err *wait_find_leaks(const struct heap_graph *g, struct progress *p,
                             struct wait_leaks *ret) MUST_USE;
 void wait_leaks_free(struct wait_leaks *l);
 
-/* Adds those that are stuck though something may lead to what they wait for (INFERRED), and crowds
- * that only look like leaks (SUSPECTED), and tells what went wrong. */
-struct wait_stuck;
-struct wait_graph;
-void wait_leaks_add_stuck(const struct heap_graph *g, const struct wait_graph *w,
-                          const struct wait_stuck *stuck, struct wait_leaks *l);
+/* What only the code ahead of goroutines tells: adds those that are stuck though something may lead
+ * to what they wait for (INFERRED), and crowds that only look like leaks (SUSPECTED), and tells
+ * what went wrong. */
+struct err *wait_leaks_infer(const struct heap_graph *g, struct wait_leaks *l) MUST_USE;
 
 #endif

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "front/cli/heap_look.h"
 #include "report/leaks.h"
-#include "wait/stuck.h"
 
 enum { LIMIT_DEFAULT = 10 };
 
@@ -17,20 +16,6 @@ static struct err *say(struct cli *c, const struct report_leaks *r)
     return c->json ? report_leaks_json(r, out) : report_leaks_text(r, &style, out);
 }
 
-/* What only the code ahead of goroutines tells. */
-static struct err *infer(const struct heap_graph *g, struct wait_leaks *leaks)
-{
-    struct wait_graph *waits;
-    struct wait_stuck stuck;
-    TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
-    struct err *e = wait_find_stuck(waits, leaks, &stuck);
-    if (!e)
-        wait_leaks_add_stuck(g, waits, &stuck, leaks);
-    wait_stuck_free(&stuck);
-    wait_close(waits);
-    return e;
-}
-
 struct err *run_leaks(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
@@ -42,7 +27,7 @@ struct err *run_leaks(struct cli *c, int *ret_code)
     if (!e)
         e = wait_find_leaks(look.graph, &c->progress.base, &leaks);
     if (!e)
-        e = infer(look.graph, &leaks);
+        e = wait_leaks_infer(look.graph, &leaks);
     if (!e) {
         struct report_leaks r = {.graph = look.graph,
                                  .leaks = &leaks,

@@ -12,7 +12,6 @@
 #include "report/doctor.h"
 #include "report/leaks.h"
 #include "report/waits.h"
-#include "wait/stuck.h"
 
 enum { LIMIT = 10 };
 
@@ -91,20 +90,6 @@ struct err *verb_waits(struct shell *s, char *rest)
     return e;
 }
 
-/* What only the code ahead of goroutines tells. */
-static struct err *infer(const struct heap_graph *g, struct wait_leaks *leaks)
-{
-    struct wait_graph *waits;
-    struct wait_stuck stuck;
-    TRY(wait_open(heap_snap(g), NULL, NULL, &waits));
-    struct err *e = wait_find_stuck(waits, leaks, &stuck);
-    if (!e)
-        wait_leaks_add_stuck(g, waits, &stuck, leaks);
-    wait_stuck_free(&stuck);
-    wait_close(waits);
-    return e;
-}
-
 struct err *verb_leaks(struct shell *s, char *rest)
 {
     int64_t began = clock_mono_ns();
@@ -121,7 +106,7 @@ struct err *verb_leaks(struct shell *s, char *rest)
     if (!e)
         e = wait_find_leaks(graph, &s->c->progress.base, &leaks);
     if (!e)
-        e = infer(graph, &leaks);
+        e = wait_leaks_infer(graph, &leaks);
     cli_progress_clear(s->c);
     if (!e) {
         snprintf(word, sizeof(word), "%d", dbg_pid(s->d));

@@ -5,7 +5,6 @@
 #include "snap/make.h"
 #include "base/vec.h"
 #include "wait/leak.h"
-#include "wait/stuck.h"
 
 enum { OBJECTS = 24, GOROUTINES = 10, EDGES = 30, SUDOG_SIZE = 96 };
 
@@ -235,8 +234,6 @@ static size_t suspects_of(uint32_t count, bool own, int64_t age_ns)
 {
     struct world w = {0};
     struct wait_leaks found;
-    struct wait_graph *waits;
-    struct wait_stuck stuck;
     VEC(uint32_t) objects = {0};
     make_heap_init(&w.h);
     uint32_t var = make_global(&w.h, "main.all");
@@ -268,13 +265,9 @@ static size_t suspects_of(uint32_t count, bool own, int64_t age_ns)
     }
     check_ok(heap_open(s, &(struct heap_options){.keep_edges = true}, &w.g));
     check_ok(wait_find_leaks(w.g, NULL, &found));
-    check_ok(wait_open(s, NULL, NULL, &waits));
-    check_ok(wait_find_stuck(waits, &found, &stuck));
-    wait_leaks_add_stuck(w.g, waits, &stuck, &found);
+    check_ok(wait_leaks_infer(w.g, &found));
     size_t n = found.by_class[WAIT_LEAK_SUSPECTED];
     assert_int_equal(found.n, n);
-    wait_stuck_free(&stuck);
-    wait_close(waits);
     wait_leaks_free(&found);
     vec_free(&objects);
     close_world(&w);
