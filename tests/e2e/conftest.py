@@ -18,7 +18,7 @@ import signal
 
 import pytest
 
-from lib import gobuild, process, releases, tool
+from lib import drive, gobuild, process, releases, tool
 from lib.terminal import Terminal
 
 
@@ -99,6 +99,18 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if call.when == "call":
         item.report_call = outcome.get_result()
+
+
+@pytest.fixture
+def drive_launch(go_build):
+    """drive_launch(package, release, mode, *args, env=None): a debugging session (lib/drive.py) that has launched a target."""
+    with contextlib.ExitStack() as stack:
+        def start(package, release, mode, *args, env=None):
+            one = drive.Drive("launch", go_build(release, mode, package), *args, env=env)
+            stack.callback(one.close)
+            return one
+
+        yield start
 
 
 @pytest.fixture

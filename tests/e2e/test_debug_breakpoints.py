@@ -1,6 +1,7 @@
 """Breakpoints: exact counts, conditions on hits, what ends a program, interrupts, restarts, detaching.
 
 The truth of a count is the program: 100 goroutines that make 200 calls each."""
+import functools
 import time
 
 import pytest
@@ -12,17 +13,9 @@ LABELS = drive.labels("stepping")
 
 
 @pytest.fixture
-def session(go_build):
+def session(drive_launch):
     """session(release, mode, *args): a launched target."""
-    opened = []
-
-    def start(release, mode, *args, env=None):
-        opened.append(drive.Drive("launch", go_build(release, mode, "stepping"), *args, env=env))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
+    return functools.partial(drive_launch, "stepping")
 
 
 @pytest.mark.modes("default")

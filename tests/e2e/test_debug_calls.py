@@ -10,20 +10,14 @@ LABELS, STEPPING = drive.labels("calls"), drive.labels("stepping")
 
 
 @pytest.fixture
-def session(go_build):
+def session(drive_launch):
     """session(release, mode): a target that stands in main.stop."""
-    opened = []
-
     def start(release, mode, place=None):
-        one = drive.Drive("launch", go_build(release, mode, "calls"))
-        opened.append(one)
+        one = drive_launch("calls", release, mode)
         one.stop = one.breakpoint(place or f"main.go:{LABELS['stop']}")
         assert one("continue")["bps"] == [one.stop]
         return one
-
-    yield start
-    for one in opened:
-        one.close()
+    return start
 
 
 def value(told):
@@ -190,20 +184,14 @@ def test_watchpoint_and_panic(go_build, release, mode):
 
 
 @pytest.fixture
-def stopped(go_build):
+def stopped(drive_launch):
     """stopped(release, mode, what, spec): a session that stands at a breakpoint."""
-    opened = []
-
     def start(release, mode, what, spec):
-        one = drive.Drive("launch", go_build(release, mode, "stepping"), what)
-        opened.append(one)
+        one = drive_launch("stepping", release, mode, what)
         one.breakpoint(spec)
         assert one("continue")["why"] == "breakpoint"
         return one
-
-    yield start
-    for one in opened:
-        one.close()
+    return start
 
 
 @pytest.mark.modes("noopt", "pie-noopt")

@@ -1,5 +1,6 @@
 """Where a session meets the edges of Go: another program, children, ends from inside and outside, C, non-stop,
 watched variables whose function does not return.  Nothing hangs, and each end is told for what it is."""
+import functools
 import os
 import signal
 
@@ -13,17 +14,9 @@ ENDED = {"event": "exited", "bps": [], "text": "", "goroutine": 0}
 
 
 @pytest.fixture
-def launch(go_build):
+def launch(drive_launch):
     """launch(release, mode, what): a launched target."""
-    opened = []
-
-    def start(release, mode, *args, env=None):
-        opened.append(drive.Drive("launch", go_build(release, mode, "corners"), *args, env=env))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
+    return functools.partial(drive_launch, "corners")
 
 
 def at(label, file="main.go"):

@@ -1,7 +1,9 @@
 """Stepping, as tables: what is asked, and the line where it ends.
 
 The lines are named in the source of the target (tests/targets/stepping), so the truth is the program's own text:
-what Go executes next is known from the language.  `dlv`, when it is installed, must agree (test_dlv_agrees)."""
+what Go executes next is known from the language."""
+import functools
+
 import pytest
 
 from lib import drive
@@ -84,17 +86,9 @@ def place(spec):
 
 
 @pytest.fixture
-def launch(go_build):
+def launch(drive_launch):
     """launch(release, mode, *args): a session of the target."""
-    opened = []
-
-    def start(release, mode, *args, env=None):
-        opened.append(drive.Drive("launch", go_build(release, mode, "stepping"), *args, env=env))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
+    return functools.partial(drive_launch, "stepping")
 
 
 @pytest.mark.modes("noopt")
