@@ -533,14 +533,6 @@ struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct
     return e;
 }
 
-size_t dbg_calls(const struct dbg *d)
-{
-    size_t n = 0;
-    for (const struct call *c = d->call; c; c = c->outer)
-        n += !c->given_up;
-    return n;
-}
-
 struct err *dbg_call_give_up(struct dbg *d)
 {
     struct call *c = d->call;

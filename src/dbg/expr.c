@@ -34,11 +34,6 @@ void expr_free(struct expr *x)
     free(x);
 }
 
-const char *expr_text(const struct expr *x)
-{
-    return x->text;
-}
-
 /* An expression that yields the value again; in brackets unless it is one operand. */
 static const char *path_of(const struct expr *x, struct arena *a)
 {

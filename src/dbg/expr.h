@@ -45,7 +45,6 @@ static inline struct expr_place expr_place_of(const struct rt_frame *f)
 struct err *expr_compile(struct rt_stand *st, const struct expr_place *at, const char *text,
                          struct expr **ret) MUST_USE;
 void expr_free(struct expr *x); /* NULL is fine */
-const char *expr_text(const struct expr *x);
 /* Bytes of the text before what "call" is written in front of; 0: it is not.  For those who run
  * functions only when that was asked for. */
 size_t expr_call_prefix(const char *text);

@@ -443,16 +443,3 @@ double ratio_double(const struct ratio *a)
     double v = ldexp((double)m, (int)drop - shift);
     return neg ? -v : v;
 }
-
-struct ratio ratio_of_double(double v)
-{
-    int exp;
-    double m = frexp(v, &exp);
-    struct big num = big_of_i64((int64_t)ldexp(m, 53)), den = big_of_u64(1);
-    struct ratio r = {.den = big_of_u64(1)};
-    exp -= 53;
-    if (exp > 0 ? big_shl(&num, (unsigned)exp, &num) : big_shl(&den, (unsigned)-exp, &den))
-        if (!ratio_make(&num, &den, &r))
-            r.den = big_of_u64(1);
-    return r;
-}

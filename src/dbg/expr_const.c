@@ -129,13 +129,6 @@ struct dbg_const *dbg_const_string(struct arena *a, const char *p, size_t n)
     return c;
 }
 
-struct dbg_const *dbg_const_int(struct arena *a, const struct big *v)
-{
-    struct dbg_const *c = make(a, CONST_INT);
-    c->re = ratio_of(v);
-    return c;
-}
-
 static struct err *too_large(void)
 {
     return err_new(ERR_USAGE, "the constant is too large");

@@ -49,7 +49,6 @@ bool ratio_div(const struct ratio *a, const struct ratio *b, struct ratio *ret);
 int ratio_cmp(const struct ratio *a, const struct ratio *b);
 bool ratio_is_int(const struct ratio *a);
 double ratio_double(const struct ratio *a); /* the nearest; infinite when too large */
-struct ratio ratio_of_double(double v);     /* finite */
 
 /* ---- expr_const.c ---- */
 
@@ -81,7 +80,6 @@ static inline bool dbg_const_is_number(const struct dbg_const *c)
 
 struct dbg_const *dbg_const_bool(struct arena *a, bool v);
 struct dbg_const *dbg_const_string(struct arena *a, const char *p, size_t n);
-struct dbg_const *dbg_const_int(struct arena *a, const struct big *v);
 
 /* A literal as it stands in the source, n bytes: 0x_ff, 1e9, 0x1p-2, 'a', "x\n", `raw`, 2i.
  * USAGE: what is wrong. */

@@ -72,24 +72,9 @@ void rt_stand_close(struct rt_stand *st)
     free(st);
 }
 
-struct rt *rt_stand_rt(const struct rt_stand *st)
-{
-    return st->rt;
-}
-
 struct target *rt_stand_target(const struct rt_stand *st)
 {
     return st->t;
-}
-
-struct image *rt_image(const struct rt *rt)
-{
-    return rt->img;
-}
-
-taddr rt_slide(const struct rt *rt)
-{
-    return rt->slide;
 }
 
 bool stand_values(struct rt_stand *st)
@@ -336,27 +321,6 @@ struct err *rt_goroutine_of_thread(struct rt_stand *st, pid_t tid, struct rt_gor
         return err_new(ERR_NOT_FOUND, "there is no thread %d", (int)tid);
     const struct mrec *m = stand_m_of_thread(st, t);
     return m && m->curg ? rt_goroutine_at(st, m->curg, ret) : NULL;
-}
-
-static bool is_on_stack_of(struct rt_stand *st, taddr g, taddr sp)
-{
-    const struct rt_layout *l = &st->rt->layout;
-    taddr lo = 0, hi = 0;
-    if (!g || g % 8 || !rt_has(l, RT_g_stack_lo) || !rt_has(l, RT_g_stack_hi))
-        return false;
-    err_free(target_read_u64(st->t, g + (taddr)l->off[RT_g_stack_lo], &lo));
-    err_free(target_read_u64(st->t, g + (taddr)l->off[RT_g_stack_hi], &hi));
-    return sp >= lo && sp < hi;
-}
-
-taddr rt_g_of_regs(struct rt_stand *st, const struct arch_regs *regs)
-{
-    taddr g = 0;
-    if (is_on_stack_of(st, regs->g, regs->sp))
-        return regs->g;
-    if (regs->tls)
-        err_free(target_read_u64(st->t, regs->tls + (taddr)target_arch(st->t)->tls_g, &g));
-    return is_on_stack_of(st, g, regs->sp) ? g : 0;
 }
 
 struct err *rt_labels(struct rt_stand *st, taddr labels, struct arena *a, struct rt_label **ret,

@@ -25,12 +25,9 @@ void rt_stand_moved(struct rt_stand *st, struct target *t);
 /* How often that was: what was returned while it was less counts no more. */
 uint64_t rt_stand_moves(const struct rt_stand *st);
 
-struct rt *rt_stand_rt(const struct rt_stand *st);
 struct target *rt_stand_target(const struct rt_stand *st);
 /* Prints values of the target.  NULL: there is no DWARF; *why (NULL is fine) says so. */
 struct values *rt_stand_values(struct rt_stand *st, const char **why);
-struct image *rt_image(const struct rt *rt);
-taddr rt_slide(const struct rt *rt); /* address in the process = link-time address + this */
 
 /* ---- goroutines ---- */
 
@@ -64,9 +61,6 @@ struct err *rt_goroutine_brief(struct rt_stand *st, taddr g, struct rt_goroutine
 /* That of a thread: 0 in *ret->g when it has none (it is idle, or C's own). */
 struct err *rt_goroutine_of_thread(struct rt_stand *st, pid_t tid,
                                    struct rt_goroutine *ret) MUST_USE;
-/* The g whose code runs with these registers (g0 included), by register or thread pointer; quick,
- * for handlers.  0: none. */
-taddr rt_g_of_regs(struct rt_stand *st, const struct arch_regs *regs);
 
 struct rt_label {
     const char *key, *value;
@@ -138,9 +132,6 @@ struct rt_defer {
 /* Of a goroutine, the next one first. */
 struct err *rt_defers(struct rt_stand *st, taddr g, struct arena *a, struct rt_defer **ret,
                       size_t *ret_n) MUST_USE;
-/* Those of one of its frames. */
-struct err *rt_frame_defers(struct rt_stand *st, taddr g, const struct rt_frame *f, struct arena *a,
-                            struct rt_defer **ret, size_t *ret_n) MUST_USE;
 
 /* ---- variables ---- */
 

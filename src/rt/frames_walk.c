@@ -398,18 +398,6 @@ static void keep_defers(struct defer_list *l, struct arena *a, struct rt_defer *
     vec_free(&l->v);
 }
 
-struct err *rt_frame_defers(struct rt_stand *st, taddr addr, const struct rt_frame *f,
-                            struct arena *a, struct rt_defer **ret, size_t *ret_n)
-{
-    struct defer_list l = {.st = st};
-    struct rt_g g;
-    *ret_n = 0;
-    TRY(stand_read_g(st, addr, &g));
-    take_defers(&l, g.defer, f);
-    keep_defers(&l, a, ret, ret_n);
-    return NULL;
-}
-
 struct err *rt_defers(struct rt_stand *st, taddr addr, struct arena *a, struct rt_defer **ret,
                       size_t *ret_n)
 {

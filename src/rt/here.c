@@ -47,14 +47,6 @@ static taddr word(struct target *t, taddr addr)
     return v;
 }
 
-taddr rt_here_user_g(const struct rt *rt, struct target *t, taddr g)
-{
-    if (!g || !rt_has(&rt->layout, RT_g_m) || !rt_has(&rt->layout, RT_m_curg))
-        return 0;
-    taddr m = word(t, g + (taddr)L(rt, g_m));
-    return m ? word(t, m + (taddr)L(rt, m_curg)) : 0;
-}
-
 const char *rt_here_text(struct target *t, struct arena *a, taddr data, uint64_t n, size_t max)
 {
     if (!data || !n)

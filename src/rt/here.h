@@ -15,9 +15,6 @@ struct rt_here {
 bool rt_here(const struct rt *rt, struct target *t, const struct arch_regs *regs,
              struct rt_here *ret);
 
-/* The goroutine for which a g0 or gsignal works; 0: none. */
-taddr rt_here_user_g(const struct rt *rt, struct target *t, taddr g);
-
 /* A Go string of the process, at most max bytes of it; "" when it cannot be read. */
 const char *rt_here_text(struct target *t, struct arena *a, taddr data, uint64_t n, size_t max);
 
