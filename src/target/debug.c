@@ -277,11 +277,22 @@ static bool receive(struct debug *d, struct thread *t)
     return false;
 }
 
+static bool is_ours(pid_t tid)
+{
+    struct proc_status status;
+    struct err *e = proc_status(tid, &status);
+    bool ours = !e && status.tracer == gettid();
+    err_free(e);
+    return ours;
+}
+
+/* Unless it has been here already: a child that has run another program, and was let go, before its
+ * parent's stop was taken would be waited for in vain. */
 static void expect_newborn(struct debug *d, pid_t parent)
 {
     unsigned long msg = 0;
     if (ptrace(PTRACE_GETEVENTMSG, parent, NULL, &msg) == 0 && msg &&
-        !debug_thread(d, (pid_t)msg) && kill((pid_t)msg, 0) == 0)
+        !debug_thread(d, (pid_t)msg) && is_ours((pid_t)msg))
         add_thread(d, (pid_t)msg);
 }
 
@@ -936,13 +947,10 @@ static struct err *seize(void *arg, pid_t tid)
     int errnum = seize_one(d, tid);
     if (errnum) {
         struct proc_stat st;
-        struct proc_status status;
         if (errnum == ESRCH)
             return NULL;
-        struct err *e = proc_status(tid, &status);
-        bool ours = !e && status.tracer == gettid(); /* born into our hands */
-        err_free(e);
-        e = ours ? NULL : proc_stat(d->pid, tid, &st);
+        bool ours = is_ours(tid); /* born into our hands */
+        struct err *e = ours ? NULL : proc_stat(d->pid, tid, &st);
         bool ended_already = e || (!ours && (st.state == 'Z' || st.state == 'X'));
         err_free(e);
         if (!ours)
