@@ -139,7 +139,7 @@ def stepped(target, job, steps, **options):
     done = subprocess.run([build_dir() / "tests" / "tools" / "stepper", str(target.pid), tid, f"steps={steps}",
                            *(f"{k}={v}" for k, v in options.items())],
                           check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stderr}\nthe target:\n{target.stderr}"
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[-1], lines[:-1]
 

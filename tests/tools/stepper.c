@@ -689,10 +689,53 @@ static struct err *seize(struct stepper *s)
     return err_new(ERR_GONE, "%d threads ended before they could be seized", TRIES);
 }
 
+static bool trap_is_pending(pid_t tid)
+{
+    struct __ptrace_peeksiginfo_args args = {.nr = 1};
+    siginfo_t info;
+    for (; ptrace(PTRACE_PEEKSIGINFO, tid, &args, &info) == 1; args.off++)
+        if (info.si_signo == SIGTRAP)
+            return true;
+    return false;
+}
+
+/* Detached while it runs, it would keep the flag by which it is stepped, and die of the next
+ * instruction: it is stopped first, wherever it sits.  The kernel has then ended the step over the
+ * system call, too: that trap waits behind the stop, and is taken.  Any other signal is passed on.
+ */
+static int stop_in_call(struct stepper *s)
+{
+    int stopsig = 0;
+    if (ptrace(PTRACE_INTERRUPT, s->target.tid, 0, 0) == 0)
+        await(s, &stopsig);
+    while (stopsig == SIGTRAP && trap_is_pending(s->target.tid) &&
+           ptrace(PTRACE_CONT, s->target.tid, 0, 0) == 0)
+        await(s, &stopsig);
+    return stopsig > 0 && stopsig != SIGTRAP ? stopsig : 0;
+}
+
+static void let_go(struct stepper *s, int signal, bool stopped)
+{
+    calm(s);
+    if (!stopped)
+        signal = stop_in_call(s);
+    ptrace(PTRACE_DETACH, s->target.tid, NULL, (void *)(intptr_t)signal);
+}
+
+static struct err *step_until(struct stepper *s, int *signal, bool *sits)
+{
+    for (uint64_t i = 0; i < FIRST_STEPS && s->steps < (uint64_t)s->max_steps && !*sits; i++) {
+        TRY(look(s));
+        TRY(step(s, signal, sits));
+        s->steps += s->adopted != 0;
+    }
+    return NULL;
+}
+
 static struct err *run(struct stepper *s)
 {
     int signal = 0;
-    bool done = false;
+    bool sits = false;
     start_ticking();
     if (!s->sysmon)
         TRY(stop_watcher(s));
@@ -703,14 +746,9 @@ static struct err *run(struct stepper *s)
         return err_new(ERR_GONE, "thread %d does not stop", s->target.tid);
     TRY(get_regs(s));
     hurry(s);
-    for (uint64_t i = 0; i < FIRST_STEPS && s->steps < (uint64_t)s->max_steps && !done; i++) {
-        TRY(look(s));
-        TRY(step(s, &signal, &done));
-        s->steps += s->adopted != 0;
-    }
-    calm(s);
-    ptrace(PTRACE_DETACH, s->target.tid, NULL, (void *)(intptr_t)signal);
-    return NULL;
+    struct err *e = step_until(s, &signal, &sits);
+    let_go(s, signal, !sits);
+    return e;
 }
 
 static void print_sums(struct stepper *s)
