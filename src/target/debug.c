@@ -121,8 +121,15 @@ static void drop_thread(struct debug *d, struct thread *t)
 static void ran(struct thread *t)
 {
     t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs =
-        t->met = t->group_stop = t->in_place = t->fault = false;
+        t->met = t->group_stop = t->in_place = t->fault = t->stepped = false;
     t->signal = 0;
+}
+
+/* ... for one instruction. */
+static void stepped(struct thread *t)
+{
+    ran(t);
+    t->stepped = true;
 }
 
 /* ---- registers ---- */
@@ -377,12 +384,17 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
 
 enum trap { TRAP_OURS, TRAP_OWN, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
 
+static bool is_step(const siginfo_t *info)
+{
+    return info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT; /* behind a system call */
+}
+
 static enum trap trap_kind(struct debug *d, struct thread *t)
 {
     siginfo_t info = {0};
     if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0)
         return TRAP_SENT;
-    if (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT) /* the latter behind a call */
+    if (is_step(&info))
         return TRAP_STEP;
     if (info.si_code == TRAP_HWBKPT)
         return TRAP_WATCH;
@@ -563,6 +575,7 @@ static bool go(const struct tracer_token *tok, struct debug *d, struct thread *t
     long how = t->finishing ? PTRACE_SINGLESTEP : d->nsyscalls ? PTRACE_SYSCALL : PTRACE_CONT;
     ptrace((enum __ptrace_request)how, t->tid, NULL, (long)t->signal);
     ran(t);
+    t->stepped = t->finishing;
     return true;
 }
 
@@ -609,7 +622,7 @@ static void step_in_place(const struct tracer_token *tok, struct debug *d, struc
         hold_back(t);
         debug_put_regs(tok, d, t);
         ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL);
-        ran(t);
+        stepped(t);
         stands = debug_await(tok, d, tid, IN_PLACE_LIMIT_NS, false);
         t = debug_thread(d, tid);
         again = stands && t->ev.kind != WAIT_SIGNAL;
@@ -722,15 +735,19 @@ static void nap(unsigned round)
     nanosleep(&t, NULL);
 }
 
-/* Stopped at our request, just behind a breakpoint whose trap is still to be told. */
+/* Stopped at our request, with a trap still to be told: of the breakpoint just before, or of the
+ * step that our request has cut short (in a system call that waits).  Let go like that, the thread
+ * would die of it. */
 static bool trap_pending(struct debug *d, struct thread *t)
 {
     struct __ptrace_peeksiginfo_args args = {.nr = 1};
     siginfo_t info;
-    if (!debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip))
+    bool behind = t->have_regs && debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
+    if (!behind && !t->stepped)
         return false;
     for (; ptrace(PTRACE_PEEKSIGINFO, t->tid, &args, &info) == 1; args.off++)
-        if (info.si_signo == SIGTRAP && info.si_code == SI_KERNEL)
+        if (info.si_signo == SIGTRAP &&
+            ((behind && info.si_code == SI_KERNEL) || (t->stepped && is_step(&info))))
             return true;
     return false;
 }
@@ -761,15 +778,13 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
     if (t->ev.kind == WAIT_CLONE || t->ev.kind == WAIT_OTHER)
         t->untold = false;
     struct err *e = d->places.n ? debug_get_regs(tok, d, t) : NULL;
-    if (e || !d->places.n) {
-        err_free(e);
-        undo_left(tok, d, t);
-        consume(t);
-        return;
-    }
+    bool unknown = e || !d->places.n;
+    err_free(e);
     if (t->ev.kind == WAIT_STOPPED && trap_pending(d, t)) {
         ptrace(PTRACE_CONT, t->tid, NULL, NULL);
         ran(t);
+    } else if (unknown) {
+        undo_left(tok, d, t);
     } else if (t->at_trap && trap_kind(d, t) == TRAP_OURS) {
         undo_trap(d, t);
         debug_put_regs(tok, d, t);
@@ -1272,7 +1287,18 @@ static void step_on(const struct tracer_token *tok, struct debug *d, struct thre
         hold_back(t);
     debug_put_regs(tok, d, t);
     ptrace(PTRACE_SINGLESTEP, t->tid, NULL, (long)t->signal);
+    stepped(t);
+}
+
+static void take_trap(const struct tracer_token *tok, struct debug *d, struct thread *t)
+{
+    pid_t tid = t->tid;
+    if (!trap_pending(d, t))
+        return;
+    ptrace(PTRACE_CONT, tid, NULL, NULL);
     ran(t);
+    if (debug_await(tok, d, tid, STOP_LIMIT_NS, false))
+        debug_thread(d, tid)->untold = false;
 }
 
 /* Whether the stop of a stepping thread ends the step; d->event says how. */
@@ -1280,6 +1306,7 @@ static bool step_ends(const struct tracer_token *tok, struct debug *d, struct th
 {
     t->untold = false;
     if (t->ev.kind == WAIT_STOPPED && atomic_exchange(&d->halt, false)) {
+        take_trap(tok, d, t);
         note(d, (struct debug_event){.kind = DEBUG_HALTED});
         return true;
     }
@@ -1328,6 +1355,7 @@ static struct err *step_on_tracer(const struct tracer_token *tok, void *arg)
         there = debug_await(tok, d, s->tid, 0, true);
         t = there ? debug_thread(d, s->tid) : NULL;
         done = there && step_ends(tok, d, t);
+        t = debug_thread(d, s->tid);
     }
     if (in_place && d->state != DEBUG_GONE && d->places.n)
         debug_poke(d, in_place->addr, d->arch->breakpoint, d->arch->breakpoint_n);

@@ -478,15 +478,41 @@ struct err *debug_prepare(const struct tracer_token *tok, struct debug *d)
 
 /* ---- taking it out ---- */
 
-static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
+/* Where a thread that stands really is; false: not known. */
+static bool real_pc(const struct tracer_token *tok, struct debug *d, struct thread *t, taddr *ret)
+{
+    struct err *e = t->stands ? debug_get_regs(tok, d, t) : NULL;
+    struct arch_regs r = t->regs;
+    bool known = t->stands && !e && d->arch->from_raw(&r);
+    err_free(e);
+    *ret = r.pc;
+    return known;
+}
+
+/* A system call that waits was left in its slot, for it would meet its breakpoint when it begins
+ * again; now none is in. */
+static void leave_slots(const struct tracer_token *tok, struct debug *d)
 {
     for (size_t i = 0; i < d->threads.n; i++) {
         struct thread *t = &d->threads.v[i];
-        struct err *e = t->stands ? debug_get_regs(tok, d, t) : NULL;
-        struct arch_regs r = t->regs;
-        bool known = t->stands && !e && d->arch->from_raw(&r);
-        err_free(e);
-        if (t->in_kernel || (known && r.pc - d->area < DEBUG_AREA))
+        struct place *p;
+        taddr pc;
+        if (!real_pc(tok, d, t, &pc) || !debug_unslot(d, pc, &p, &pc))
+            continue;
+        int64_t syscall = t->regs.syscall;
+        d->a->set_pc(&t->regs, pc);
+        t->regs.syscall = syscall;
+        t->regs_changed = true;
+        debug_put_regs(tok, d, t);
+    }
+}
+
+static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
+{
+    for (size_t i = 0; i < d->threads.n; i++) {
+        taddr pc;
+        bool known = real_pc(tok, d, &d->threads.v[i], &pc);
+        if (d->threads.v[i].in_kernel || (known && pc - d->area < DEBUG_AREA))
             return true;
     }
     return false;
@@ -498,6 +524,7 @@ void debug_unprepare(const struct tracer_token *tok, struct debug *d)
     uint64_t none = 0;
     if (!d->area)
         return;
+    leave_slots(tok, d);
     debug_poke(d, field(d, offsetof(struct arch_trap_head, n)), &none, sizeof(none));
     struct err *e = NULL;
     if (d->handler) {

@@ -39,6 +39,8 @@ struct thread {
     bool fault;      /* signal is one of the very instruction */
     bool in_place;   /* emulating the instruction at the breakpoint has failed */
     bool finishing;  /* runs one instruction alone, because a signal waits that came before it */
+    bool stepped; /* it was set on its way for one instruction, and whose trap may still be to come
+                   */
     bool have_regs, regs_changed;
     bool met;        /* it has met the site at met_pc already and goes past it */
     bool have_saved; /* a signal that was taken from it, and is to be given back */

@@ -23,7 +23,9 @@
  *     cost                            OK stood_ns=.. hits=.. stops=..
  *     warning                         OK text
  *     sleep MS
- *     close let|kill                  OK, and the end */
+ *     close let|kill                  OK, and the end
+ *
+ * SIGUSR1 halts in the middle of a command. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -368,6 +370,12 @@ static struct err *launch(char **argv)
     return debug_launch(&o, &d);
 }
 
+static void halt_now(int signo)
+{
+    (void)signo;
+    debug_halt(d);
+}
+
 int main(int argc, char **argv)
 {
     static char line[1 << 16];
@@ -378,6 +386,7 @@ int main(int argc, char **argv)
         strcmp(argv[1], "launch") == 0 ? launch(argv + 2) : debug_attach(atoi(argv[2]), &d);
     if (e)
         return print_error(e);
+    signal(SIGUSR1, halt_now);
     printf("OK %d\n", debug_pid(d));
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin)) {
