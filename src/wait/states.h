@@ -20,7 +20,9 @@
  *   - a starving writer, always suspected: Starving as the writer that an RWMutex lets wait until
  * the readers have left, while others wait behind it already.  New readers cannot overtake it (Go
  * lets them wait), so this is readers that stay;
- *   - livelock, always suspected: goroutines that run between all looks and get nowhere.
+ *   - livelock, always suspected: goroutines that run between all looks and get nowhere.  A look
+ *     before which a goroutine was kept from running (a thread without a processor on a busy
+ *     machine, a process that is stopped) tells nothing of it.
  *       - locks: a circle of goroutines each of which, in more than 3 looks, held a lock and was
  *         about to take (or try to take) one that the next of them held so.  All the while each was
  *         seen in no function of the program that it had not been seen in before (in the last 3
@@ -67,6 +69,8 @@ struct wait_life {      /* a goroutine */
     uint8_t kind;       /* enum wait_kind */
     uint8_t ran;        /* goroutine.ran */
     bool moved;         /* it ran between the look before and the last */
+    bool held_up;       /* it was running in both, but its thread got no processor in between */
+    uint64_t cpu_ms;    /* of the thread it runs on */
     uint64_t what;      /* hash of the objects it waits for; 0: it does not */
     uint64_t place;     /* hash of its program counters */
     uint32_t same;      /* looks in a row with the same wait */

@@ -138,7 +138,7 @@ static void trace(struct wait_states *st, const struct wait_graph *w, const stru
     uint64_t print = s->goroutine.print[l->row];
     t->id = l->id;
     t->row = l->row;
-    if (!print)
+    if (!print || l->held_up)
         return;
     t->part |= (s->goroutine.flags[l->row] & SNAP_GF_PRINT_PART) != 0;
     take_print(t, print, l->place);

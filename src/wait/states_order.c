@@ -108,7 +108,9 @@ void states_order(struct wait_states *st, const struct wait_graph *w)
         uint32_t g = s->owner.goroutine[i];
         for (end = i + 1; end < s->owner.n && s->owner.goroutine[end] == g; end++)
             ;
-        if (w->info[g].object == SNAP_NONE) /* who is blocked is no livelock */
+        const struct wait_life *l = wait_states_of(st, g);
+        bool held_up = !l || l->held_up;
+        if (w->info[g].object == SNAP_NONE && !held_up) /* who is blocked is no livelock */
             add_pairs(st, s, i, end, &held, &at);
     }
     map_free(&held);
