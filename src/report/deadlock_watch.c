@@ -232,8 +232,8 @@ static void put_line(struct view *v)
     }
     if (st->unjudged) {
         buf_str(&v->sh.f.b, "; ");
-        count_of(&v->sh.f.b, st->unjudged, "comes back to its states", "come back to their states");
-        buf_str(&v->sh.f.b, ", but not all their code could be read");
+        count_of(&v->sh.f.b, st->unjudged, "that runs is", "that run are");
+        buf_str(&v->sh.f.b, " not judged: not all code ahead could be read");
     }
     if (st->order_over) {
         buf_str(&v->sh.f.b, "; ");

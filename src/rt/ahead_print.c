@@ -2,9 +2,9 @@
  * whether a goroutine that runs gets anywhere.
  *
  * Two looks give a goroutine the same print when nothing is different in what it can work with:
- *   - the program counters of its frames, and what is in the frames of the program.  The runtime's
- *     frames and those of package sync are left out (clocks, queue records), what was interrupted
- *     is not (asyncPreempt keeps registers there);
+ *   - the program counters of its frames and what is in them.  The runtime's frames and those of
+ *     package sync are left out (clocks, queue records; how far an operation on a channel has come
+ *     is no progress), what was interrupted is not (asyncPreempt keeps registers there);
  *   - its registers, when it was running code of the program;
  *   - the variables that the code ahead of these frames names, calls included;
  *   - the heap objects all these lead to, DEPTH steps far.
@@ -15,7 +15,8 @@
  * comes back again and again means that nothing happened that was looked at.  SNAP_GF_PRINT_PART
  * says that there was more memory to look at (large objects, many), SNAP_GF_PRINT_CODE that the
  * code ahead may do what nobody sees: calls through pointers, system calls, C, more code than is
- * read.
+ * read.  With that, 0 is the print of a stack that was not known as a whole: between two stacks,
+ * mostly, which says nothing of the next look.
  *
  * Bounds: bytes and objects of one print, bytes of all.  Goroutines that got none have 0. */
 #include <stdlib.h>
@@ -298,7 +299,6 @@ static bool is_left_out(const struct ahead_fn *f)
 static void take_frame(struct printer *p, const struct ahead_frame *f)
 {
     const struct ahead_fn *fn = &p->a.code.fns.v[f->fn];
-    mix(p, fn->entry);
     if (is_left_out(fn))
         return;
     mix(p, f->pc);
@@ -331,16 +331,17 @@ static uint32_t print_of(struct printer *p, const struct goroutine *g)
     if (!ahead_is_walkable(g))
         return 0;
     ahead_walk(&p->a, g, &ag, AHEAD_FRAMES);
-    p->code |= (ag.flags & SNAP_AH_STACK) != 0;
-    for (size_t i = 0; i < ag.frames.n; i++)
+    bool whole = !(ag.flags & SNAP_AH_STACK);
+    p->code |= !whole;
+    for (size_t i = 0; i < ag.frames.n && whole; i++)
         take_frame(p, &ag.frames.v[i]);
-    if (ag.frames.n && g->regs && !is_left_out(&p->a.code.fns.v[ag.frames.v[0].fn]))
+    if (ag.frames.n && whole && g->regs && !is_left_out(&p->a.code.fns.v[ag.frames.v[0].fn]))
         take_registers(p, g);
     for (size_t i = 0; i < p->todo.n; i++) {
         struct todo t = p->todo.v[i];
         take_memory(p, t.at, t.n, t.depth + 1);
     }
-    bool any = ag.frames.n > 0;
+    bool any = whole && ag.frames.n > 0;
     vec_free(&ag.frames);
     vec_free(&p->todo);
     map_free(&p->seen);

@@ -188,6 +188,7 @@ static void add_thread(struct capture *c, const struct target_thread *t, struct 
     s->thread.tid[row] = (uint32_t)t->tid;
     s->thread.name[row] = intern_add(&s->strings, t->name ? t->name : "");
     s->thread.kstate[row] = intern_add(&s->strings, state);
+    s->thread.cpu_ms[row] = t->cpu_ms;
     s->thread.syscall[row] = t->syscall;
     const char *call = t->syscall >= 0 ? target_arch(c->t)->syscall_name(t->syscall) : NULL;
     s->thread.syscall_name[row] = intern_add(&s->strings, call ? call : "");

@@ -382,18 +382,19 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
 
 /* ---- judging a stop ---- */
 
-enum trap { TRAP_OURS, TRAP_OWN, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
+enum trap { TRAP_NONE, TRAP_OURS, TRAP_OWN, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
 
 static bool is_step(const siginfo_t *info)
 {
     return info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT; /* behind a system call */
 }
 
+/* TRAP_NONE: it has been killed while it stood, by kill -9 or another thread's exit. */
 static enum trap trap_kind(struct debug *d, struct thread *t)
 {
     siginfo_t info = {0};
     if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0)
-        return TRAP_SENT;
+        return TRAP_NONE;
     if (is_step(&info))
         return TRAP_STEP;
     if (info.si_code == TRAP_HWBKPT)
@@ -477,6 +478,8 @@ static bool look_at_signal(const struct tracer_token *tok, struct debug *d, stru
         return tell_signal(d, t, signo);
     }
     switch (trap_kind(d, t)) {
+    case TRAP_NONE:
+        return false;
     case TRAP_OURS:
         return tell_site(d, t);
     case TRAP_OWN:

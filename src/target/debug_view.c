@@ -105,6 +105,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
         if (!e) {
             to->name = arena_strdup(l->a, st.comm);
             to->state = st.state;
+            to->cpu_ms = proc_cpu_ms(&st);
         }
         err_free(e);
         e = t->stands ? debug_get_regs(tok, d, t) : NULL;

@@ -318,8 +318,8 @@ static void take_threads(struct frozen *f, const struct live *m)
     }
 }
 
-/* Names and states: they do not have to be of that instant.  Of threads that could not stop because
- * they sat in the kernel, the kernel tells where. */
+/* Names, states and times: they do not have to be of that instant.  Of threads that could not stop
+ * because they sat in the kernel, the kernel tells where. */
 static void name_threads(struct frozen *f)
 {
     for (size_t i = 0; i < f->nthreads; i++) {
@@ -330,6 +330,7 @@ static void name_threads(struct frozen *f)
         if (!e) {
             t->name = arena_strdup(&f->a, st.comm);
             t->state = st.state;
+            t->cpu_ms = proc_cpu_ms(&st);
         }
         err_free(e);
         if (!t->have_regs && proc_syscall(f->t.pid, t->tid, &call)) {

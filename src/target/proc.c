@@ -112,6 +112,11 @@ struct err *proc_stat(pid_t pid, pid_t tid, struct proc_stat *ret)
     return NULL;
 }
 
+uint64_t proc_cpu_ms(const struct proc_stat *st)
+{
+    return (st->utime + st->stime) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
 static void parse_ids(const char *s, uint32_t ids[4])
 {
     sscanf(s, "%" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &ids[0], &ids[1], &ids[2], &ids[3]);
@@ -314,8 +319,11 @@ static struct err *add_thread(void *arg, pid_t tid)
         err_free(e);
         return NULL;
     }
-    struct target_thread t = {
-        .tid = tid, .name = arena_strdup(l->a, st.comm), .state = st.state, .syscall = -1};
+    struct target_thread t = {.tid = tid,
+                              .name = arena_strdup(l->a, st.comm),
+                              .state = st.state,
+                              .cpu_ms = proc_cpu_ms(&st),
+                              .syscall = -1};
     struct proc_syscall call;
     if (proc_syscall(l->pid, tid, &call))
         t.syscall = call.nr;

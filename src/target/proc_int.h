@@ -38,6 +38,9 @@ bool proc_parse_stat(const char *text, struct proc_stat *ret);
 /* tid 0: of the process.  ERR_GONE when it is not there (any more). */
 struct err *proc_stat(pid_t pid, pid_t tid, struct proc_stat *ret) MUST_USE;
 
+/* How long it has run, in steps of the kernel's tick (10 ms). */
+uint64_t proc_cpu_ms(const struct proc_stat *st);
+
 enum { PROC_NS_DEPTH = 32 };
 /* /proc/PID/status */
 struct proc_status {

@@ -40,6 +40,7 @@ struct target_thread {
     pid_t inner_tid;  /* in the process's own pid namespace; 0: unknown */
     const char *name; /* comm */
     char state;       /* letter of /proc/PID/stat; 0: unknown */
+    uint64_t cpu_ms;  /* how long it has run in all, about that instant; 0: not known */
     int64_t syscall;  /* -1: none or unknown */
     bool have_regs;
     struct arch_regs regs;

@@ -41,6 +41,7 @@ struct look {
     const struct snap *s;
     uint64_t *stack;  /* hash of the program counters from each stack node outwards; owned */
     bool *holds;      /* by row of goroutine; owned */
+    uint64_t *cpu_ms; /* by row of goroutine: of the thread it runs on; owned */
     struct map held;  /* hash of lock and goroutine, of this look */
     struct map by_id; /* goid -> index into st->before */
 };
@@ -77,6 +78,15 @@ static void find_holders(struct look *k)
     for (size_t i = 0; i < s->owner.n; i++)
         if (s->owner.act[i] == SNAP_ACT_UNLOCK && s->owner.evidence[i] != SNAP_PROOF_WEAK)
             k->holds[s->owner.goroutine[i]] = true;
+}
+
+static void find_times(struct look *k)
+{
+    const struct snap *s = k->s;
+    k->cpu_ms = mem_alloc((s->goroutine.n + 1) * sizeof(*k->cpu_ms));
+    for (size_t i = 0; i < s->thread.n; i++)
+        if (s->thread.goroutine[i] != SNAP_NONE)
+            k->cpu_ms[s->thread.goroutine[i]] = s->thread.cpu_ms[i];
 }
 
 /* Blocked until another goroutine does something. */
@@ -141,6 +151,8 @@ static struct wait_life live(const struct look *k, uint32_t g, const struct wait
     l.kind = i->kind;
     l.ran = s->goroutine.ran[g];
     l.moved = !before || before->ran != l.ran || s->goroutine.status[g] == SNAP_G_RUNNING;
+    l.cpu_ms = s->goroutine.status[g] == SNAP_G_RUNNING ? k->cpu_ms[g] : 0;
+    l.held_up = before && before->ran == l.ran && l.moved && l.cpu_ms <= before->cpu_ms;
     l.what = waits ? what(k, i) : 0;
     l.place = node == SNAP_NONE ? 0 : k->stack[node];
     bool same = before && waits && !l.moved && l.what == before->what && l.place == before->place;
@@ -192,11 +204,13 @@ struct err *wait_states_feed(struct wait_states *st, const struct wait_graph *w,
         intern_init(&st->funcs);
     hash_stacks(&k);
     find_holders(&k);
+    find_times(&k);
     find_lives(&k);
     map_free(&st->held_before);
     st->held_before = k.held;
     free(k.stack);
     free(k.holds);
+    free(k.cpu_ms);
     map_free(&k.by_id);
     free(st->before);
     st->before = NULL;

@@ -20,7 +20,9 @@
  *   - a starving writer, always suspected: Starving as the writer that an RWMutex lets wait until
  * the readers have left, while others wait behind it already.  New readers cannot overtake it (Go
  * lets them wait), so this is readers that stay;
- *   - livelock, always suspected: goroutines that run between all looks and get nowhere.
+ *   - livelock, always suspected: goroutines that run between all looks and get nowhere.  A look
+ *     before which a goroutine did not run (its thread got no processor on a busy machine, the
+ *     process is stopped) tells nothing of it; of two in a row only one that is running can be so.
  *       - locks: a circle of goroutines each of which, in more than 3 looks, held a lock and was
  *         about to take (or try to take) one that the next of them held so.  All the while each was
  *         seen in no function of the program that it had not been seen in before (in the last 3
@@ -67,6 +69,8 @@ struct wait_life {      /* a goroutine */
     uint8_t kind;       /* enum wait_kind */
     uint8_t ran;        /* goroutine.ran */
     bool moved;         /* it ran between the look before and the last */
+    bool held_up;       /* it was running in both, but its thread got no processor in between */
+    uint64_t cpu_ms;    /* of the thread it runs on */
     uint64_t what;      /* hash of the objects it waits for; 0: it does not */
     uint64_t place;     /* hash of its program counters */
     uint32_t same;      /* looks in a row with the same wait */
@@ -147,6 +151,7 @@ struct wait_trace {
     bool spins;       /* it runs in every look, and what it looks at is always the same */
     uint32_t changes; /* prints that differ from another of the same place */
     uint8_t seen;     /* enum wait_step_bit, or-ed */
+    uint32_t blind;   /* looks in a row that could not tell its stack */
     bool part, code;  /* there was memory, or code, that was not looked at */
     bool many_chans;
     uint32_t nsteps, nchans;
@@ -167,7 +172,7 @@ struct wait_states {
     size_t order_over;             /* such pairs in the last look for which there was no room */
     VEC(struct wait_trace) traces; /* by id */
     size_t traces_over;            /* goroutines that run for which there was no room */
-    size_t unjudged;               /* that bring nothing new, but whose code was not all read */
+    size_t unjudged; /* that bring nothing new, but whose code (or stack) was not all read */
     struct intern funcs;
     struct wait_life *before; /* of the look before; owned */
     size_t nbefore;

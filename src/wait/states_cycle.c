@@ -12,7 +12,6 @@ enum {
     STIRRED_LEAST = 2,  /* looks in a row it ran in, before it is worth a print */
     AGAIN_LEAST = 6,    /* looks in a row that bring nothing new */
     AGAIN_PART = 12,    /* when not all could be looked at */
-    STILL_MAX = 1,      /* its counter of runs has 8 bits, and may come round to what it was */
     CHANGES_ONE_IN = 8, /* looks that may differ at one place, of one that spins already */
     NEWS_MAX = 4,       /* new prints in that many looks that do not end what was on */
 };
@@ -35,7 +34,7 @@ static uint8_t step_of(const struct wait_info *i)
 
 bool states_stirs(const struct wait_life *l, const struct wait_info *i)
 {
-    return l->still <= STILL_MAX && step_of(i) &&
+    return l->still <= STATES_STILL_MAX && step_of(i) &&
            (i->kind != WAIT_SELECT || (i->trap != WAIT_TRAP_TIMER && i->trap != WAIT_TRAP_OUTSIDE));
 }
 
@@ -138,7 +137,9 @@ static void trace(struct wait_states *st, const struct wait_graph *w, const stru
     uint64_t print = s->goroutine.print[l->row];
     t->id = l->id;
     t->row = l->row;
-    if (!print)
+    bool blind = !print && s->goroutine.flags[l->row] & SNAP_GF_PRINT_CODE;
+    t->blind = blind ? t->blind + 1 : 0;
+    if (!print || l->held_up)
         return;
     t->part |= (s->goroutine.flags[l->row] & SNAP_GF_PRINT_PART) != 0;
     take_print(t, print, l->place);
@@ -173,6 +174,11 @@ static size_t add_new(struct wait_states *st, const struct map *known)
     return over;
 }
 
+static bool is_unjudged(const struct wait_trace *t)
+{
+    return (t->cycles && t->code) || t->blind >= AGAIN_LEAST;
+}
+
 /* Goes on with those that still stir, and takes new ones, up to WAIT_TRACES_MAX. */
 void states_trace(struct wait_states *st, const struct wait_graph *w)
 {
@@ -197,7 +203,7 @@ void states_trace(struct wait_states *st, const struct wait_graph *w)
     st->traces_over = add_new(st, &known);
     st->unjudged = 0;
     for (size_t i = 0; i < kept; i++)
-        st->unjudged += st->traces.v[i].cycles && st->traces.v[i].code;
+        st->unjudged += is_unjudged(&st->traces.v[i]);
     if (st->traces.n)
         qsort(st->traces.v, st->traces.n, sizeof(*st->traces.v), by_id);
     map_free(&life);

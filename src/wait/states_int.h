@@ -4,6 +4,10 @@
 
 #include "wait/states.h"
 
+/* Looks in a row in which a goroutine that runs may seem not to: its counter of runs has 8 bits,
+ * and may come round to what it was. */
+enum { STATES_STILL_MAX = 1 };
+
 /* states_find.c: what the lives of a look, and of those before, come to. */
 void states_find(struct wait_states *st, const struct wait_graph *w,
                  const struct wait_stuck *stuck);

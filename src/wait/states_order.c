@@ -20,7 +20,7 @@ static bool is_refuted(const struct wait_order *e, const struct wait_life *l,
     bool waits = object != SNAP_NONE && s->object.addr[object] == e->taken;
     bool both = map_get(held, key_of(e->g, e->held, 0)) != MAP_NONE &&
                 map_get(held, key_of(e->g, e->taken, 0)) != MAP_NONE;
-    return waits || both || !l->moved || l->nplaces > WAIT_PLACES;
+    return waits || both || l->still > STATES_STILL_MAX || l->nplaces > WAIT_PLACES;
 }
 
 /* Locks that goroutines hold, and what they are about to take, by goroutine. */
@@ -108,7 +108,9 @@ void states_order(struct wait_states *st, const struct wait_graph *w)
         uint32_t g = s->owner.goroutine[i];
         for (end = i + 1; end < s->owner.n && s->owner.goroutine[end] == g; end++)
             ;
-        if (w->info[g].object == SNAP_NONE) /* who is blocked is no livelock */
+        const struct wait_life *l = wait_states_of(st, g);
+        bool ran = l && l->moved && !l->held_up;
+        if (w->info[g].object == SNAP_NONE && ran) /* who is blocked is no livelock */
             add_pairs(st, s, i, end, &held, &at);
     }
     map_free(&held);

@@ -15,6 +15,7 @@
  * DRIVE_MAP_FROM and DRIVE_MAP_TO in the environment are a source map.
  *
  * Messages of log points come as lines of their own before the answer of the command that ran. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -544,10 +545,13 @@ static int session(void)
     return 0;
 }
 
+/* Our input is not the program's: of two readers, it might get what we are told. */
 static int launch(char **argv)
 {
-    struct debug_launch how = {
-        .exe = argv[0], .argv = (const char *const *)argv, .fd = {-1, 2, 2}, .own_group = true};
+    struct debug_launch how = {.exe = argv[0],
+                               .argv = (const char *const *)argv,
+                               .fd = {open("/dev/null", O_RDONLY | O_CLOEXEC), 2, 2},
+                               .own_group = true};
     const char *map[3] = {getenv("DRIVE_MAP_FROM"), getenv("DRIVE_MAP_TO"), NULL};
     struct dbg_options o = {.stop_on_entry = getenv("DRIVE_ENTRY") != NULL,
                             .source_map = map[0] && map[1] ? map : NULL};

@@ -91,12 +91,16 @@ func param(p int) int {
 	return p       // param:return
 }
 
+// apart runs f in a goroutine, and waits until that is gone: Done is called before its end.
 func apart(f func()) {
+	before := runtime.NumGoroutine()
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go func() { defer wg.Done(); f() }()
 	wg.Wait()
-	time.Sleep(time.Millisecond)
+	for runtime.NumGoroutine() > before {
+		time.Sleep(time.Millisecond)
+	}
 	sink = 9 // apart:after
 }
 

@@ -429,6 +429,58 @@ static void test_who_spins(void **state)
         assert_int_equal(looks_until_spin((enum spinning)how, 60), 0);
 }
 
+/* Looks until a goroutine is said to spin that is running in each, on a thread that gets the
+ * processor before every so many looks (0: never). */
+static unsigned looks_until_it_spins_on_a_thread(unsigned every, unsigned most)
+{
+    struct world w = {0};
+    unsigned n = 0;
+    while (n < most && !found(&w, WAIT_FOUND_LIVELOCK)) {
+        n++;
+        begin(&w);
+        take_turn(&w, 1, 0, (struct turn){.print = 1});
+        w.s->goroutine.status[0] = SNAP_G_RUNNING;
+        w.s->goroutine.ran[0] = 7;
+        uint32_t t = snap_add_thread(w.s);
+        w.s->thread.goroutine[t] = 0;
+        w.s->thread.proc[t] = w.s->thread.stack[t] = SNAP_NONE;
+        w.s->thread.cpu_ms[t] = 50 + (every ? 10 * (n / every) : 0);
+        feed(&w);
+    }
+    bool is = found(&w, WAIT_FOUND_LIVELOCK);
+    wait_states_free(&w.st);
+    return is ? n : 0;
+}
+
+static void test_who_cannot_run_does_not_spin(void **state)
+{
+    (void)state;
+    assert_int_equal(looks_until_it_spins_on_a_thread(0, 60), 0);
+    unsigned always = looks_until_it_spins_on_a_thread(1, 60);
+    assert_in_range(always, 8, 12);
+    assert_in_range(looks_until_it_spins_on_a_thread(4, 60), 2 * always, 4 * always);
+}
+
+/* A look that could not tell the stack, now and then, does not matter; who has only those is
+ * counted. */
+static void test_looks_that_do_not_tell_the_stack(void **state)
+{
+    (void)state;
+    for (unsigned every = 1; every <= 3; every += 2) {
+        struct world w = {0};
+        for (unsigned n = 1; n <= 30; n++) {
+            bool blind = n % every == 0;
+            begin(&w);
+            take_turn(&w, 1, 0,
+                      (struct turn){.print = !blind, .flags = blind ? SNAP_GF_PRINT_CODE : 0});
+            feed(&w);
+        }
+        assert_int_equal(found(&w, WAIT_FOUND_LIVELOCK) != NULL, every == 3);
+        assert_int_equal(w.st.unjudged, every == 1);
+        wait_states_free(&w.st);
+    }
+}
+
 /* It has ended when it works again, and a rare state does not end it. */
 static void test_when_it_is_over(void **state)
 {
@@ -480,6 +532,8 @@ int main(void)
         cmocka_unit_test(test_livelock_and_what_is_none),
         cmocka_unit_test(test_something_is_handed_round),
         cmocka_unit_test(test_who_spins),
+        cmocka_unit_test(test_who_cannot_run_does_not_spin),
+        cmocka_unit_test(test_looks_that_do_not_tell_the_stack),
         cmocka_unit_test(test_when_it_is_over),
         cmocka_unit_test(test_more_than_there_is_room_for),
     };
