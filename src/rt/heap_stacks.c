@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "rt/heap_roots_int.h"
 
 enum {
@@ -464,12 +465,9 @@ static uint64_t depth_of(const struct goroutine *g)
     return sp >= g->g.stack_lo && sp < g->g.stack_hi ? g->g.stack_hi - sp : 0;
 }
 
-static int by_sp(const void *a, const void *b, void *arg)
+static uint64_t captured_sp(const void *gs, uint32_t i)
 {
-    const struct goroutine *gs = arg;
-    taddr x = captured_context(&gs[*(const uint32_t *)a]).sp;
-    taddr y = captured_context(&gs[*(const uint32_t *)b]).sp;
-    return x < y ? -1 : x > y;
+    return captured_context(&((const struct goroutine *)gs)[i]).sp;
 }
 
 struct run { /* stacks that one read brings */
@@ -587,8 +585,7 @@ static struct err *choose(struct stacks_job *j)
             outside++;
     }
     heap_note_unread(j->h, outside, "roots of stacks", "where the stack is, is not known");
-    if (j->n)
-        qsort_r(j->order, j->n, sizeof(*j->order), by_sp, c->gs);
+    TRY(sort_indexes(j->order, j->n, captured_sp, c->gs));
     cut_chunks(j);
     return NULL;
 }

@@ -139,19 +139,9 @@ static struct err *still_chunk(void *arg, size_t chunk, unsigned worker)
     return e;
 }
 
-/* By address: neighbours are read together. */
-static struct err *sort_stacks(struct stacks_job *j)
+static uint64_t saved_sp(const void *gs, uint32_t i)
 {
-    struct sort_keyed *v = mem_try_alloc(2 * j->n * sizeof(*v) + 1);
-    if (!v)
-        return err_new(ERR_NOMEM, "no memory for %zu goroutines", j->n);
-    for (size_t i = 0; i < j->n; i++)
-        v[i] = (struct sort_keyed){saved_context(&j->c->gs[j->order[i]].g).sp, j->order[i]};
-    sort_keyed(v, v + j->n, j->n);
-    for (size_t i = 0; i < j->n; i++)
-        j->order[i] = v[i].value;
-    free(v);
-    return NULL;
+    return saved_context(&((const struct goroutine *)gs)[i].g).sp;
 }
 
 static void cut_chunks(struct stacks_job *j)
@@ -374,7 +364,7 @@ static struct err *still_stacks(struct stacks_job *j)
 {
     for (size_t i = 0; i < j->n; i += SUDOGS_CHUNK) /* in the order of allgs, as they were made */
         capture_sudogs(j->c, &j->c->workers[0], j->order + i, min_u64(SUDOGS_CHUNK, j->n - i));
-    TRY(sort_stacks(j));
+    TRY(sort_indexes(j->order, j->n, saved_sp, j->c->gs)); /* neighbours are read together */
     cut_chunks(j);
     return pool_run(j->ends.n, still_chunk, j);
 }
