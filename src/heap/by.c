@@ -21,6 +21,7 @@ const char *heap_by_name(enum heap_by by)
 
 /* ---- keys ---- */
 
+/* By names, not by their numbers: these depend on which of those that read the heap was faster. */
 static int compare_shapes(const void *pa, const void *pb, void *arg)
 {
     const struct snap_shape *t = &((const struct snap *)arg)->shape;
@@ -28,12 +29,10 @@ static int compare_shapes(const void *pa, const void *pb, void *arg)
     if (t->form[a] != t->form[b])
         return t->form[a] < t->form[b] ? -1 : 1;
     if (t->type[a] != t->type[b] && t->form[a] != SNAP_FORM_CLOSURE)
-        return t->type[a] < t->type[b] ? -1 : 1;
+        return strcmp(snap_str(arg, t->type[a]), snap_str(arg, t->type[b]));
     if (t->pc[a] != t->pc[b])
         return t->pc[a] < t->pc[b] ? -1 : 1;
-    if (t->name[a] != t->name[b])
-        return t->name[a] < t->name[b] ? -1 : 1;
-    return 0;
+    return strcmp(snap_str(arg, t->name[a]), snap_str(arg, t->name[b]));
 }
 
 struct err *heap_type_keys(const struct snap *s, struct heap_keys *ret)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "image/dwarf_int.h"
 
 enum { RUNTIME_TYPES = DWARF_NAME_KINDS, TABLES };
@@ -192,7 +193,7 @@ static struct err *merge_table(void *arg, size_t t, unsigned worker)
         all->v.n += part->v.n;
         vec_free(&part->v);
     }
-    return image_sort_u64(all->v.v, all->v.n);
+    return sort_u64(all->v.v, all->v.n);
 }
 
 static void index_free(struct dwarf_index *ix)

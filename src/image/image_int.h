@@ -80,9 +80,6 @@ const char *image_table_str(const struct image_strs *t, uint64_t index); /* "" w
 bool image_each_relative(struct image *img, taddr value, bool (*fn)(void *arg, taddr vaddr),
                          void *arg);
 
-/* sort.c */
-struct err *image_sort_u64(uint64_t *v, size_t n) MUST_USE;
-
 /* Whether `path` is `want`, or ends with it after a slash. */
 bool image_path_matches(const char *path, const char *want);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "base/vec.h"
 #include "image/pcln_int.h"
 
@@ -68,7 +69,7 @@ static void build(const struct pcln *p, struct pcln_index *ix)
         return; /* names are searched one by one */
     e = pool_run((p->nfunc + NAMES_PER_JOB - 1) / NAMES_PER_JOB, hash_some, &h);
     if (!e)
-        e = image_sort_u64(h.v, p->nfunc);
+        e = sort_u64(h.v, p->nfunc);
     if (e) {
         err_free(e);
         free(h.v);

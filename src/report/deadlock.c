@@ -366,16 +366,8 @@ struct err *report_deadlock_json(const struct report_deadlock *r, struct report_
 {
     const struct snap *s = r->graph->s;
     struct json j;
-    json_init(&j, out.write, out.arg);
-    json_begin(&j, '{');
-    json_key(&j, "target");
-    target_json(&j, s);
-    capture_json(&j, s);
+    document_begin(&j, s, out);
     json_ki64(&j, "wall_ns", r->wall_ns);
     deadlock_members(&j, r);
-    json_key(&j, "missing");
-    missing_json(&j, s);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, s);
 }

@@ -427,9 +427,5 @@ struct err *report_deadlock_look_json(const struct report_deadlock_look *r, stru
             finding_json(&j, st, &st->found.v[i]);
     json_end(&j, ']');
     deadlock_members(&j, &r->now);
-    json_key(&j, "missing");
-    missing_json(&j, s);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, s);
 }

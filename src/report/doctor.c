@@ -155,11 +155,7 @@ struct err *report_doctor_text(const struct report_doctor *r, const struct repor
 struct err *report_doctor_json(const struct report_doctor *r, struct report_sink out)
 {
     struct json j;
-    json_init(&j, out.write, out.arg);
-    json_begin(&j, '{');
-    json_key(&j, "target");
-    target_json(&j, r->now);
-    capture_json(&j, r->now);
+    document_begin(&j, r->now, out);
     json_ku64(&j, "goroutines", user_goroutines(r->now));
     json_ku64(&j, "looks", r->before ? 2 : 1);
     json_ki64(&j, "apart_ns", r->before ? taken(r->now) - taken(r->before) : 0);
@@ -171,9 +167,5 @@ struct err *report_doctor_json(const struct report_doctor *r, struct report_sink
     json_ku64(&j, "notes", diag_findings_count(r->found, DIAG_NOTE));
     json_key(&j, "findings");
     report_findings_json(r->found, &j);
-    json_key(&j, "missing");
-    missing_json(&j, r->now);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, r->now);
 }

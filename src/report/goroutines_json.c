@@ -318,12 +318,8 @@ struct err *report_goroutines_json(const struct report_goroutines *r, struct rep
 {
     struct writer w = {.r = r, .s = r->snap};
     struct report_style plain = {0};
-    json_init(&w.j, out.write, out.arg);
     frames_init(&w.frames, r->snap, &plain, render_frame);
-    json_begin(&w.j, '{');
-    json_key(&w.j, "target");
-    target_json(&w.j, r->snap);
-    capture_json(&w.j, r->snap);
+    document_begin(&w.j, r->snap, out);
     json_ku64(&w.j, "count", r->rows->n);
     json_ku64(&w.j, "count_all", r->snap->goroutine.n);
     json_ku64(&w.j, "system_left_out", r->rows->system);
@@ -331,11 +327,7 @@ struct err *report_goroutines_json(const struct report_goroutines *r, struct rep
         groups_json(&w);
     if (r->goroutines)
         list_json(&w);
-    json_key(&w.j, "missing");
-    missing_json(&w.j, r->snap);
-    json_end(&w.j, '}');
     frames_free(&w.frames);
     buf_free(&w.stack);
-    json_newline(&w.j);
-    return json_finish(&w.j);
+    return document_end(&w.j, r->snap);
 }

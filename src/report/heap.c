@@ -73,14 +73,6 @@ const char *root_kind_name(enum snap_rootkind kind)
     return kind < SNAP_ROOT_COUNT ? names[kind] : "other";
 }
 
-void heap_head_json(struct json *j, const struct report_heap *r)
-{
-    const struct snap *s = heap_snap(r->graph);
-    json_key(j, "target");
-    target_json(j, s);
-    capture_json(j, s);
-}
-
 void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node)
 {
     const struct snap *s = heap_snap(g);

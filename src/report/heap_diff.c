@@ -848,11 +848,7 @@ struct err *report_heap_diff_json(const struct report_heap_diff *r, struct repor
         json_str(&j, r->profiles[i]);
     json_end(&j, ']');
     report_survival_json(r->survival, &j);
-    json_key(&j, "missing");
-    missing_json(&j, x.b);
-    json_end(&j, '}');
-    json_newline(&j);
-    struct err *written = json_finish(&j);
+    struct err *written = document_end(&j, x.b);
     if (!e)
         return written;
     err_free(written);

@@ -15,8 +15,6 @@ void heap_row_text(const struct heap_graph *g, const struct heap_rows *rows, siz
 void heap_cost_text(const struct report_heap *r, struct flow *f);
 /* "→ gospect heap TARGET ..." */
 void heap_next_text(struct flow *f, const char *command);
-/* The members target, consistency, ... of an object that has begun. */
-void heap_head_json(struct json *j, const struct report_heap *r);
 /* {"kind","name",...} of a node: object, global, goroutine, other roots, or all. */
 void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node);
 /* [{"name","addr","type","bytes","retained"}, ...] of a path, with its text. */

@@ -122,30 +122,19 @@ static struct err *retainers_json(struct json *j, const struct report_heap *r)
     return e;
 }
 
-static struct err *finish(struct json *j, struct err *e)
-{
-    json_end(j, '}');
-    json_newline(j);
-    struct err *written = json_finish(j);
-    if (!e)
-        return written;
-    err_free(written);
-    return e;
-}
-
 static void begin(struct json *j, const struct report_heap *r, struct report_sink out)
 {
-    json_init(j, out.write, out.arg);
-    json_begin(j, '{');
-    heap_head_json(j, r);
+    document_begin(j, heap_snap(r->graph), out);
     totals_json(j, r->graph);
 }
 
 static struct err *end(struct json *j, const struct report_heap *r, struct err *e)
 {
-    json_key(j, "missing");
-    missing_json(j, heap_snap(r->graph));
-    return finish(j, e);
+    struct err *written = document_end(j, heap_snap(r->graph));
+    if (!e)
+        return written;
+    err_free(written);
+    return e;
 }
 
 struct err *report_heap_json(const struct report_heap *r, const struct report_heap_list *list,

@@ -1,6 +1,6 @@
 /* history.c - looks as a page; see history.h.
  *
- * The page (history.html) is a program that reads this JSON, which stands in it:
+ * The page (web/history.html with its program, web/history.ts) reads this JSON, which stands in it:
  *     target      name, pid, Go release
  *     situations  [state, way to wait, index of object or -1, place]; 0 is Idle
  *     objects     names of what is waited for
@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "report/report_int.h"
 
-extern const char history_page[]; /* made of history.html by tools/embed-texts */
+extern const char history_page[]; /* made of web/history.html by tools/embed-texts */
 
 enum { HISTORY_MAX = 64 << 20, SITUATIONS_MAX = 1 << 16 };
 static const char data_mark[] = "@DATA@";

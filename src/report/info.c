@@ -310,11 +310,7 @@ static void modules_json(struct json *j, const struct snap *s)
 struct err *report_info_json(const struct snap *s, struct report_sink out)
 {
     struct json j;
-    json_init(&j, out.write, out.arg);
-    json_begin(&j, '{');
-    json_key(&j, "target");
-    target_json(&j, s);
-    capture_json(&j, s);
+    document_begin(&j, s, out);
     report_trigger_json(&j, s);
     json_key(&j, "settings");
     json_begin(&j, '{');
@@ -328,9 +324,5 @@ struct err *report_info_json(const struct snap *s, struct report_sink out)
     for (uint32_t i = 0; i < s->counter.n; i++)
         json_ki64(&j, snap_str(s, s->counter.name[i]), s->counter.value[i]);
     json_end(&j, '}');
-    json_key(&j, "missing");
-    missing_json(&j, s);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, s);
 }

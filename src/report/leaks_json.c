@@ -66,9 +66,6 @@ static void leak_json(struct json *j, const struct snap *s, const struct wait_le
 
 static void head_json(struct json *j, const struct report_leaks *r, const struct snap *s)
 {
-    json_key(j, "target");
-    target_json(j, s);
-    capture_json(j, s);
     json_ku64(j, "goroutines", s->goroutine.n);
     json_ku64(j, "candidates", r->leaks->candidates);
     json_ku64(j, "unjudged", r->leaks->unjudged);
@@ -82,8 +79,7 @@ struct err *report_leaks_json(const struct report_leaks *r, struct report_sink o
 {
     const struct snap *s = heap_snap(r->graph);
     struct json j;
-    json_init(&j, out.write, out.arg);
-    json_begin(&j, '{');
+    document_begin(&j, s, out);
     head_json(&j, r, s);
     json_key(&j, "leaks");
     json_begin(&j, '[');
@@ -91,9 +87,5 @@ struct err *report_leaks_json(const struct report_leaks *r, struct report_sink o
         for (uint32_t i = 0; i < r->leaks->cause[c].count; i++)
             leak_json(&j, s, &r->leaks->v[r->leaks->cause[c].first + i], c);
     json_end(&j, ']');
-    json_key(&j, "missing");
-    missing_json(&j, s);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, s);
 }

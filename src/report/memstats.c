@@ -198,11 +198,7 @@ struct err *report_memstats_json(const struct snap *s, struct report_sink out)
     snap_pauses(s, &p);
     if (!snap_counter(s, "memstats.num_gc", &num_gc))
         num_gc = -1;
-    json_init(&j, out.write, out.arg);
-    json_begin(&j, '{');
-    json_key(&j, "target");
-    target_json(&j, s);
-    capture_json(&j, s);
+    document_begin(&j, s, out);
     json_key(&j, "memstats");
     json_begin(&j, '{');
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
@@ -219,9 +215,5 @@ struct err *report_memstats_json(const struct snap *s, struct report_sink out)
     by_size_json(&j, s);
     json_end(&j, '}');
     pauses_json(&j, &p);
-    json_key(&j, "missing");
-    missing_json(&j, s);
-    json_end(&j, '}');
-    json_newline(&j);
-    return json_finish(&j);
+    return document_end(&j, s);
 }

@@ -278,7 +278,7 @@ void target_json(struct json *j, const struct snap *s)
     json_end(j, '}');
 }
 
-void capture_json(struct json *j, const struct snap *s)
+static void capture_json(struct json *j, const struct snap *s)
 {
     meta_text(j, s, "consistency", SNAP_META_consistency);
     meta_text(j, s, "method", SNAP_META_method);
@@ -290,7 +290,7 @@ void capture_json(struct json *j, const struct snap *s)
     meta_number(j, s, "capture_ns", SNAP_META_capture_ns);
 }
 
-void missing_json(struct json *j, const struct snap *s)
+static void missing_json(struct json *j, const struct snap *s)
 {
     json_begin(j, '[');
     for (uint32_t i = 0; i < s->missing.n; i++) {
@@ -301,4 +301,22 @@ void missing_json(struct json *j, const struct snap *s)
         json_end(j, '}');
     }
     json_end(j, ']');
+}
+
+void document_begin(struct json *j, const struct snap *s, struct report_sink out)
+{
+    json_init(j, out.write, out.arg);
+    json_begin(j, '{');
+    json_key(j, "target");
+    target_json(j, s);
+    capture_json(j, s);
+}
+
+struct err *document_end(struct json *j, const struct snap *s)
+{
+    json_key(j, "missing");
+    missing_json(j, s);
+    json_end(j, '}');
+    json_newline(j);
+    return json_finish(j);
 }

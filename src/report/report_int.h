@@ -60,11 +60,12 @@ void cut_ages(struct buf *b, const struct snap *s);
 /* What could not be read; nothing when all could. */
 void missing_text(struct buf *b, const struct snap *s, const struct report_style *style);
 
-/* {"pid":...,"exe":...}; missing as [{"what","count","why"}] */
+/* {"pid":...,"exe":...} */
 void target_json(struct json *j, const struct snap *s);
-void missing_json(struct json *j, const struct snap *s);
-/* The members consistency, method, pause_ns, ... of an object that has begun. */
-void capture_json(struct json *j, const struct snap *s);
+/* A document of its own on a snapshot: the object begins, with target, consistency, method, ...; it
+ * ends with missing, [{"what","count","why"}]. */
+void document_begin(struct json *j, const struct snap *s, struct report_sink out);
+struct err *document_end(struct json *j, const struct snap *s) MUST_USE;
 
 /* ---- frames that are rendered once ---- */
 

@@ -110,10 +110,6 @@ struct err *report_semantic_json(const struct report_semantic *r, struct report_
     side_json(&j, "after", r->b, t->b, t->b_objects);
     changed_most_json(&j, &x);
     sites_json(&j, &x);
-    json_key(&j, "missing");
-    missing_json(&j, r->b);
-    json_end(&j, '}');
-    json_newline(&j);
     semantic_view_free(&x);
-    return json_finish(&j);
+    return document_end(&j, r->b);
 }

@@ -186,11 +186,7 @@ struct err *report_waits_json(const struct report_waits *r, struct report_sink o
 {
     struct writer x = {.w = r->graph, .s = r->graph->s};
     struct json *j = &x.j;
-    json_init(j, out.write, out.arg);
-    json_begin(j, '{');
-    json_key(j, "target");
-    target_json(j, x.s);
-    capture_json(j, x.s);
+    document_begin(j, x.s, out);
     json_ku64(j, "count", x.w->blocked);
     json_key(j, "waits");
     json_begin(j, '[');
@@ -200,9 +196,5 @@ struct err *report_waits_json(const struct report_waits *r, struct report_sink o
     json_end(j, ']');
     objects_json(&x);
     semas_json(&x);
-    json_key(j, "missing");
-    missing_json(j, x.s);
-    json_end(j, '}');
-    json_newline(j);
-    return json_finish(j);
+    return document_end(j, x.s);
 }

@@ -98,8 +98,8 @@ static uint8_t lock_of(const struct ahead_fn *f, uint8_t before)
 
 void ahead_walk(struct ahead *a, const struct goroutine *g, struct ahead_goroutine *ret, size_t max)
 {
-    taddr pc = g->pc, sp = g->sp;
-    bool exact = g->exact, panics = false;
+    taddr pc = captured_context(g).pc, sp = captured_context(g).sp;
+    bool exact = g->ran && g->ran->exact, panics = false;
     uint64_t word;
     ret->in_lock = AHEAD_IN_NONE;
     for (uint16_t n = 0; n < max; n++) {
@@ -169,11 +169,11 @@ static bool is_followed(struct ahead *a, const struct ahead_frame *f)
 
 uint32_t ahead_registers(const struct ahead *a, const struct goroutine *g, uint64_t regs[ARCH_REGS])
 {
-    struct arch_regs r = {.raw_n = g->nregs * 8};
+    struct arch_regs r = {.raw_n = g->ran ? g->ran->nregs * 8 : 0};
     uint32_t known = 0;
-    if (!g->regs || r.raw_n > sizeof(r.raw))
+    if (!r.raw_n || r.raw_n > sizeof(r.raw))
         return 0;
-    memcpy(r.raw, g->regs, r.raw_n);
+    memcpy(r.raw, g->ran->regs, r.raw_n);
     for (unsigned i = 0; i < ARCH_REGS; i++)
         if (!a->code.arch->dwarf_is_vector(i) && a->code.arch->dwarf_reg(&r, i, &regs[i]))
             known |= UINT32_C(1) << i;
@@ -190,7 +190,7 @@ static void follow_body(struct ahead *a, const struct goroutine *g, struct ahead
     f->body = (struct ahead_result){.first = a->tallies.n};
     if (!is_followed(a, f))
         return;
-    if (i == 0 && f->exact && g->regs) {
+    if (i == 0 && f->exact && g->ran && g->ran->regs) {
         s.regs_known = ahead_registers(a, g, regs);
         s.regs = regs;
     } else if (f->exact && i && a->code.fns.v[ag->frames.v[i - 1].fn].injected) {
@@ -305,7 +305,8 @@ static void take_flags(struct ahead_goroutine *ag)
 
 bool ahead_is_walkable(const struct goroutine *g)
 {
-    return g->sp && g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi && !(g->sp & 7);
+    taddr sp = captured_context(g).sp;
+    return sp && sp >= g->g.stack_lo && sp < g->g.stack_hi && !(sp & 7);
 }
 
 bool ahead_is_parked(const struct snap *s, uint32_t g)

@@ -48,7 +48,7 @@ static bool add_range(struct ahead *a, taddr d, taddr sp, struct ahead_defer *re
 size_t ahead_defer_list(struct ahead *a, const struct rt_g *g, struct ahead_defer *ret, size_t max)
 {
     size_t n = 0;
-    uint64_t d = g->defer, sp, fn, link, open, range;
+    uint64_t d = g->more->defer, sp, fn, link, open, range;
     for (int i = 0; d && i < RECORDS_MAX; i++, d = link) {
         if (!field(a, d, RT_defer_sp, &sp) || !field(a, d, RT_defer_fn, &fn) ||
             !field(a, d, RT_defer_link, &link))

@@ -183,7 +183,7 @@ static bool is_pointer(const struct left *l, uint64_t v, taddr waits_on)
 static bool has_pointer(struct left *l, const struct goroutine *g, taddr waits_on)
 {
     const uint8_t *p;
-    taddr at = g->sp & ~(taddr)7, hi = g->g.stack_hi;
+    taddr at = captured_context(g).sp & ~(taddr)7, hi = g->g.stack_hi;
     if (at >= hi || hi - at > STACK_MOST)
         return true;
     while (at < hi) {

@@ -335,7 +335,8 @@ static uint32_t print_of(struct printer *p, const struct goroutine *g)
     p->code |= !whole;
     for (size_t i = 0; i < ag.frames.n && whole; i++)
         take_frame(p, &ag.frames.v[i]);
-    if (ag.frames.n && whole && g->regs && !is_left_out(&p->a.code.fns.v[ag.frames.v[0].fn]))
+    if (ag.frames.n && whole && g->ran && g->ran->regs &&
+        !is_left_out(&p->a.code.fns.v[ag.frames.v[0].fn]))
         take_registers(p, g);
     for (size_t i = 0; i < p->todo.n; i++) {
         struct todo t = p->todo.v[i];
@@ -421,7 +422,7 @@ static bool is_one_of_few(struct printer *p, const struct goroutine *g, struct m
     bool added;
     if (!snap_waits_of(p->c->s, g->row, &first))
         return false;
-    uint64_t key = hash_u64(hash_u64(hash_u64(g->g.gopc) ^ g->pc) ^ g->depth);
+    uint64_t key = hash_u64(hash_u64(hash_u64(g->g.gopc) ^ captured_context(g).pc) ^ g->depth);
     uint32_t n = map_get_or_put(crowds, key, 0, &added);
     if (n == CROWD_PRINTS) {
         p->of_crowds++;

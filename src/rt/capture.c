@@ -62,11 +62,11 @@ bool rt_finalizer_runs(const struct rt *rt, struct target *t)
 static uint64_t bubble_id(struct capture *c, const struct rt_g *g)
 {
     uint64_t id = 0;
-    if (!g->bubble)
+    if (!g->more->bubble)
         return 0;
     if (!rt_has(&c->rt->layout, RT_bubble_id))
-        return g->bubble; /* 1.24 does not number them */
-    err_free(target_read_u64(c->t, g->bubble + (taddr)L(c->rt, bubble_id), &id));
+        return g->more->bubble; /* 1.24 does not number them */
+    err_free(target_read_u64(c->t, g->more->bubble + (taddr)L(c->rt, bubble_id), &id));
     return id;
 }
 
@@ -74,12 +74,12 @@ static uint16_t flags_of(const struct capture *c, const struct goroutine *g, con
 {
     uint16_t flags = g->flags;
     flags |= rt_is_system_g(c->rt, &g->g, c->finalizer_runs) ? SNAP_GF_SYSTEM : 0;
-    flags |= g->g.lockedm ? SNAP_GF_LOCKED : 0;
+    flags |= g->g.more->lockedm ? SNAP_GF_LOCKED : 0;
     flags |= g->g.scan ? SNAP_GF_SCAN : 0;
     flags |= g->g.async ? SNAP_GF_ASYNC : 0;
     flags |= g->g.parking ? SNAP_GF_PARKING : 0;
-    flags |= g->g.panic ? SNAP_GF_PANICKING : 0;
-    flags |= g->g.bubble && rt_is_durable(reason) ? SNAP_GF_DURABLE : 0;
+    flags |= g->g.more->panic ? SNAP_GF_PANICKING : 0;
+    flags |= g->g.more->bubble && rt_is_durable(reason) ? SNAP_GF_DURABLE : 0;
     return flags;
 }
 
@@ -118,10 +118,10 @@ static void add_goroutine(struct capture *c, struct goroutine *g)
     s->goroutine.ran[row] = g->g.ran;
     s->goroutine.stack_lo[row] = g->g.stack_lo;
     s->goroutine.stack_hi[row] = g->g.stack_hi;
-    s->goroutine.sp[row] = g->sp;
+    s->goroutine.sp[row] = captured_context(g).sp;
     s->goroutine.depth[row] = (uint16_t)min_u64(g->depth, SNAP_DEPTH_MAX);
     s->goroutine.bubble[row] = bubble_id(c, &g->g);
-    uint32_t mi = g->g.m ? map_get(&c->m_by_addr, g->g.m) : MAP_NONE;
+    uint32_t mi = g->g.more->m ? map_get(&c->m_by_addr, g->g.more->m) : MAP_NONE;
     if (mi != MAP_NONE && c->ms[mi].curg == g->g.addr) {
         s->goroutine.thread[row] = c->ms[mi].thread;
         if (c->ms[mi].thread != SNAP_NONE)
@@ -150,7 +150,7 @@ static void count_assists(struct capture *c)
     if (!rt_has(&c->rt->layout, RT_g_gc_assist_bytes))
         return;
     for (size_t i = 0; i < c->ngs; i++) {
-        int64_t v = c->gs[i].row == SNAP_NONE ? 0 : c->gs[i].g.assist_bytes;
+        int64_t v = c->gs[i].row == SNAP_NONE ? 0 : c->gs[i].g.more->assist_bytes;
         credit += v > 0 ? v : 0;
         debt -= v < 0 ? v : 0;
         debtors += v < 0;
@@ -294,6 +294,7 @@ static void close_capture(struct capture *c)
     for (unsigned i = 0; i < c->nworkers; i++) {
         unwinder_free(c->workers[i].u);
         vec_free(&c->workers[i].waits);
+        arena_free(&c->workers[i].more);
         free(c->workers[i].buf);
         free(c->workers[i].node_row);
     }

@@ -86,16 +86,21 @@ size_t unwinder_nodes(const struct unwinder *u, const struct unwound_node **ret)
 
 /* ---- goroutines ---- */
 
+/* Of a runtime.g, what is 0 in most: apart, because there may be a hundred thousand. */
+struct rt_g_more {
+    taddr m, syscallpc, syscallsp, lockedm, labels, schedlink, bubble, panic, timer;
+    taddr defer, sched_ctxt, xregs;
+    int64_t sleep_when;
+    int64_t assist_bytes; /* it may still allocate while the collector marks; < 0: owes work */
+};
+
 /* What is kept of a runtime.g.  Zeroed before it is filled, so that two readings compare. */
 struct rt_g {
-    taddr addr, m, stack_lo, stack_hi;
-    taddr sched_pc, sched_sp, syscallpc, syscallsp;
-    taddr lockedm, waiting, labels, gopc, startpc, schedlink, bubble, panic, coroarg, timer;
-    taddr defer, sched_ctxt, xregs;
+    taddr addr, stack_lo, stack_hi, sched_pc, sched_sp, waiting, gopc, startpc;
+    const struct rt_g_more *more; /* never NULL; of whoever read it, or shared by all with zeros */
     uint64_t goid, parent_goid;
-    int64_t wait_since, sleep_when;
-    int64_t assist_bytes; /* it may still allocate while the collector marks; < 0: owes work */
-    uint32_t status;      /* the runtime's number, without the scan bit */
+    int64_t wait_since;
+    uint32_t status; /* the runtime's number, without the scan bit */
     uint8_t wait_reason;
     uint8_t ran; /* counts how often it stopped running (trackingSeq) */
     bool scan, async, parking, running_cleanups;
@@ -107,22 +112,26 @@ enum g_source {          /* where a goroutine's stack came from */
                 G_REGS,  /* the registers of its thread */
 };
 
+/* What is known of the innermost frame of a goroutine that was running. */
+struct g_ran {
+    taddr pc, sp;
+    bool exact;           /* pc is an instruction about to run, not a return address */
+    const uint64_t *regs; /* in the arena, nregs of them; NULL: they are not this frame's */
+    size_t nregs;
+    const uint64_t *vectors; /* the same of floating point and vector registers, when asked for */
+    size_t nvectors;
+};
+
 /* A goroutine of the capture. */
 struct goroutine {
     struct rt_g g;
-    uint32_t row; /* of the snapshot; SNAP_NONE: dead */
+    const struct g_ran *ran; /* in the arena; while source is G_REGS, else NULL */
+    uint32_t row;            /* of the snapshot; SNAP_NONE: dead */
     uint32_t node;
     uint32_t depth;
     uint16_t worker;
     uint16_t flags; /* enum snap_gflag */
     uint8_t source; /* enum g_source */
-    taddr pc, sp;   /* of the innermost frame */
-    bool exact;     /* pc is an instruction about to run, not a return address */
-    /* Registers of the innermost frame, when it was running; in the arena; else NULL. */
-    const uint64_t *regs;
-    size_t nregs;
-    const uint64_t *vectors; /* the same of floating point and vector registers, when asked for */
-    size_t nvectors;
 };
 
 /* A sudog a goroutine waits on, or what else it waits for. */
@@ -157,6 +166,7 @@ taddr rt_heap_arena(struct rt_heap *h, taddr addr); /* its runtime.heapArena; 0:
 
 struct worker {
     struct unwinder *u;
+    struct arena more; /* struct rt_g_more of the goroutines it read */
     VEC(struct wait_record) waits;
     uint8_t *buf;       /* STACKS_BUF bytes */
     uint32_t *node_row; /* of the snapshot, after merging */
@@ -262,16 +272,21 @@ taddr running_unpushed_sp(struct running *r, const struct arch_regs *regs);
 /* Addresses of all goroutines (free()), dead ones included. */
 struct err *rt_read_allgs(const struct rt *rt, struct target *t, taddr **ret,
                           size_t *ret_n) MUST_USE;
-/* Fills n structures, whose addr is set; at() says where the i-th lies.  One that cannot be read
- * gets the status UINT32_MAX. */
+/* Fills n structures, whose addr is set; at() says where the i-th lies, and `more` of those that
+ * have any is put into the arena.  One that cannot be read gets the status UINT32_MAX. */
 typedef struct rt_g *rt_g_at(void *arg, size_t i);
-struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at,
-                       void *arg) MUST_USE;
+struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at, void *arg,
+                       struct arena *more) MUST_USE;
 bool rt_is_system_g(const struct rt *rt, const struct rt_g *g, bool finalizer_runs);
 bool rt_finalizer_runs(const struct rt *rt, struct target *t); /* its goroutine, in user's code */
 struct err *capture_list(struct capture *c) MUST_USE;          /* fills gs with addresses */
 struct err *capture_gs(struct capture *c) MUST_USE;            /* reads the structures */
-void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret);
+/* more is used, and must live as long as *ret, when something in it is not 0. */
+void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret,
+                struct rt_g_more *more);
+/* The same; what is not 0 goes where this goroutine has it already, else into the arena. */
+void rt_parse_g_into(const struct rt_layout *l, taddr addr, const uint8_t *copy, struct rt_g *ret,
+                     struct arena *more);
 enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status);
 uint32_t capture_g_index(const struct capture *c, taddr g); /* SNAP_NONE: not one of ours */
 
@@ -285,8 +300,21 @@ struct saved_context {
 };
 static inline struct saved_context saved_context(const struct rt_g *g)
 {
-    return g->syscallsp ? (struct saved_context){g->syscallpc, g->syscallsp}
-                        : (struct saved_context){g->sched_pc, g->sched_sp};
+    return g->more->syscallsp ? (struct saved_context){g->more->syscallpc, g->more->syscallsp}
+                              : (struct saved_context){g->sched_pc, g->sched_sp};
+}
+/* The innermost frame as it was captured; zeros: it was not. */
+static inline struct saved_context captured_context(const struct goroutine *g)
+{
+    switch ((enum g_source)g->source) {
+    case G_SAVED:
+        return saved_context(&g->g);
+    case G_REGS:
+        return (struct saved_context){g->ran->pc, g->ran->sp};
+    case G_NONE:
+        break;
+    }
+    return (struct saved_context){0, 0};
 }
 /* Builds its stack in the unwinder; p: n bytes of it, from its stack pointer on (NULL: are read).
  */

@@ -152,13 +152,13 @@ const struct target_thread *stand_thread_of_m(struct rt_stand *st, const struct 
 
 /* ---- goroutines ---- */
 
-struct err *stand_read_g(struct rt_stand *st, taddr g, struct rt_g *ret)
+struct err *stand_read_g(struct rt_stand *st, taddr g, struct rt_g *ret, struct rt_g_more *more)
 {
     size_t size = (size_t)st->rt->layout.size[RT_STRUCT_g];
     uint8_t *p = mem_alloc(size);
     struct err *e = target_read(st->t, g, p, size);
     if (!e)
-        rt_parse_g(&st->rt->layout, g, p, ret);
+        rt_parse_g(&st->rt->layout, g, p, ret, more);
     free(p);
     return e;
 }
@@ -171,7 +171,7 @@ const struct mrec *stand_runs(struct rt_stand *st, const struct rt_g *g)
     for (size_t i = 0; i < st->nms; i++) {
         const struct mrec *m = &st->ms[i];
         if (m->curg == g->addr &&
-            (status == SNAP_G_RUNNING || (g->m == m->addr && capture_may_run(status))))
+            (status == SNAP_G_RUNNING || (g->more->m == m->addr && capture_may_run(status))))
             return m;
     }
     return NULL;
@@ -205,13 +205,13 @@ static void describe(struct rt_stand *st, const struct rt_g *g, const struct mre
         .wait_since = waits || status == SNAP_G_SYSCALL ? g->wait_since : 0,
         .running = on && (status == SNAP_G_RUNNING || capture_may_run(status)),
         .system = rt_is_system_g(st->rt, g, st->finalizer_runs),
-        .panicking = g->panic != 0,
-        .locked = g->lockedm != 0,
+        .panicking = g->more->panic != 0,
+        .locked = g->more->lockedm != 0,
         .pc = at.pc,
         .sp = at.sp,
         .gopc = g->gopc,
         .startpc = g->startpc,
-        .labels = g->labels,
+        .labels = g->more->labels,
         .stack_lo = g->stack_lo,
         .stack_hi = g->stack_hi,
     };
@@ -229,7 +229,7 @@ static const struct mrec *m_of_g(struct rt_stand *st, const struct rt_g *g)
 {
     uint32_t i;
     err_free(stand_ms(st));
-    i = g->m ? map_get(&st->m_by_addr, g->m) : MAP_NONE;
+    i = g->more->m ? map_get(&st->m_by_addr, g->more->m) : MAP_NONE;
     return i != MAP_NONE && st->ms[i].curg == g->addr ? &st->ms[i] : stand_runs(st, g);
 }
 
@@ -245,7 +245,7 @@ static void keep_living(struct rt_stand *st, const struct rt_g *gs, size_t n)
         if (gs[i].status == UINT32_MAX || status == SNAP_G_DEAD || status == SNAP_G_IDLE)
             continue;
         map_put(&st->g_by_id, gs[i].goid, (uint32_t)st->ngs);
-        describe(st, &gs[i], gs[i].m ? m_of_g(st, &gs[i]) : NULL, &st->gs[st->ngs++]);
+        describe(st, &gs[i], gs[i].more->m ? m_of_g(st, &gs[i]) : NULL, &st->gs[st->ngs++]);
     }
 }
 
@@ -253,16 +253,19 @@ static struct err *read_goroutines(struct rt_stand *st)
 {
     taddr *addrs = NULL;
     size_t n = 0;
+    struct arena more;
     TRY(rt_read_allgs(st->rt, st->t, &addrs, &n));
+    arena_init(&more);
     struct rt_g *gs = mem_try_alloc(n * sizeof(*gs) + 1);
     st->gs = mem_try_alloc(n * sizeof(*st->gs) + 1);
     struct err *e = gs && st->gs ? NULL : err_new(ERR_NOMEM, "no memory for %zu goroutines", n);
     for (size_t i = 0; !e && i < n; i++)
         gs[i].addr = addrs[i];
     if (!e)
-        e = rt_read_gs(st->rt, st->t, n, at_index, gs);
+        e = rt_read_gs(st->rt, st->t, n, at_index, gs, &more);
     if (!e)
         keep_living(st, gs, n);
+    arena_free(&more);
     free(gs);
     free(addrs);
     return e;
@@ -300,7 +303,8 @@ struct err *rt_goroutine_by_id(struct rt_stand *st, uint64_t id, const struct rt
 struct err *rt_goroutine_at(struct rt_stand *st, taddr g, struct rt_goroutine *ret)
 {
     struct rt_g copy;
-    TRY(stand_read_g(st, g, &copy));
+    struct rt_g_more more;
+    TRY(stand_read_g(st, g, &copy, &more));
     describe(st, &copy, m_of_g(st, &copy), ret);
     return NULL;
 }
@@ -308,7 +312,8 @@ struct err *rt_goroutine_at(struct rt_stand *st, taddr g, struct rt_goroutine *r
 struct err *rt_goroutine_brief(struct rt_stand *st, taddr g, struct rt_goroutine *ret)
 {
     struct rt_g copy;
-    TRY(stand_read_g(st, g, &copy));
+    struct rt_g_more more;
+    TRY(stand_read_g(st, g, &copy, &more));
     describe(st, &copy, NULL, ret);
     return NULL;
 }

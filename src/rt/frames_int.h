@@ -45,7 +45,8 @@ struct err *stand_threads(struct rt_stand *st) MUST_USE;
 const struct target_thread *stand_thread(struct rt_stand *st, pid_t tid); /* NULL: none */
 const struct mrec *stand_m_of_thread(struct rt_stand *st, const struct target_thread *t);
 const struct target_thread *stand_thread_of_m(struct rt_stand *st, const struct mrec *m);
-struct err *stand_read_g(struct rt_stand *st, taddr g, struct rt_g *ret) MUST_USE;
+struct err *stand_read_g(struct rt_stand *st, taddr g, struct rt_g *ret,
+                         struct rt_g_more *more) MUST_USE; /* as rt_parse_g() */
 /* The M whose thread's registers a goroutine's frames begin at; NULL: it does not run. */
 const struct mrec *stand_runs(struct rt_stand *st, const struct rt_g *g);
 /* Opens the values; what prevents it is in no_values. */

@@ -289,7 +289,8 @@ static struct err *take_goroutine(struct frame_list *l, taddr addr, enum walk_en
 {
     struct rt_stand *st = l->st;
     struct rt_g g;
-    TRY(stand_read_g(st, addr, &g));
+    struct rt_g_more more;
+    TRY(stand_read_g(st, addr, &g, &more));
     const struct mrec *m = stand_runs(st, &g);
     const struct target_thread *t = m ? stand_thread_of_m(st, m) : NULL;
     struct on_stack on = {.stack = RT_ON_GOROUTINE, .stack_lo = g.stack_lo};
@@ -306,7 +307,7 @@ static struct err *take_goroutine(struct frame_list *l, taddr addr, enum walk_en
     else
         *end = unwinder_saved(st->u, &g, NULL, 0);
     take_stack(l, &on);
-    count_defers(st, g.defer, l);
+    count_defers(st, g.more->defer, l);
     return NULL;
 }
 
@@ -404,11 +405,12 @@ struct err *rt_defers(struct rt_stand *st, taddr addr, struct arena *a, struct r
     struct defer_list l = {.st = st};
     struct rt_frames frames;
     struct rt_g g;
+    struct rt_g_more more;
     *ret_n = 0;
-    TRY(stand_read_g(st, addr, &g));
+    TRY(stand_read_g(st, addr, &g, &more));
     TRY(rt_goroutine_frames(st, addr, 0, a, &frames));
     for (size_t i = 0; i < frames.n; i++)
-        take_defers(&l, g.defer, &frames.v[i]);
+        take_defers(&l, g.more->defer, &frames.v[i]);
     keep_defers(&l, a, ret, ret_n);
     return NULL;
 }

@@ -25,37 +25,50 @@ enum snap_gstatus rt_gstatus(const struct rt_layout *l, uint32_t status)
     return SNAP_G_UNKNOWN;
 }
 
-void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct rt_g *g)
+static const struct rt_g_more nothing_more;
+
+/* Where a goroutine is in no queue its schedlink is left over from one. */
+static void parse_more(const struct rt_layout *l, const uint8_t *p, uint32_t status,
+                       struct rt_g_more *m)
+{
+    bool queued = rt_gstatus(l, status) == SNAP_G_RUNNABLE;
+    *m = (struct rt_g_more){
+        .m = rt_get(l, p, RT_g_m),
+        .syscallpc = rt_get(l, p, RT_g_syscallpc),
+        .syscallsp = rt_get(l, p, RT_g_syscallsp),
+        .lockedm = rt_get(l, p, RT_g_lockedm),
+        .labels = rt_get(l, p, RT_g_labels),
+        .schedlink = queued ? rt_get(l, p, RT_g_schedlink) : 0,
+        .bubble = rt_get(l, p, RT_g_bubble),
+        .panic = rt_get(l, p, RT_g_panic),
+        .timer = rt_get(l, p, RT_g_timer),
+        .defer = rt_get(l, p, RT_g_defer),
+        .sched_ctxt = rt_get(l, p, RT_g_sched_ctxt),
+        .xregs = rt_get(l, p, RT_g_xregs),
+        .sleep_when = rt_get_i(l, p, RT_g_sleep_when),
+        .assist_bytes = rt_get_i(l, p, RT_g_gc_assist_bytes),
+    };
+}
+
+void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct rt_g *g,
+                struct rt_g_more *more)
 {
     uint32_t status = (uint32_t)rt_get(l, p, RT_g_atomicstatus);
     uint32_t scan = l->constant[RT_IS_g_scan] > 0 ? (uint32_t)l->constant[RT_IS_g_scan] : 0x1000;
+    parse_more(l, p, status & ~scan, more);
     memset(g, 0, sizeof(*g));
+    g->more = memcmp(more, &nothing_more, sizeof(*more)) == 0 ? &nothing_more : more;
     g->addr = addr;
-    g->m = rt_get(l, p, RT_g_m);
     g->stack_lo = rt_get(l, p, RT_g_stack_lo);
     g->stack_hi = rt_get(l, p, RT_g_stack_hi);
     g->sched_pc = rt_get(l, p, RT_g_sched_pc);
     g->sched_sp = rt_get(l, p, RT_g_sched_sp);
-    g->syscallpc = rt_get(l, p, RT_g_syscallpc);
-    g->syscallsp = rt_get(l, p, RT_g_syscallsp);
-    g->lockedm = rt_get(l, p, RT_g_lockedm);
     g->waiting = rt_get(l, p, RT_g_waiting);
-    g->labels = rt_get(l, p, RT_g_labels);
     g->gopc = rt_get(l, p, RT_g_gopc);
     g->startpc = rt_get(l, p, RT_g_startpc);
-    g->schedlink = rt_get(l, p, RT_g_schedlink);
-    g->bubble = rt_get(l, p, RT_g_bubble);
-    g->panic = rt_get(l, p, RT_g_panic);
-    g->defer = rt_get(l, p, RT_g_defer);
-    g->sched_ctxt = rt_get(l, p, RT_g_sched_ctxt);
-    g->coroarg = rt_get(l, p, RT_g_coroarg);
-    g->xregs = rt_get(l, p, RT_g_xregs);
-    g->timer = rt_get(l, p, RT_g_timer);
     g->goid = rt_get(l, p, RT_g_goid);
     g->parent_goid = rt_get(l, p, RT_g_parent_goid);
-    g->assist_bytes = rt_get_i(l, p, RT_g_gc_assist_bytes);
     g->wait_since = rt_get_i(l, p, RT_g_waitsince);
-    g->sleep_when = rt_get_i(l, p, RT_g_sleep_when);
     g->status = status & ~scan;
     g->scan = (status & scan) != 0;
     g->wait_reason = (uint8_t)rt_get(l, p, RT_g_waitreason);
@@ -63,6 +76,19 @@ void rt_parse_g(const struct rt_layout *l, taddr addr, const uint8_t *p, struct 
     g->async = rt_get(l, p, RT_g_async_safe_point) != 0;
     g->parking = rt_get(l, p, RT_g_parking_on_chan) != 0;
     g->running_cleanups = rt_get(l, p, RT_g_running_cleanups) != 0;
+}
+
+void rt_parse_g_into(const struct rt_layout *l, taddr addr, const uint8_t *p, struct rt_g *g,
+                     struct arena *a)
+{
+    struct rt_g_more more, *kept = (struct rt_g_more *)g->more;
+    rt_parse_g(l, addr, p, g, &more);
+    if (g->more == &nothing_more)
+        return;
+    if (!kept || kept == &nothing_more)
+        kept = arena_new(a, struct rt_g_more);
+    *kept = more;
+    g->more = kept;
 }
 
 /* The header of allgs is three words; a running target may change it while it is read. */
@@ -98,6 +124,7 @@ struct err *capture_list(struct capture *c)
     }
     for (size_t i = 0; i < c->ngs; i++) {
         c->gs[i].g.addr = addrs[i];
+        c->gs[i].g.more = &nothing_more;
         c->gs[i].row = c->gs[i].node = SNAP_NONE;
         map_put(&c->g_by_addr, addrs[i] >> 3, (uint32_t)i);
     }
@@ -110,7 +137,8 @@ uint32_t capture_g_index(const struct capture *c, taddr g)
     return g ? map_get(&c->g_by_addr, g >> 3) : SNAP_NONE;
 }
 
-struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at, void *arg)
+struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at *at, void *arg,
+                       struct arena *more)
 {
     size_t size = (size_t)rt->layout.size[RT_STRUCT_g], most = min_u64(AT_ONCE, n);
     taddr *addr = mem_alloc(most * sizeof(*addr) + 1);
@@ -123,10 +151,11 @@ struct err *rt_read_gs(const struct rt *rt, struct target *t, size_t n, rt_g_at 
             addr[i] = at(arg, first + i)->addr;
         e = rt_read_pieces(t, addr, k, size, copies, ok);
         for (size_t i = 0; !e && i < k; i++) {
+            struct rt_g *g = at(arg, first + i);
             if (ok[i])
-                rt_parse_g(&rt->layout, addr[i], copies + i * size, at(arg, first + i));
+                rt_parse_g_into(&rt->layout, addr[i], copies + i * size, g, more);
             else
-                at(arg, first + i)->status = UINT32_MAX;
+                *g = (struct rt_g){.addr = addr[i], .more = &nothing_more, .status = UINT32_MAX};
         }
     }
     free(copies);
@@ -142,5 +171,5 @@ static struct rt_g *g_of_capture(void *arg, size_t i)
 
 struct err *capture_gs(struct capture *c)
 {
-    return rt_read_gs(c->rt, c->t, c->ngs, g_of_capture, c);
+    return rt_read_gs(c->rt, c->t, c->ngs, g_of_capture, c, &c->workers[0].more);
 }

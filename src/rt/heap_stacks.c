@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "base/sort.h"
 #include "rt/heap_roots_int.h"
 
 enum {
@@ -227,8 +228,8 @@ static bool passes_on(const struct stackmap *m, bool runs, bool all_asm)
 static void walk(struct stack_worker *w)
 {
     const struct goroutine *g = w->g;
-    taddr pc = g->pc, sp = g->sp;
-    bool runs = g->source == G_REGS, blind = g->exact, fault = false, all_asm = true;
+    taddr pc = captured_context(g).pc, sp = captured_context(g).sp;
+    bool runs = g->source == G_REGS, blind = runs && g->ran->exact, fault = false, all_asm = true;
     if (!pc && load(w, sp, &pc)) /* a call of nil: its caller */
         sp += 8;
     for (uint32_t n = 0; sp < w->hi; n++) {
@@ -321,7 +322,7 @@ static struct where frame_at(const struct stack_worker *w, taddr sp, uint32_t ma
 static void take_defers(struct stack_worker *w, uint32_t map)
 {
     const struct rt_layout *l = &w->h->c->rt->layout;
-    taddr at = w->g->g.addr + (taddr)l->off[RT_g_defer], d = w->g->g.defer;
+    taddr at = w->g->g.addr + (taddr)l->off[RT_g_defer], d = w->g->g.more->defer;
     if (!rt_has(l, RT_defer_link) || !rt_has(l, RT_defer_fn) || !rt_has(l, RT_g_defer))
         return;
     for (int i = 0; d && i < DEFERS_MAX; i++) {
@@ -366,15 +367,15 @@ static void take_vectors(struct stack_worker *w, const struct where *in)
 {
     const struct rt_layout *l = &w->h->c->rt->layout;
     const struct goroutine *g = w->g;
-    if (w->vectors || w->in_asm)
-        take_loose(w, g->vectors, g->nvectors, in);
+    if (g->ran && (w->vectors || w->in_asm))
+        take_loose(w, g->ran->vectors, g->ran->nvectors, in);
     if (!w->vectors || !rt_has(l, RT_g_xregs) || !rt_has(l, RT_p_xregs_scratch))
         return;
-    take_saved_vectors(w, g->g.xregs, in);
+    take_saved_vectors(w, g->g.more->xregs, in);
     for (size_t i = 0; w->injected && g->source == G_REGS && i < w->h->c->nps; i++) {
         const struct prec *p = &w->h->c->ps[i];
         uint64_t cache = 0;
-        if (p->m != g->g.m)
+        if (p->m != g->g.more->m)
             continue;
         take_saved_vectors(w, p->addr + (taddr)l->off[RT_p_xregs_scratch], in);
         if (rt_has(l, RT_p_xregs_cache) &&
@@ -387,7 +388,8 @@ static void take_registers(struct stack_worker *w, uint32_t map)
 {
     struct where in = {map, 0, true};
     size_t first = w->roots.n;
-    take_loose(w, w->g->regs, w->g->nregs, &in);
+    if (w->g->ran)
+        take_loose(w, w->g->ran->regs, w->g->ran->nregs, &in);
     take_vectors(w, &in);
     for (size_t i = first; i < w->roots.n; i++) {
         bool twice = false;
@@ -428,15 +430,15 @@ static struct err *scan(struct stack_worker *w, const struct goroutine *g, const
     if (!make_room(w))
         return err_new(ERR_NOMEM, "no memory for a stack of %llu bytes",
                        (unsigned long long)(hi - lo));
-    uint32_t map = stackmaps_at(w->maps, g->pc, false);
+    uint32_t map = stackmaps_at(w->maps, captured_context(g).pc, false);
     struct where in = {map, 0, false};
-    if (g->g.sched_ctxt && g->source == G_SAVED && !g->g.syscallsp)
-        take_value(w, g->g.addr, g->g.sched_ctxt, &in, SNAP_NONE, STACKMAP_OFF_CONTEXT);
+    if (g->g.more->sched_ctxt && g->source == G_SAVED && !g->g.more->syscallsp)
+        take_value(w, g->g.addr, g->g.more->sched_ctxt, &in, SNAP_NONE, STACKMAP_OFF_CONTEXT);
     walk(w);
     take_registers(w, map);
     take_defers(w, map);
-    if (g->g.panic - g->g.stack_lo < g->g.stack_hi - g->g.stack_lo)
-        vec_push(&w->todo[0], g->g.panic);
+    if (g->g.more->panic - g->g.stack_lo < g->g.stack_hi - g->g.stack_lo)
+        vec_push(&w->todo[0], g->g.more->panic);
     follow(w);
     return NULL;
 }
@@ -459,14 +461,13 @@ struct stacks_job {
 
 static uint64_t depth_of(const struct goroutine *g)
 {
-    return g->sp >= g->g.stack_lo && g->sp < g->g.stack_hi ? g->g.stack_hi - g->sp : 0;
+    taddr sp = captured_context(g).sp;
+    return sp >= g->g.stack_lo && sp < g->g.stack_hi ? g->g.stack_hi - sp : 0;
 }
 
-static int by_sp(const void *a, const void *b, void *arg)
+static uint64_t captured_sp(const void *gs, uint32_t i)
 {
-    const struct goroutine *gs = arg;
-    taddr x = gs[*(const uint32_t *)a].sp, y = gs[*(const uint32_t *)b].sp;
-    return x < y ? -1 : x > y;
+    return captured_context(&((const struct goroutine *)gs)[i]).sp;
 }
 
 struct run { /* stacks that one read brings */
@@ -480,10 +481,11 @@ static size_t find_runs(const struct stacks_job *j, size_t first, size_t limit, 
     size_t n = 0;
     for (size_t i = first; i < limit; i++) {
         const struct goroutine *g = &gs[j->order[i]];
-        if (!n || g->sp < runs[n - 1].hi || g->sp - runs[n - 1].hi > GAP_MAX)
-            runs[n++] = (struct run){.lo = g->sp};
+        taddr sp = captured_context(g).sp;
+        if (!n || sp < runs[n - 1].hi || sp - runs[n - 1].hi > GAP_MAX)
+            runs[n++] = (struct run){.lo = sp};
         runs[n - 1].to = i + 1;
-        runs[n - 1].hi = g->sp + depth_of(g);
+        runs[n - 1].hi = sp + depth_of(g);
     }
     return n;
 }
@@ -508,15 +510,16 @@ static struct err *scan_run(struct stacks_job *j, unsigned worker, size_t first,
     for (size_t i = first; i < run->to; i++) {
         const struct goroutine *g = &j->h->c->gs[j->order[i]];
         struct span_of_roots *f = &j->found[j->order[i]];
-        uint8_t *p = (uint8_t *)iov->dst + (g->sp - run->lo);
-        struct err *e = iov->ok ? NULL : target_read(j->h->c->t, g->sp, p, depth_of(g));
+        taddr sp = captured_context(g).sp;
+        uint8_t *p = (uint8_t *)iov->dst + (sp - run->lo);
+        struct err *e = iov->ok ? NULL : target_read(j->h->c->t, sp, p, depth_of(g));
         *f = (struct span_of_roots){w->roots.n, 0, w->registers.n, 0, worker};
         if (e) {
             w->shallow++;
             err_free(e);
             continue;
         }
-        TRY(scan(w, g, p, g->sp, g->g.stack_hi));
+        TRY(scan(w, g, p, sp, g->g.stack_hi));
         f->roots = w->roots.n - f->root;
         f->regs = w->registers.n - f->reg;
     }
@@ -576,14 +579,13 @@ static struct err *choose(struct stacks_job *j)
         uint64_t depth = depth_of(g);
         if (g->row == SNAP_NONE)
             continue;
-        if (depth && !(g->sp & 7) && depth <= STACK_MAX)
+        if (depth && !(captured_context(g).sp & 7) && depth <= STACK_MAX)
             j->order[j->n++] = (uint32_t)i;
         else
             outside++;
     }
     heap_note_unread(j->h, outside, "roots of stacks", "where the stack is, is not known");
-    if (j->n)
-        qsort_r(j->order, j->n, sizeof(*j->order), by_sp, c->gs);
+    TRY(sort_indexes(j->order, j->n, captured_sp, c->gs));
     cut_chunks(j);
     return NULL;
 }

@@ -133,11 +133,11 @@ struct err *capture_labels(struct capture *c)
     arena_init(&arena);
     for (size_t i = 0; !e && i < c->ngs; i++) {
         const struct goroutine *g = &c->gs[i];
-        if (g->row == SNAP_NONE || !g->g.labels)
+        if (g->row == SNAP_NONE || !g->g.more->labels)
             continue;
-        uint32_t set = map_get(&seen, g->g.labels);
+        uint32_t set = map_get(&seen, g->g.more->labels);
         if (set == MAP_NONE) {
-            e = read_set(&st, g->g.labels);
+            e = read_set(&st, g->g.more->labels);
             if (e && err_code(e) != ERR_GONE) {
                 snap_note_missing(s, 1, "pprof labels", "they are not readable");
                 err_free(e);
@@ -145,7 +145,7 @@ struct err *capture_labels(struct capture *c)
                 st.pairs.n = 0;
             }
             set = st.pairs.n ? ++sets : 0;
-            map_put(&seen, g->g.labels, set);
+            map_put(&seen, g->g.more->labels, set);
             for (size_t k = 0; k < st.pairs.n; k++) {
                 uint32_t row = snap_add_label(s);
                 s->label.set[row] = set;

@@ -53,7 +53,8 @@ static taddr object_at(struct panics *p, const char *func, taddr cfa)
  */
 static taddr find_object(struct panics *p, const struct goroutine *g)
 {
-    taddr pc = g->pc, sp = g->sp, found = 0;
+    struct saved_context at = captured_context(g);
+    taddr pc = at.pc, sp = at.sp, found = 0;
     for (int i = 0; i < FRAMES_MAX && !found && sp >= g->g.stack_lo && sp < g->g.stack_hi; i++) {
         struct pcln_func f;
         const struct rt_module *m;
@@ -102,7 +103,7 @@ static void panics_of(struct panics *p, const struct goroutine *g)
     const struct rt_layout *l = &p->c->rt->layout;
     uint8_t copy[256];
     int32_t size = l->size[RT_STRUCT_panic];
-    taddr at = g->g.panic;
+    taddr at = g->g.more->panic;
     for (int i = 0; at && i < PANICS_MAX && size > 0 && (size_t)size <= sizeof(copy); i++) {
         if (!peek(&p->peek, at, copy, (size_t)size))
             break;
@@ -115,7 +116,7 @@ void capture_panics(struct capture *c)
 {
     struct panics p = {.c = c, .peek = {.t = c->t}};
     for (size_t i = 0; i < c->ngs; i++)
-        if (c->gs[i].g.panic && c->gs[i].row != SNAP_NONE)
+        if (c->gs[i].g.more->panic && c->gs[i].row != SNAP_NONE)
             panics_of(&p, &c->gs[i]);
     peeker_free(&p.peek);
 }

@@ -117,7 +117,7 @@ struct err *capture_global_queue(struct capture *c)
         if (gi == SNAP_NONE)
             break;
         vec_push(&queue, at);
-        at = c->gs[gi].g.schedlink;
+        at = c->gs[gi].g.more->schedlink;
     }
     c->global = queue.v;
     c->nglobal = queue.n;

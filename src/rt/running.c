@@ -191,15 +191,15 @@ static bool in_gogo(struct running *r, taddr pc)
 /* A goroutine that enters or leaves a system call and for that calls something on g0. */
 static bool is_deeper(const struct rt_g *g)
 {
-    return within(g->sched_sp, g->stack_lo, g->stack_hi) && g->sched_sp < g->syscallsp;
+    return within(g->sched_sp, g->stack_lo, g->stack_hi) && g->sched_sp < g->more->syscallsp;
 }
 
 static enum walk_end walk_saved(struct running *r)
 {
     if (within(r->m->vdso_sp, r->g->stack_lo, r->g->stack_hi))
         return walk_from(r, r->m->vdso_pc, r->m->vdso_sp, false);
-    if (r->g->syscallsp && !is_deeper(r->g))
-        return walk_from(r, r->g->syscallpc, r->g->syscallsp, false);
+    if (r->g->more->syscallsp && !is_deeper(r->g))
+        return walk_from(r, r->g->more->syscallpc, r->g->more->syscallsp, false);
     return walk_from(r, r->g->sched_pc, r->g->sched_sp, false);
 }
 
@@ -219,8 +219,8 @@ enum walk_end running_walk(struct running *r, const struct arch_regs *regs)
         return end;
     if (within(r->m->vdso_sp, regs->sp, r->g->stack_hi)) /* vgetrandom does not leave the stack */
         return walk_from(r, r->m->vdso_pc, r->m->vdso_sp, false);
-    if (r->g->syscallsp)
-        return walk_from(r, r->g->syscallpc, r->g->syscallsp, false);
+    if (r->g->more->syscallsp)
+        return walk_from(r, r->g->more->syscallpc, r->g->more->syscallsp, false);
     return end;
 }
 

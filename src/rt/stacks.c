@@ -32,7 +32,7 @@ static bool is_saved(const struct capture *c, const struct goroutine *g)
 {
     enum snap_gstatus st = rt_gstatus(&c->rt->layout, g->g.status);
     return st != SNAP_G_DEAD && st != SNAP_G_UNKNOWN && st != SNAP_G_IDLE && g->source == G_NONE &&
-           st != SNAP_G_RUNNING && !(c->live && g->g.m && capture_may_run(st));
+           st != SNAP_G_RUNNING && !(c->live && g->g.more->m && capture_may_run(st));
 }
 
 static size_t window_of(const struct rt_g *g)
@@ -54,11 +54,7 @@ static void keep_stack(struct worker *w, struct goroutine *g, enum walk_end end)
 {
     g->node = unwinder_commit(w->u);
     g->depth = (uint32_t)unwinder_depth(w->u);
-    g->pc = saved_context(&g->g).pc;
-    g->sp = saved_context(&g->g).sp;
-    g->exact = false;
-    g->regs = g->vectors = NULL;
-    g->nregs = g->nvectors = 0;
+    g->ran = NULL;
     g->source = G_SAVED;
     g->flags &= (uint16_t) ~(SNAP_GF_STACK_PARTIAL | SNAP_GF_CGO);
     if (end != WALK_TOP)
@@ -143,19 +139,9 @@ static struct err *still_chunk(void *arg, size_t chunk, unsigned worker)
     return e;
 }
 
-/* By address: neighbours are read together. */
-static struct err *sort_stacks(struct stacks_job *j)
+static uint64_t saved_sp(const void *gs, uint32_t i)
 {
-    struct sort_keyed *v = mem_try_alloc(2 * j->n * sizeof(*v) + 1);
-    if (!v)
-        return err_new(ERR_NOMEM, "no memory for %zu goroutines", j->n);
-    for (size_t i = 0; i < j->n; i++)
-        v[i] = (struct sort_keyed){saved_context(&j->c->gs[j->order[i]].g).sp, j->order[i]};
-    sort_keyed(v, v + j->n, j->n);
-    for (size_t i = 0; i < j->n; i++)
-        j->order[i] = v[i].value;
-    free(v);
-    return NULL;
+    return saved_context(&((const struct goroutine *)gs)[i].g).sp;
 }
 
 static void cut_chunks(struct stacks_job *j)
@@ -178,11 +164,13 @@ static void cut_chunks(struct stacks_job *j)
 static bool same_g(const struct rt_g *a, const struct rt_g *b)
 {
     struct rt_g x = *a, y = *b;
-    x.scan = y.scan = false;         /* set and cleared by the GC alone */
-    x.wait_since = y.wait_since = 0; /* the same */
-    x.schedlink = y.schedlink = 0;   /* of a queue it is in */
+    struct rt_g_more x_more = *a->more, y_more = *b->more;
+    x.more = y.more = NULL;
+    x.scan = y.scan = false;                 /* set and cleared by the GC alone */
+    x.wait_since = y.wait_since = 0;         /* the same */
+    x_more.schedlink = y_more.schedlink = 0; /* of a queue it is in */
     x.parking = y.parking = false;
-    return memcmp(&x, &y, sizeof(x)) == 0;
+    return memcmp(&x, &y, sizeof(x)) == 0 && memcmp(&x_more, &y_more, sizeof(x_more)) == 0;
 }
 
 struct live_batch {
@@ -254,7 +242,7 @@ static struct err *live_round(struct live_batch *b)
     TRY(read_gs(b, b->gbuf));
     for (size_t i = 0; i < b->n; i++) {
         struct goroutine *g = &b->c->gs[b->gi[i]];
-        rt_parse_g(&b->c->rt->layout, g->g.addr, b->gbuf + i * b->size, &g->g);
+        rt_parse_g_into(&b->c->rt->layout, g->g.addr, b->gbuf + i * b->size, &g->g, &b->w->more);
     }
     TRY(read_stacks(b, have));
     capture_sudogs(b->c, b->w, b->gi, b->n);
@@ -262,7 +250,8 @@ static struct err *live_round(struct live_batch *b)
     for (size_t i = 0; i < b->n; i++) {
         struct goroutine *g = &b->c->gs[b->gi[i]];
         struct rt_g now;
-        rt_parse_g(&b->c->rt->layout, g->g.addr, b->again + i * b->size, &now);
+        struct rt_g_more more;
+        rt_parse_g(&b->c->rt->layout, g->g.addr, b->again + i * b->size, &now, &more);
         if (!same_g(&g->g, &now) || is_deep(&g->g))
             b->gi[left++] = b->gi[i];
         else if (is_saved(b->c, g))
@@ -282,16 +271,17 @@ static struct err *live_one(struct live_batch *b, uint32_t gi)
     size_t waits = b->w->waits.n;
     for (int i = 0; i < LIVE_TRIES; i++) {
         struct rt_g now;
+        struct rt_g_more more;
         enum walk_end end = WALK_TOP;
         TRY(target_read(b->c->t, g->g.addr, b->gbuf, b->size));
-        rt_parse_g(l, g->g.addr, b->gbuf, &g->g);
+        rt_parse_g_into(l, g->g.addr, b->gbuf, &g->g, &b->w->more);
         b->w->waits.n = waits;
         bool saved = is_saved(b->c, g);
         if (saved)
             end = unwinder_saved(b->w->u, &g->g, b->stacks, 0);
         capture_sudogs(b->c, b->w, &gi, 1);
         TRY(target_read(b->c->t, g->g.addr, b->again, b->size));
-        rt_parse_g(l, g->g.addr, b->again, &now);
+        rt_parse_g(l, g->g.addr, b->again, &now, &more);
         if (!same_g(&g->g, &now))
             continue;
         if (saved)
@@ -351,12 +341,13 @@ bool capture_held_still(struct capture *c, uint32_t gi)
 {
     size_t size = (size_t)c->rt->layout.size[RT_STRUCT_g];
     struct rt_g now;
+    struct rt_g_more more;
     if (!c->live)
         return true;
     uint8_t *p = mem_alloc(size);
     struct err *e = target_read(c->t, c->gs[gi].g.addr, p, size);
     if (!e)
-        rt_parse_g(&c->rt->layout, c->gs[gi].g.addr, p, &now);
+        rt_parse_g(&c->rt->layout, c->gs[gi].g.addr, p, &now, &more);
     bool still = !e && same_g(&c->gs[gi].g, &now);
     err_free(e);
     free(p);
@@ -373,7 +364,7 @@ static struct err *still_stacks(struct stacks_job *j)
 {
     for (size_t i = 0; i < j->n; i += SUDOGS_CHUNK) /* in the order of allgs, as they were made */
         capture_sudogs(j->c, &j->c->workers[0], j->order + i, min_u64(SUDOGS_CHUNK, j->n - i));
-    TRY(sort_stacks(j));
+    TRY(sort_indexes(j->order, j->n, saved_sp, j->c->gs)); /* neighbours are read together */
     cut_chunks(j);
     return pool_run(j->ends.n, still_chunk, j);
 }

@@ -58,7 +58,7 @@ static enum snap_where where_is(const struct capture *c, const struct mrec *m,
 
 /* Keeps the floating point and vector registers of a goroutine that a signal interrupted: the
  * kernel put them on the signal stack, above all else. */
-static void keep_interrupted_vectors(struct capture *c, struct goroutine *g, const struct mrec *m,
+static void keep_interrupted_vectors(struct capture *c, struct g_ran *ran, const struct mrec *m,
                                      const struct arch_sigframe *frame)
 {
     size_t n = within(frame->extended, m->gsignal_lo, m->gsignal_hi)
@@ -68,22 +68,21 @@ static void keep_interrupted_vectors(struct capture *c, struct goroutine *g, con
         return;
     uint64_t *words = arena_array(&c->arena, uint64_t, n);
     struct err *e = target_read(c->t, frame->extended, words, n * 8);
-    g->vectors = words;
-    g->nvectors = e ? 0 : n;
+    ran->vectors = words;
+    ran->nvectors = e ? 0 : n;
     err_free(e);
 }
 
 /* Where the stack was walked from, and the registers when they are the innermost frame's. */
-static void keep_start(struct capture *c, const struct running *r, struct goroutine *g,
+static void keep_start(struct capture *c, const struct running *r, struct g_ran *ran,
                        const struct arch_regs *regs)
 {
-    g->pc = r->pc;
-    g->sp = r->sp;
-    g->exact = r->exact;
-    g->regs = NULL;
-    g->nregs = regs ? regs->raw_n / 8 : 0;
-    if (g->nregs)
-        g->regs = memcpy(arena_alloc(&c->arena, regs->raw_n), regs->raw, regs->raw_n);
+    ran->pc = r->pc;
+    ran->sp = r->sp;
+    ran->exact = r->exact;
+    ran->nregs = regs ? regs->raw_n / 8 : 0;
+    if (ran->nregs)
+        ran->regs = memcpy(arena_alloc(&c->arena, regs->raw_n), regs->raw, regs->raw_n);
 }
 
 /* t: the thread; NULL: its other registers are not known. */
@@ -94,23 +93,23 @@ static void take_running(struct capture *c, const struct mrec *m, const struct a
     struct worker *w = &c->workers[0];
     struct running r = {.rt = c->rt, .t = c->t, .u = w->u, .m = m, .g = &g->g};
     struct arch_sigframe before;
-    g->vectors = NULL;
-    g->nvectors = 0;
+    struct g_ran *ran = arena_new(&c->arena, struct g_ran);
     if (within(regs->sp, m->gsignal_lo, m->gsignal_hi) &&
         running_interrupted(c->t, m, regs->sp, &before)) {
         before.regs.sp = running_unpushed_sp(&r, &before.regs);
         regs = &before.regs;
-        keep_interrupted_vectors(c, g, m, &before);
+        keep_interrupted_vectors(c, ran, m, &before);
     } else if (t && t->extended && c->o->heap) {
-        g->nvectors = t->extended_n / 8;
-        g->vectors = memcpy(arena_alloc(&c->arena, t->extended_n), t->extended, t->extended_n);
+        ran->nvectors = t->extended_n / 8;
+        ran->vectors = memcpy(arena_alloc(&c->arena, t->extended_n), t->extended, t->extended_n);
     }
     enum walk_end end = running_walk(&r, regs);
     locals_take(c->locals, m->gi, regs);
-    keep_start(c, &r, g, within(regs->sp, g->g.stack_lo, g->g.stack_hi) ? regs : NULL);
+    keep_start(c, &r, ran, within(regs->sp, g->g.stack_lo, g->g.stack_hi) ? regs : NULL);
     g->node = unwinder_commit(w->u);
     g->depth = (uint32_t)unwinder_depth(w->u);
     g->worker = 0;
+    g->ran = ran;
     g->source = G_REGS;
     g->flags &= (uint16_t) ~(SNAP_GF_STACK_PARTIAL | SNAP_GF_NOT_VALIDATED);
     if (end != WALK_TOP)
@@ -128,7 +127,7 @@ static bool runs(const struct capture *c, const struct mrec *m)
         return false;
     const struct rt_g *g = &c->gs[m->gi].g;
     enum snap_gstatus st = rt_gstatus(&c->rt->layout, g->status);
-    return st == SNAP_G_RUNNING || (g->m == m->addr && capture_may_run(st));
+    return st == SNAP_G_RUNNING || (g->more->m == m->addr && capture_may_run(st));
 }
 
 /* ---- rows ---- */
@@ -279,8 +278,9 @@ struct err *capture_one_running(struct capture *c, uint32_t gi)
             return NULL;
         struct mrec m;
         pid_t tid = 0;
-        if (g->g.m)
-            err_free(find_thread(c, g->g.m, &m, &tid)); /* of an M that is gone by now: once more */
+        if (g->g.more->m)
+            err_free(find_thread(c, g->g.more->m, &m,
+                                 &tid)); /* of an M that is gone by now: once more */
         if (!tid)
             continue;
         struct sample s = {.c = c, .m = &m, .gi = gi};

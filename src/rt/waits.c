@@ -272,9 +272,9 @@ static void read_sleepers(struct waits *w)
         const struct rt_g *g = &c->gs[i].g;
         if (!waits_for(w, (uint32_t)i, WAIT_FOR_TIME))
             continue;
-        int64_t when = g->sleep_when;
-        if (!rt_has(l, RT_g_sleep_when) && g->timer && rt_has(l, RT_timer_when))
-            peek(&w->peek, g->timer + (taddr)l->off[RT_timer_when], &when, sizeof(when));
+        int64_t when = g->more->sleep_when;
+        if (!rt_has(l, RT_g_sleep_when) && g->more->timer && rt_has(l, RT_timer_when))
+            peek(&w->peek, g->more->timer + (taddr)l->off[RT_timer_when], &when, sizeof(when));
         c->s->goroutine.sleep_until[c->gs[i].row] = when;
     }
 }
@@ -286,6 +286,7 @@ static struct err *read_waits(struct waits *w)
     gather(w);
     TRY(waits_read_semtable(w));
     find_syncs(w);
+    peeker_free(&w->peek); /* pages of sudogs: what follows reads others */
     sort(w);
     TRY(waits_near(w));
     find_syncs(w);
@@ -296,6 +297,7 @@ static struct err *read_waits(struct waits *w)
     TRY(waits_read_syncs(w));
     TRY(waits_read_polls(w));
     read_sleepers(w);
+    peeker_free(&w->peek);
     add_rows(w);
     waits_find_words(w);
     return NULL;

@@ -393,6 +393,8 @@ void waits_lock_rows(struct waits *w)
     o.of_wait = mem_alloc(s->wait.n * sizeof(*o.of_wait) + 1);
     o.kinds = mem_alloc((s->stack.n + 1) * sizeof(*o.kinds));
     find_objects(&o);
+    vec_free(&w->chans); /* they have their rows, and objects have their types */
+    map_free(&w->chan_by_addr);
     uint32_t *order = mem_alloc(o.v.n * sizeof(*order) + 1);
     for (uint32_t i = 0; i < o.v.n; i++)
         order[i] = i;

@@ -391,7 +391,7 @@ static bool is_of_interest(struct waits *w, uint32_t gi)
 {
     const struct capture *c = w->c;
     enum snap_gstatus st = rt_gstatus(&c->rt->layout, c->gs[gi].g.status);
-    if (c->gs[gi].row == SNAP_NONE || c->gs[gi].source != G_SAVED || c->gs[gi].g.syscallsp)
+    if (c->gs[gi].row == SNAP_NONE || c->gs[gi].source != G_SAVED || c->gs[gi].g.more->syscallsp)
         return false;
     if (st == SNAP_G_RUNNABLE)
         return !c->gs[gi].g.waiting;

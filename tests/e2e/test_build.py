@@ -1,4 +1,6 @@
 """The build itself: the same bytes wherever it is made, and an installation that is complete."""
+import os
+import pathlib
 import shutil
 import subprocess
 
@@ -24,7 +26,9 @@ def copy_of_sources(where):
 
 
 def release_of(where):
-    env = {"PATH": "/usr/bin:/bin", "CCACHE_DISABLE": "1"}
+    kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME", "GOSPECT_CACHE") if name in os.environ}
+    node = pathlib.Path(shutil.which("node")).parent
+    env = {**kept, "PATH": f"/usr/bin:/bin:{node}", "CCACHE_DISABLE": "1"} # the cache has the compiler of the page
     run("cmake", "--preset", "release", cwd=where, env=env)
     run("cmake", "--build", "build-release", "--target", "gospect", "gospect-docs", cwd=where,
         env=env)

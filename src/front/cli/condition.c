@@ -266,26 +266,27 @@ static struct err *comparison(struct parser *s, enum kind *ret)
     return NULL;
 }
 
-static struct err *both(struct parser *s, enum kind *ret)
+/* Parts with && or || between them. */
+static struct err *chain(struct parser *s, const char *between, enum op op,
+                         struct err *(*part)(struct parser *s, enum kind *ret), enum kind *ret)
 {
-    TRY(comparison(s, ret));
-    while (eat(s, "&&")) {
-        TRY(comparison(s, ret));
-        TRY(add(s, &(struct step){.op = AND}));
+    TRY(part(s, ret));
+    while (eat(s, between)) {
+        TRY(part(s, ret));
+        TRY(add(s, &(struct step){.op = op}));
         *ret = TRUTH;
     }
     return NULL;
 }
 
+static struct err *both(struct parser *s, enum kind *ret)
+{
+    return chain(s, "&&", AND, comparison, ret);
+}
+
 static struct err *either(struct parser *s, enum kind *ret)
 {
-    TRY(both(s, ret));
-    while (eat(s, "||")) {
-        TRY(both(s, ret));
-        TRY(add(s, &(struct step){.op = OR}));
-        *ret = TRUTH;
-    }
-    return NULL;
+    return chain(s, "||", OR, both, ret);
 }
 
 static struct err *parse(struct parser *s)
