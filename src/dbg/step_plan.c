@@ -277,6 +277,17 @@ static bool is_worth(const struct step *st, taddr target)
            (st->in_runtime || !code_is_private(f.f.name) || code_is_wrapper(st->d->code, &f));
 }
 
+/* The call that is made next: whoever stands at a site does not meet it. */
+static struct err *add_call_now(struct here *h, taddr pc)
+{
+    struct dbg *d = h->st->d;
+    struct arch_regs regs;
+    if (!h->frame->exact || h->frame->pc != pc || !h->v->tid)
+        return NULL;
+    TRY(debug_regs(d->debug, h->v->tid, &regs));
+    return regs.pc == pc ? step_into(h->st, step_target(d, &regs)) : NULL;
+}
+
 /* Calls between this mark and the next. */
 static struct err *add_calls_of(struct here *h, taddr lo, taddr hi)
 {
@@ -285,8 +296,10 @@ static struct err *add_calls_of(struct here *h, taddr lo, taddr hi)
     for (size_t i = 0; i < n; i++) {
         if (h->st->target && calls[i].pc != h->st->target)
             continue;
-        if (is_worth(h->st, calls[i].target))
-            TRY(step_add(h->st, STEP_AT_CALL, calls[i].pc, DEPTH_IS, h->st->depth));
+        if (!is_worth(h->st, calls[i].target))
+            continue;
+        TRY(step_add(h->st, STEP_AT_CALL, calls[i].pc, DEPTH_IS, h->st->depth));
+        TRY(add_call_now(h, calls[i].pc));
     }
     return NULL;
 }
