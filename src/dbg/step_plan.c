@@ -9,7 +9,7 @@
 
 #include "dbg/dbg_int.h"
 
-enum { BODIES_MAX = 64, MISSING_MAX = 4 };
+enum { BODIES_MAX = 64, MISSING_MAX = 4, NESTED_MAX = 8 };
 
 /* The frame of the user a step is about, and the function of the machine it is in. */
 struct here {
@@ -133,11 +133,13 @@ static struct err *add_body_lines(struct here *h, const struct code_func *body)
     return NULL;
 }
 
-static struct err *add_bodies(struct here *h, const char *family)
+/* Bodies are numbered through their function (up to 1.26), or, of loops in loops, within the body
+ * around them: f-range1-range2. */
+static struct err *add_bodies(struct here *h, const char *around, unsigned depth)
 {
     unsigned missing = 0;
-    for (unsigned i = 1; i <= BODIES_MAX && missing < MISSING_MAX; i++) {
-        char *name = arena_printf(h->v->a, "%s-range%u", family, i);
+    for (unsigned i = 1; depth < NESTED_MAX && i <= BODIES_MAX && missing < MISSING_MAX; i++) {
+        char *name = arena_printf(h->v->a, "%s-range%u", around, i);
         struct code_func body;
         size_t at = 0;
         bool any = false;
@@ -146,6 +148,8 @@ static struct err *add_bodies(struct here *h, const char *family)
             TRY(add_body_lines(h, &body));
         }
         missing = any ? 0 : missing + 1;
+        if (any)
+            TRY(add_bodies(h, name, depth + 1));
     }
     return NULL;
 }
@@ -335,7 +339,7 @@ struct err *step_plan(struct step *st, const struct step_view *v)
     if (steps && step_is_range_body(h.func))
         TRY(add_outer(&h, family));
     if (steps)
-        TRY(add_bodies(&h, family));
+        TRY(add_bodies(&h, family, 0));
     TRY(add_return(&h));
     TRY(add_deferred(&h));
     TRY(add_recovered(&h));

@@ -156,7 +156,7 @@ def both(gospect, release, program, args, work):
 
 def bare_func(name):
     """A function's name without the instance of a generic one, which both tell in words of their own."""
-    return re.sub(r"\[.*?\](?=$|[.(])", "[...]", name)
+    return re.sub(r"\[.*?\](?=$|[.()])", "[...]", name)
 
 
 def place(frame):
@@ -289,8 +289,15 @@ def count(nodes):
     return sum(1 + count(n.children) for n in nodes)
 
 
-def steps_apart(a, b):
-    """The places where two walks differ: [(what ours has instead, what theirs has instead, the place before)]."""
+# ---- lists of places ----
+
+def short(places):
+    """Places in a line of text."""
+    return " ".join(f"{func}:{at}" if not rest else f"{func}:{rest[0]}" for func, at, *rest in places)
+
+
+def apart(a, b):
+    """Where two lists differ: [(what ours has instead, what theirs has instead, the one before)]."""
     found = []
     for op, i1, i2, j1, j2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if op != "equal":
