@@ -10,27 +10,40 @@ from lib.releases import all_releases
 
 Row = collections.namedtuple("Row", "why what where ours theirs seen", defaults=("", "", ()))
 EVER = ("1.18", "1.27")
+VALUES, NEXT, INTO = "values of Delve's programs", "steps next of Delve's programs", "steps stepIn of Delve's programs"
 
-MEANINGS = r"(time|sync|sync/atomic|internal/sync|math/big|net|net/netip|net/url|reflect|strings|bytes|errors|fmt|context|os|io/fs|regexp|strconv|container/list|syscall)\."
+MEANINGS = (r"(time|sync|sync/atomic|internal/sync|math/big|net|net/netip|net/url|reflect|strings|bytes|errors|fmt|context|os|io/fs|"
+            r"regexp|strconv|container/list|syscall)\.")
 
 TABLE = [
     # ---- values ----
-    Row("meaning", "value", rf": (\*?{MEANINGS}|error$|context\.Context$|interface )", rf"\*?{MEANINGS}[A-Za-z.\[\]]+\(", r"", (("values values", *EVER),)),
-    Row("meaning", "value", r": time\.Duration$", r"^-?[0-9.hmsµn]+$", r"^-?\d+$"),
-    Row("not set yet", "value", r"", r"^\((not set yet|others use its place, too)\)$", r"", (("values values", *EVER),)),
-    Row("not set yet", "only theirs", r"adder\.func1:160 (~r0|total)", r"", r"", (("values values", *EVER),)),
+    Row("meanings of types", "value", rf": (\*?{MEANINGS}|error$|interface )", rf"(^|\) )\*?{MEANINGS}[\w.\[\]]+\(", "",
+        (("values values", *EVER),)),
+    Row("meanings of types", "value", r": time\.Duration$", r"^-?[0-9.hmsµn]+$", r"^-?\d+$", ((VALUES, *EVER),)),
+    Row("not set yet", "value", "", r"^\((not set yet|others use its place, too)\)$", "", (("values values", *EVER),)),
+    Row("not set yet", "only theirs", r"\.func\d+:\d+ [~\w]+ : ", "", "", (("values values", *EVER),)),
     Row("nil", "value", r": unsafe\.Pointer$", r"\(nil\)$", r"\(0x0\)$", (("values values", *EVER),)),
-    Row("parts", "only theirs", r"\._(#\d+)? : ", r"", r"", (("values values", "1.19", "1.27"),)),
-    Row("parts", "parts", r": complex(64|128)$", r"^0 parts", r"^2 parts", (("values values", *EVER),)),
-    Row("compiler's variables", "only theirs", r"\.autotmp_", r"", r"", (("values values", "1.26", "1.27"),)),
-    Row("unreadable", "value|parts", r"", r"\(unreadable\)|^\d+ parts", r"unreadable"),
-    Row("names in full", "value", r"", r"/", r"^\*?[a-z0-9]+\.\w+ "),
+    Row("fields without a name", "only theirs", r"\._(#\d+)? : ", "", "", (("values values", "1.24", "1.27"),)),
+    Row("parts of complex numbers", "parts", r": complex(64|128)$", r"^0 parts", r"^2 parts", (("values values", *EVER),)),
+    Row("the compiler's variables", "only theirs", r" \.autotmp_| ~p\d+ : ", "", "", (("values values", "1.26", "1.27"),)),
+    Row("unreadable", "value", "", r"\(unreadable\)", "unreadable", ((VALUES, "1.25", "1.27"),)),
+    Row("names in full", "value", r"delve:(testvariables2|pkgrenames|fncall)", r"\w/\w", r"^\S*\b[a-z0-9]+\.\w+|\(\S*\b[a-z0-9]+\.\w+\)",
+        ((VALUES, "1.25", "1.27"),)),
+    Row("flags", "value", r": internal/abi\.TFlag$", r"\|", r"\|", ((VALUES, "1.25", "1.27"),)),
+    Row("lines without code", "stops", r"delve:issue1101", r"main\.f", r"^\[\]$", ((VALUES, "1.25", "1.27"),)),
+    Row("lines without code", "stack", r"delve:issue4051", r"main\.init:14", r"main\.init:1$"),
     # ---- steps ----
-    Row("recovered", "steps", r"", r"", r"^runtime\.gopanic:\d+ ", (("steps stepIn", *EVER),)),
-    Row("go", "steps", r"stepIn", r"", r""),
-    Row("watch", "steps", r"stepping watched behind main\.watched:162", r"^$", r"^main\.watched:163$", (("watchpoints", "1.26", "1.27"),)),
-    Row("watch", "steps", r"stepping watched behind main\.watched:164", r"^main\.run\.func4:\d+$", r"^$", (("watchpoints", "1.26", "1.27"),)),
-    Row("C", "steps", r"stepOut corners cgo behind main\.goCallback", r"^main\.crossing:\d+", r"^_cgoexp_\w+:\d+ runtime\.", (("steps stepOut cgo", *EVER),)),
+    Row("recovered panics", "steps", "^stepIn", "", r"^runtime\.gopanic:\d+ ", (("steps stepIn", *EVER), (INTO, *EVER))),
+    Row("the statement go", "steps", r"^stepIn (stepping spawn|delve:(testnextprog|stepshadow))", "", "", ((INTO, *EVER),)),
+    Row("runtime.Breakpoint", "steps", "", r"^runtime\.breakpoint:\d+( |$)", r"^(runtime\.Breakpoint:|$)", ((INTO, *EVER), (NEXT, *EVER))),
+    Row("deferred calls", "steps", r"^stepIn delve:deferstack behind main\.f1", r"^main\.f2", "^$", ((INTO, "1.25", "1.27"),)),
+    Row("iterators", "steps", r"^stepIn (stepping range|delve:rangeoverfunc) behind main\.\w+-range", "^$", r"^main\.\S+\.func1:",
+        (("steps stepIn", "1.23", "1.27"), (INTO, "1.25", "1.27"))),
+    Row("out of what C called", "steps", r"^stepOut corners cgo behind main\.goCallback", r"^main\.crossing:\d+", r"^_cgoexp_\w+:\d+ runtime\.",
+        (("steps stepOut cgo", *EVER),)),
+    # ---- watchpoints ----
+    Row("writes that change nothing", "steps", r"^stepping watched", "^$", r"^main\.watched:\d+$", (("watchpoints", "1.26", "1.27"),)),
+    Row("the end of a watched variable", "steps", r"^stepping watched", r"^main\.run\.func4:\d+$", "^$", (("watchpoints", "1.26", "1.27"),)),
 ]
 
 

@@ -205,7 +205,8 @@ def map_entries(rows):
     for row in rows:
         name, kind, reference = row["name"], row.get("type", ""), row["variablesReference"]
         if re.match(r"\[key \d+\]$", name):
-            key = "{" + row["value"].partition(" {")[2]
+            before = kind.split(": ")[0]
+            key = row["value"][len(before):].lstrip() if row["value"].startswith(before) else row["value"]
             continue
         if re.match(r"\[val \d+\]$", name):
             name = key
@@ -265,11 +266,12 @@ def compare(mine, other, path=""):
             continue
         if a.type != b.type and not b.type.startswith(a.type + "("):  # Delve adds what an interface holds; the value tells it, too
             yield ("type", here, a.type, a.type, b.type)
-        if bare_value(a, a.type) != bare_value(b, a.type):
+        same = bare_value(a, a.type) == bare_value(b, a.type)
+        if not same:
             yield ("value", here, a.type, a.value, b.value)
         if a.children and b.children:
             yield from compare(a.children, b.children, here)
-        elif bool(a.children) != bool(b.children):
+        elif same and bool(a.children) != bool(b.children):
             yield ("parts", here, a.type, f"{len(a.children)} parts", f"{len(b.children)} parts")
 
 
