@@ -180,7 +180,8 @@ struct err *step_go(struct dbg *d, struct step_site *s, pid_t tid, bool *ret_don
 struct step_view {
     const struct rt_frames *frames;
     size_t first;
-    taddr hi; /* of the stack */
+    taddr hi;  /* of the stack */
+    pid_t tid; /* the thread the frames run on; 0: none */
     struct arena *a;
 };
 struct err *step_plan(struct step *st, const struct step_view *v) MUST_USE;

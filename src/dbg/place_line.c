@@ -1,8 +1,8 @@
 /* place_line.c - the addresses of a line.
  *
  * A line is met wherever it begins: the for of a loop at its head and at every round.  Of these one
- * is taken in each copy of the code, the first that begins a statement: by DWARF, because the
- * compiler says there what a statement is; in a stripped program by pclntab.
+ * is taken in each copy of the code, the first that begins a statement (if none does: the first):
+ * by DWARF, because the compiler says there what a statement is; in a stripped program by pclntab.
  *
  * An absolute path of the user need not be the one in the program (-trimpath, a build elsewhere):
  * then its last components must be enough to find one file. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -131,8 +132,13 @@ static struct err *run_to(struct dbg *d, const char *function)
         TRY(debug_wait(d->debug, -1, &ev));
         if (ev.kind == DEBUG_SITE)
             break;
-        if (ev.kind == DEBUG_EXITED || ev.kind == DEBUG_EXEC)
-            return err_new(ERR_GONE, "the program ended before it reached %s", function);
+        if (ev.kind == DEBUG_EXEC)
+            return err_new(ERR_GONE, "the program ran another one before it reached %s", function);
+        if (ev.kind == DEBUG_EXITED)
+            return err_new(ERR_GONE, "the program ended (%s %d) before it reached %s",
+                           WIFSIGNALED(ev.status) ? "by signal" : "with status",
+                           WIFSIGNALED(ev.status) ? WTERMSIG(ev.status) : WEXITSTATUS(ev.status),
+                           function);
     }
     return debug_site_remove(d->debug, site);
 }

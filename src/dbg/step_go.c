@@ -140,6 +140,7 @@ static struct err *from_here(struct at *at)
     struct step_view v = {.frames = &at->frames,
                           .first = step_first(&at->frames),
                           .hi = at->here.stack_hi,
+                          .tid = at->tid,
                           .a = &at->a};
     step_clear(at->st);
     at->st->how = DBG_STEP_OUT;

@@ -9,7 +9,7 @@
 
 #include "dbg/dbg_int.h"
 
-enum { BODIES_MAX = 64, MISSING_MAX = 4 };
+enum { BODIES_MAX = 64, MISSING_MAX = 4, NESTED_MAX = 8 };
 
 /* The frame of the user a step is about, and the function of the machine it is in. */
 struct here {
@@ -133,11 +133,13 @@ static struct err *add_body_lines(struct here *h, const struct code_func *body)
     return NULL;
 }
 
-static struct err *add_bodies(struct here *h, const char *family)
+/* Bodies are numbered through their function (up to 1.26), or, of loops in loops, within the body
+ * around them: f-range1-range2. */
+static struct err *add_bodies(struct here *h, const char *around, unsigned depth)
 {
     unsigned missing = 0;
-    for (unsigned i = 1; i <= BODIES_MAX && missing < MISSING_MAX; i++) {
-        char *name = arena_printf(h->v->a, "%s-range%u", family, i);
+    for (unsigned i = 1; depth < NESTED_MAX && i <= BODIES_MAX && missing < MISSING_MAX; i++) {
+        char *name = arena_printf(h->v->a, "%s-range%u", around, i);
         struct code_func body;
         size_t at = 0;
         bool any = false;
@@ -146,6 +148,8 @@ static struct err *add_bodies(struct here *h, const char *family)
             TRY(add_body_lines(h, &body));
         }
         missing = any ? 0 : missing + 1;
+        if (any)
+            TRY(add_bodies(h, name, depth + 1));
     }
     return NULL;
 }
@@ -277,6 +281,17 @@ static bool is_worth(const struct step *st, taddr target)
            (st->in_runtime || !code_is_private(f.f.name) || code_is_wrapper(st->d->code, &f));
 }
 
+/* The call that is made next: whoever stands at a site does not meet it. */
+static struct err *add_call_now(struct here *h, taddr pc)
+{
+    struct dbg *d = h->st->d;
+    struct arch_regs regs;
+    if (!h->frame->exact || h->frame->pc != pc || !h->v->tid)
+        return NULL;
+    TRY(debug_regs(d->debug, h->v->tid, &regs));
+    return regs.pc == pc ? step_into(h->st, step_target(d, &regs)) : NULL;
+}
+
 /* Calls between this mark and the next. */
 static struct err *add_calls_of(struct here *h, taddr lo, taddr hi)
 {
@@ -285,8 +300,10 @@ static struct err *add_calls_of(struct here *h, taddr lo, taddr hi)
     for (size_t i = 0; i < n; i++) {
         if (h->st->target && calls[i].pc != h->st->target)
             continue;
-        if (is_worth(h->st, calls[i].target))
-            TRY(step_add(h->st, STEP_AT_CALL, calls[i].pc, DEPTH_IS, h->st->depth));
+        if (!is_worth(h->st, calls[i].target))
+            continue;
+        TRY(step_add(h->st, STEP_AT_CALL, calls[i].pc, DEPTH_IS, h->st->depth));
+        TRY(add_call_now(h, calls[i].pc));
     }
     return NULL;
 }
@@ -322,7 +339,7 @@ struct err *step_plan(struct step *st, const struct step_view *v)
     if (steps && step_is_range_body(h.func))
         TRY(add_outer(&h, family));
     if (steps)
-        TRY(add_bodies(&h, family));
+        TRY(add_bodies(&h, family, 0));
     TRY(add_return(&h));
     TRY(add_deferred(&h));
     TRY(add_recovered(&h));

@@ -659,12 +659,13 @@ static uint64_t *matching_files(const struct find_job *job, const struct dwarf_l
     return least;
 }
 
-/* Keeps a row that begins the line; of a `nearest` search, also those that were the nearest so far:
+/* Keeps a row that begins the line, without a statement (the compiler moved it) only of the line
+ * that is looked for; of a `nearest` search, also those that were the nearest so far:
  * keep_nearest() drops them. */
 static void consider(const struct find_job *job, unsigned worker, const struct dwarf_unit *u,
                      const struct dwarf_lines *t, const struct dwarf_row *row, uint64_t *least)
 {
-    if (row->line < job->line || row->line > *least)
+    if (row->line < job->line || row->line > *least || (!row->is_stmt && row->line != job->line))
         return;
     *least = row->line;
     struct candidate c = {.place = {u, *row}, .path = path_in(t, row->file)};
@@ -686,7 +687,7 @@ static struct err *find_in_table(void *arg, size_t i, unsigned worker)
     for (dwarf_rows_of(&it, job->units[i]); dwarf_row_next(&it, &row); before = row) {
         bool begins = before.end_sequence || before.line != row.line || before.file != row.file ||
                       !before.is_stmt;
-        if (begins && row.is_stmt && !row.end_sequence && row.file < t->nfiles && least[row.file] &&
+        if (begins && !row.end_sequence && row.file < t->nfiles && least[row.file] &&
             dwarf_is_code(job->dw, row.addr))
             consider(job, worker, job->units[i], t, &row, &least[row.file]);
     }
@@ -719,6 +720,8 @@ static int by_path_and_addr(const void *va, const void *vb)
         return order;
     if (a->place.row.line != b->place.row.line)
         return a->place.row.line < b->place.row.line ? -1 : 1;
+    if (a->place.row.is_stmt != b->place.row.is_stmt)
+        return a->place.row.is_stmt ? -1 : 1;
     return a->place.row.addr < b->place.row.addr ? -1 : a->place.row.addr > b->place.row.addr;
 }
 
@@ -728,7 +731,8 @@ static int by_place_addr(const void *va, const void *vb)
     return a->row.addr < b->row.addr ? -1 : a->row.addr > b->row.addr;
 }
 
-/* Of each path only the least line remains (they differ when `nearest`), each address once. */
+/* Of each path only the least line remains (they differ when `nearest`), each address once, and what
+ * begins no statement only where nothing does. */
 static size_t keep_nearest(struct candidate *c, size_t n, struct dwarf_place *ret)
 {
     size_t kept = 0, first = 0; /* first: of this path */
@@ -737,6 +741,7 @@ static size_t keep_nearest(struct candidate *c, size_t n, struct dwarf_place *re
         if (i && strcmp(c[i].path, c[first].path) != 0)
             first = i;
         if (c[i].place.row.line == c[first].place.row.line &&
+            c[i].place.row.is_stmt == c[first].place.row.is_stmt &&
             (i == first || c[i].place.row.addr != c[i - 1].place.row.addr))
             ret[kept++] = c[i].place;
     }

@@ -45,8 +45,9 @@ struct err *dwarf_row_at(struct dwarf *dw, taddr pc, const struct dwarf_unit **r
 
 /* Where a line begins.  path: as it stands in DWARF, or any number of its last components
  * ("server.go", "net/http/server.go").  A line has many addresses: inlined copies, instances of a
- * generic function, loops.  `nearest`: when the line has no code, the next one of the file that
- * has. The array is the arena's, ordered by address. */
+ * generic function, loops.  Only where none of them begins a statement the others count, too.
+ * `nearest`: when the line has no code, the next one of the file that has. The array is the
+ * arena's, ordered by address. */
 struct dwarf_place {
     const struct dwarf_unit *unit;
     struct dwarf_row row;

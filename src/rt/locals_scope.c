@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "image/dwarf_const.h"
 #include "image/dwarf_type.h"
 #include "rt/capture_int.h"
 
@@ -274,6 +275,34 @@ static void match_frames(struct local_scope *s, const struct pcln_frame *frames,
     }
 }
 
+static bool is_in_register(const struct dwarf_expr *loc)
+{
+    uint8_t op = loc->n ? *loc->p : 0;
+    return (op >= DW_OP_reg0 && op <= DW_OP_reg31) || op == DW_OP_regx;
+}
+
+/* A frame that has called: what the call finds in a register may have been in memory as well, which
+ * is where DWARF says it is behind the call (nothing runs in between). */
+static void look_behind_call(struct local_scopes *ls, struct local_scope *s, taddr pc)
+{
+    struct dwarf_scope behind;
+    bool any = false;
+    for (size_t i = 0; i < s->scope.nvars; i++)
+        any |= is_in_register(&s->scope.vars[i].loc);
+    if (!any)
+        return;
+    struct err *e = dwarf_scope_at(ls->dw, pc - ls->rt->slide, &ls->arena, &behind);
+    for (size_t k = 0; !e && k < behind.nvars; k++) {
+        const struct dwarf_var *b = &behind.vars[k];
+        if (!b->loc.n || is_in_register(&b->loc))
+            continue;
+        for (size_t i = 0; i < s->scope.nvars; i++)
+            if (s->scope.vars[i].die == b->die && is_in_register(&s->scope.vars[i].loc))
+                s->scope.vars[i].loc = b->loc;
+    }
+    err_free(e);
+}
+
 static void make_scope(struct local_scopes *ls, struct local_scope *s, taddr pc, bool exact)
 {
     struct pcln_frame frames[PCLN_FRAMES_MAX];
@@ -291,6 +320,8 @@ static void make_scope(struct local_scopes *ls, struct local_scope *s, taddr pc,
         if (e)
             s->scope = (struct dwarf_scope){0};
         err_free(e);
+        if (at != pc)
+            look_behind_call(ls, s, pc);
     }
     s->nframes = (uint16_t)(n ? n : 1);
     s->frame_of = arena_array(&ls->arena, uint16_t, s->scope.ncalls + 1);

@@ -18,7 +18,8 @@ enum {
 static struct value_limits limits_for(const char *context)
 {
     struct value_limits l = value_limits_typed;
-    l.width = 400;
+    l.text = 512;
+    l.width = 640;
     if (strcmp(context, "repl") == 0 || strcmp(context, "watch") == 0) {
         l.depth = 2;
         l.text = 1024;
