@@ -433,6 +433,7 @@ static struct err *begin(struct call *c, const struct dbg_call_spec *how)
     c->tid = c->g.running ? c->g.tid : 0;
     c->g.wait_reason = arena_strdup(&c->arena, c->g.wait_reason);
     c->spec.text = arena_strdup(&c->arena, how->text);
+    c->spec.to = how->to ? arena_strdup(&c->arena, how->to) : NULL;
     return NULL;
 }
 
