@@ -408,13 +408,18 @@ static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n
     return debug_write(c->d->debug, addr, src, n);
 }
 
-/* The registers of the frame are those that are put back when all calls are done. */
+/* The registers of the frame are put back when all calls are done, and set then. */
 static struct err *write_register(void *arg, unsigned reg, const void *src, size_t n)
 {
     struct call *c = arg;
     if (!c->frame.exact || !c->frame.regs || !c->levels.n)
         return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
-    return look_set_reg(code_arch(c->d->code), &c->levels.v[0].regs, reg, src, n);
+    struct call_reg set = {.reg = reg, .n = (uint8_t)n};
+    struct arch_regs trial = c->levels.v[0].regs;
+    TRY(look_set_reg(code_arch(c->d->code), &trial, reg, src, n));
+    memcpy(set.bytes, src, n);
+    vec_push(&c->sets, set);
+    return NULL;
 }
 
 /* The goroutine that calls keeps its stack where it is (it is at a point where the runtime moves

@@ -224,7 +224,7 @@ def test_methods_and_closures(stopped, release, mode):
     one.close()
     one = stopped(release, mode, "results", "main.results")
     one("next")
-    assert all(one(f"remove {bp}").get("ok") for bp in one.list() if bp > 3)
+    assert all(one(f"remove {bp}").get("ok") for bp in one.list() if bp < 100)
     assert one("print results(n, pad)")["value"].startswith("(5, ")
 
 
@@ -270,8 +270,9 @@ def test_refused_where_it_waits(stopped, release, mode):
 @pytest.mark.modes("noopt", "default")
 def test_values_are_made(gospect, go_build, release, mode, tmp_path):
     """Texts, interfaces, functions that the program does not have yet; in memory and in registers; alive after collections."""
+    first = "main.show" if release != "1.18" else f"main.go:{drive.labels('settable')['show:print']}"  # it calls at no beginning of a function
     s = Session(gospect, ["exec", go_build(release, mode, "settable")], [
-        "break main.show", "continue", 'set name = "somebody quite new"', 'set h.Name = "Grace " + "Hopper"', 'set h.Any = "boxed"',
+        f"break {first}", "continue", 'set name = "somebody quite new"', 'set h.Name = "Grace " + "Hopper"', 'set h.Any = "boxed"',
         "set h.Shape = sq", "set h.Do = twice", 'set h.Word = "another"', "set h.Count = twice(h.Do(4))", 'set global = "changed"', "print name",
         "print h.Any", "set h.Count = \"text\"", "set h.Shape = 3", "clear 1", "continue"], tmp_path, check=1)
     assert s["print name"] == '"somebody quite new"\n' and "boxed" in s["print h.Any"]
