@@ -416,6 +416,7 @@ static struct err *write_register(void *arg, unsigned reg, const void *src, size
         return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
     struct call_reg set = {.reg = reg, .n = (uint8_t)n};
     struct arch_regs trial = c->levels.v[0].regs;
+    TRY(home_set(&c->home, &trial, reg, src, n));
     TRY(look_set_reg(code_arch(c->d->code), &trial, reg, src, n));
     memcpy(set.bytes, src, n);
     vec_push(&c->sets, set);
@@ -431,6 +432,7 @@ static struct err *assign(struct call *c, const struct expr_ctx *ctx)
     struct dbg_writer w = {.memory = write_memory, .reg = write_register, .make = make, .arg = c};
     still.call = NULL;
     TRY(expr_once(&still, c->spec.to, &c->value));
+    home_find(c->d, &c->frame, c->spec.to, &c->value, &c->arena, &c->home);
     TRY(expr_once(ctx, c->spec.text, &src));
     return dbg_value_set(c->d->stand, &c->value, &src, &w);
 }

@@ -293,6 +293,17 @@ struct err *dbg_eval_still(struct dbg *d, int64_t goroutine, unsigned frame, con
 /* Sets a register of a set of them, or the part of it that a variable has. */
 struct err *look_set_reg(const struct arch *arch, struct arch_regs *regs, unsigned reg,
                          const void *src, size_t n) MUST_USE;
+/* home.c: where an argument is stored that v, the variable of that name, has in registers. */
+struct home {
+    struct dbg *d;
+    const struct dbg_value *v;
+    taddr at; /* 0: nowhere */
+};
+void home_find(struct dbg *d, const struct rt_frame *f, const char *name, const struct dbg_value *v,
+               struct arena *a, struct home *ret);
+/* One of its registers gets new bytes: so does the copy, where there is one. */
+struct err *home_set(const struct home *h, const struct arch_regs *before, unsigned reg,
+                     const void *src, size_t n) MUST_USE;
 /* stop.c */
 /* Runs until there is a stop, which is left for dbg_wait(). */
 struct err *dbg_run_on(struct dbg *d) MUST_USE;

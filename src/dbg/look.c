@@ -79,6 +79,7 @@ struct setter {
     struct dbg *d;
     pid_t tid;
     bool registers; /* those of the thread are the frame's */
+    struct home home;
 };
 
 static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n)
@@ -106,6 +107,7 @@ static struct err *write_register(void *arg, unsigned reg, const void *src, size
     if (!s->registers)
         return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
     TRY(debug_regs(s->d->debug, s->tid, &regs));
+    TRY(home_set(&s->home, &regs, reg, src, n));
     TRY(look_set_reg(code_arch(s->d->code), &regs, reg, src, n));
     return debug_set_regs(s->d->debug, s->tid, &regs);
 }
@@ -121,6 +123,7 @@ static struct err *assign_still(struct dbg *d, const struct seen *s, const char 
     struct dbg_writer w = {
         .memory = write_memory, .reg = write_register, .arg = &set, .wants_making = by_call};
     TRY(expr_once(&ctx, to, &dst));
+    home_find(d, s->frame, to, &dst, a, &set.home);
     if (calls) {
         ctx.call = wants_call;
         ctx.call_arg = by_call;

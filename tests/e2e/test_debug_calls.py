@@ -268,9 +268,11 @@ def test_refused_where_it_waits(stopped, release, mode):
 
 @pytest.mark.releases("1.18", "1.22", "1.27")
 @pytest.mark.modes("noopt", "default")
-def test_values_are_made(gospect, go_build, release, mode, tmp_path):
+@pytest.mark.parametrize("first", ["main.show", f"main.go:{drive.labels('settable')['show:print']}"], ids=["function", "line"])
+def test_values_are_made(gospect, go_build, release, mode, first, tmp_path):
     """Texts, interfaces, functions that the program does not have yet; in memory and in registers; alive after collections."""
-    first = "main.show" if release != "1.18" else f"main.go:{drive.labels('settable')['show:print']}"  # it calls at no beginning of a function
+    if release == "1.18" and first == "main.show":
+        pytest.skip("the runtime allows no call at the beginning of a function")
     s = Session(gospect, ["exec", go_build(release, mode, "settable")], [
         f"break {first}", "continue", 'set name = "somebody quite new"', 'set h.Name = "Grace " + "Hopper"', 'set h.Any = "boxed"',
         "set h.Shape = sq", "set h.Do = twice", 'set h.Word = "another"', "set h.Count = twice(h.Do(4))", 'set global = "changed"', "print name",
