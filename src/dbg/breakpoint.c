@@ -21,10 +21,22 @@ struct bp *bp_by_id(struct dbg *d, unsigned id)
 
 /* ---- plans ---- */
 
+/* Others always exist, and have no place. */
+static bool is_users(enum dbg_bp_kind kind)
+{
+    return kind == DBG_BP_PLACE || kind == DBG_BP_WATCH || kind == DBG_BP_GC;
+}
+
 static const char *copied(struct arena *a, const char *s)
 {
     return s && *s ? arena_strdup(a, s) : "";
 }
+
+static const char *const always_names[] = {
+    [DBG_BP_PANIC] = "panic",
+    [DBG_BP_FATAL] = "fatal",
+    [DBG_BP_RECOVERED] = "recovered",
+};
 
 static struct bp_plan *plan_new(const struct dbg_bp_spec *s)
 {
@@ -32,7 +44,7 @@ static struct bp_plan *plan_new(const struct dbg_bp_spec *s)
     arena_init(&p->arena);
     p->spec = *s;
     p->spec.place = copied(&p->arena, s->place);
-    p->spec.name = copied(&p->arena, s->name);
+    p->spec.name = is_users(s->kind) ? copied(&p->arena, s->name) : always_names[s->kind];
     p->spec.condition = copied(&p->arena, s->condition);
     p->spec.hits = copied(&p->arena, s->hits);
     p->spec.log = copied(&p->arena, s->log);
@@ -189,6 +201,15 @@ static void bp_free(struct bp *bp)
     free(bp);
 }
 
+static void keep_ordered(struct dbg *d, struct bp *bp)
+{
+    size_t at = d->bps.n;
+    vec_push(&d->bps, bp);
+    for (; at && d->bps.v[at - 1]->id > bp->id; at--)
+        d->bps.v[at] = d->bps.v[at - 1];
+    d->bps.v[at] = bp;
+}
+
 static struct err *add(struct dbg *d, unsigned id, const struct dbg_bp_spec *s)
 {
     struct bp *bp = bp_new(d, id);
@@ -203,13 +224,13 @@ static struct err *add(struct dbg *d, unsigned id, const struct dbg_bp_spec *s)
         bp_free(bp);
         return e;
     }
-    vec_push(&d->bps, bp);
+    keep_ordered(d, bp);
     return NULL;
 }
 
 struct err *bp_init(struct dbg *d)
 {
-    d->next_id = DBG_BP_ID_FIRST;
+    d->next_id = 1;
     TRY(add(d, DBG_BP_ID_PANIC, &(struct dbg_bp_spec){.kind = DBG_BP_PANIC}));
     TRY(add(d, DBG_BP_ID_FATAL, &(struct dbg_bp_spec){.kind = DBG_BP_FATAL}));
     return add(d, DBG_BP_ID_RECOVERED,
@@ -221,12 +242,6 @@ void bp_free_all(struct dbg *d)
     for (size_t i = 0; i < d->bps.n; i++)
         bp_free(d->bps.v[i]);
     vec_free(&d->bps);
-}
-
-/* Others always exist, and have no place. */
-static bool is_users(enum dbg_bp_kind kind)
-{
-    return kind == DBG_BP_PLACE || kind == DBG_BP_WATCH || kind == DBG_BP_GC;
 }
 
 static struct err *check_spec(const struct dbg *d, const struct dbg_bp_spec *s)
@@ -290,9 +305,10 @@ struct err *dbg_bp_remove(struct dbg *d, unsigned id)
         struct bp *bp = d->bps.v[i];
         if (bp->id != id)
             continue;
-        if (id < DBG_BP_ID_FIRST)
-            return err_hint(err_new(ERR_USAGE, "breakpoint %u always exists", id),
-                            "it can be switched off");
+        if (dbg_bp_always(id))
+            return err_hint(
+                err_new(ERR_USAGE, "the breakpoint %s always exists", bp->plan->spec.name),
+                "it can be switched off");
         plan_uproot(d, bp->plan);
         dbg_forget_hits(d, bp, NULL);
         memmove(d->bps.v + i, d->bps.v + i + 1, (d->bps.n - i - 1) * sizeof(*d->bps.v));
@@ -355,6 +371,65 @@ void bp_replant(struct dbg *d)
         vec_free(&bp->counts);
         pthread_mutex_unlock(&bp->lock);
         vec_push(&d->changed, bp->id);
+    }
+}
+
+/* ---- more code ---- */
+
+static bool has_site(const struct bp_plan *p, taddr pc)
+{
+    for (size_t i = 0; i < p->sites.n; i++)
+        if (p->sites.v[i]->at.pc == pc)
+            return true;
+    return false;
+}
+
+/* One more address of a plan that is in already. */
+static struct err *extend(struct dbg *d, struct bp *bp, struct bp_plan *p, const struct place *at)
+{
+    add_site(bp, p, at);
+    struct bp_site *s = vec_last(&p->sites)[0];
+    struct err *e = bp_compile(d, p, s);
+    if (!e && p->in)
+        e = debug_site_add(d->debug, s->at.pc, bp_met, s, &s->site);
+    if (e) {
+        p->sites.n--;
+        bp_release(s);
+        free(s);
+    }
+    return e;
+}
+
+/* Why it still waits, or is not everywhere, is its note. */
+static bool find_more(struct dbg *d, struct bp *bp, struct bp_plan *p)
+{
+    struct places found;
+    struct place_from from = {.source_map = d->o.source_map};
+    size_t before = p->sites.n;
+    struct err *e = place_find(d->code, p->spec.place, &from, &p->arena, &found);
+    if (!e && found.n > SITES_MAX)
+        e = err_new(ERR_LIMIT, "%zu addresses are too many", found.n);
+    for (size_t i = 0; !e && i < found.n; i++)
+        if (!has_site(p, found.v[i].pc))
+            e = extend(d, bp, p, &found.v[i]);
+    bool more = p->sites.n > before;
+    if (more) {
+        p->waits = false;
+        p->note = e ? arena_strdup(&p->arena, err_message(e)) : found.note;
+    } else if (e && p->waits) {
+        p->note = arena_strdup(&p->arena, err_message(e));
+    }
+    err_free(e); /* what was there stays as it is */
+    return more;
+}
+
+void bp_find_more(struct dbg *d)
+{
+    for (size_t i = 0; i < d->bps.n; i++) {
+        struct bp *bp = d->bps.v[i];
+        struct bp_plan *p = bp->plan;
+        if (p->spec.kind == DBG_BP_PLACE && find_more(d, bp, p))
+            vec_push(&d->changed, bp->id);
     }
 }
 

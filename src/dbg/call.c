@@ -230,6 +230,16 @@ static struct err *restore(struct call *c, const struct call_level *l, const str
     return debug_set_regs(c->d->debug, c->tid, &regs);
 }
 
+/* Variables in registers that were set: the runtime puts back what it saved when the call began, so
+ * it is done behind that. */
+static struct err *set_registers(struct call *c, struct arch_regs *regs)
+{
+    for (size_t i = 0; i < c->sets.n; i++)
+        TRY(look_set_reg(code_arch(c->d->code), regs, c->sets.v[i].reg, c->sets.v[i].bytes,
+                         c->sets.v[i].n));
+    return c->sets.n ? debug_set_regs(c->d->debug, c->tid, regs) : NULL;
+}
+
 /* From the last int3 back to where it all began. */
 static struct err *go_home(struct call *c, const struct call_level *home)
 {
@@ -240,8 +250,10 @@ static struct err *go_home(struct call *c, const struct call_level *home)
         if (ev.kind == DEBUG_EXITED || ev.kind == DEBUG_EXEC)
             return err_new(ERR_GONE, "the program has ended");
         TRY(debug_regs(c->d->debug, c->tid, &regs));
-        if (regs.pc == home->regs.pc)
-            return debug_met(c->d->debug, c->tid);
+        if (regs.pc != home->regs.pc)
+            continue;
+        TRY(set_registers(c, &regs));
+        return debug_met(c->d->debug, c->tid);
     }
     return err_new(ERR_BAD_DATA, "the goroutine did not come back from the call");
 }
@@ -264,6 +276,7 @@ static void call_free(struct call *c)
     err_free(c->error);
     err_free(c->refused);
     vec_free(&c->levels);
+    vec_free(&c->sets);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->turned);
     arena_free(&c->arena);
@@ -433,6 +446,7 @@ static struct err *begin(struct call *c, const struct dbg_call_spec *how)
     c->tid = c->g.running ? c->g.tid : 0;
     c->g.wait_reason = arena_strdup(&c->arena, c->g.wait_reason);
     c->spec.text = arena_strdup(&c->arena, how->text);
+    c->spec.to = how->to ? arena_strdup(&c->arena, how->to) : NULL;
     return NULL;
 }
 

@@ -379,7 +379,7 @@ static struct err *call_function(void *arg, const struct expr_call *x, struct ar
         return err_new(ERR_UNSUPPORTED, "the program has no DWARF: parameters are not known");
     TRY(find_callee(c, vs, x, &callee));
     TRY(read_signature(c, &callee.f, s));
-    if (s->nresults != 1 && !is_whole(c, x))
+    if (s->nresults != 1 && (c->spec.to || !is_whole(c, x)))
         return err_new(ERR_USAGE, "%s has %zu results where one is wanted", callee.f.f.name,
                        s->nresults);
     a.f = (struct call_frame){.pc = callee.pc, .closure = callee.closure};
@@ -394,6 +394,49 @@ static struct err *call_function(void *arg, const struct expr_call *x, struct ar
     return NULL;
 }
 
+/* ---- setting a variable ---- */
+
+static struct err *make(void *arg, uint64_t type, const struct dbg_value *src, uint8_t *dst,
+                        size_t n)
+{
+    return call_bytes(arg, type, src, dst, n);
+}
+
+static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n)
+{
+    struct call *c = arg;
+    return debug_write(c->d->debug, addr, src, n);
+}
+
+/* The registers of the frame are put back when all calls are done, and set then. */
+static struct err *write_register(void *arg, unsigned reg, const void *src, size_t n)
+{
+    struct call *c = arg;
+    if (!c->frame.exact || !c->frame.regs || !c->levels.n)
+        return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
+    struct call_reg set = {.reg = reg, .n = (uint8_t)n};
+    struct arch_regs trial = c->levels.v[0].regs;
+    TRY(home_set(&c->home, &trial, reg, src, n));
+    TRY(look_set_reg(code_arch(c->d->code), &trial, reg, src, n));
+    memcpy(set.bytes, src, n);
+    vec_push(&c->sets, set);
+    return NULL;
+}
+
+/* The goroutine that calls keeps its stack where it is (it is at a point where the runtime moves
+ * none), so that where the variable is still holds when the value is made. */
+static struct err *assign(struct call *c, const struct expr_ctx *ctx)
+{
+    struct dbg_value src;
+    struct expr_ctx still = *ctx;
+    struct dbg_writer w = {.memory = write_memory, .reg = write_register, .make = make, .arg = c};
+    still.call = NULL;
+    TRY(expr_once(&still, c->spec.to, &c->value));
+    home_find(c->d, &c->frame, c->spec.to, &c->value, &c->arena, &c->home);
+    TRY(expr_once(ctx, c->spec.text, &src));
+    return dbg_value_set(c->d->stand, &c->value, &src, &w);
+}
+
 struct err *call_eval(struct call *c)
 {
     struct expr_ctx ctx = {.st = c->d->stand,
@@ -403,6 +446,8 @@ struct err *call_eval(struct call *c)
                            .call = call_function,
                            .call_arg = c,
                            .arena = &c->arena};
+    if (c->spec.to)
+        return assign(c, &ctx);
     TRY(expr_once(&ctx, c->spec.text, &c->value));
     c->whole = c->results && c->value.v.type == DWARF_NO_ID && c->value.form == DBG_VALUE;
     return NULL;

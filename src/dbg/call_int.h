@@ -46,6 +46,8 @@ struct call {
     pid_t tid; /* where the innermost goroutine was last */
     VEC(struct call_level) levels;
     VEC(pid_t) held;
+    struct home home;          /* of what is set */
+    VEC(struct call_reg) sets; /* registers of the frame that get new values at the end */
 
     /* Whose turn it is: the session's, or that of the thread that evaluates. */
     pthread_t thread;

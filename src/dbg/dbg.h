@@ -70,7 +70,13 @@ enum dbg_bp_kind {
 };
 /* "gc-start", "gc-mark-done", "gc-end" (what each is: moment.c); NULL: no more. */
 const char *dbg_gc_moment(size_t i);
-enum { DBG_BP_ID_PANIC = 1, DBG_BP_ID_FATAL, DBG_BP_ID_RECOVERED, DBG_BP_ID_FIRST };
+/* Breakpoints of users count from 1.  Those that always exist come behind all of them in lists;
+ * their names are "panic", "fatal" and "recovered". */
+enum { DBG_BP_ID_PANIC = 0x7fff0001, DBG_BP_ID_FATAL, DBG_BP_ID_RECOVERED };
+static inline bool dbg_bp_always(unsigned id)
+{
+    return id >= DBG_BP_ID_PANIC;
+}
 
 struct dbg_bp_spec {
     enum dbg_bp_kind kind;
@@ -139,11 +145,16 @@ struct err *dbg_run(struct dbg *d, const struct dbg_run_spec *how) MUST_USE;
 enum dbg_event_kind {
     DBG_EV_NOTHING, /* the time is up */
     DBG_EV_STOPPED,
-    DBG_EV_LOG,  /* a log point's text or a trace line; the program runs on */
-    DBG_EV_BP,   /* a breakpoint has changed by itself (found, removed, trouble): bps[0] */
-    DBG_EV_EXEC, /* another program now; it stands */
+    DBG_EV_LOG,    /* a log point's text or a trace line; the program runs on */
+    DBG_EV_BP,     /* a breakpoint has changed by itself (found, removed, trouble): bps[0] */
+    DBG_EV_MODULE, /* a plugin was loaded; nothing of it has run yet */
+    DBG_EV_EXEC,   /* another program now; it stands */
     DBG_EV_EXITED,
 };
+static inline bool dbg_runs_on(enum dbg_event_kind kind)
+{
+    return kind == DBG_EV_LOG || kind == DBG_EV_BP || kind == DBG_EV_MODULE;
+}
 enum dbg_why {
     DBG_WHY_ATTACHED, /* nothing has run yet */
     DBG_WHY_ENTRY,
@@ -169,6 +180,8 @@ struct dbg_event {
     size_t nbps;
     const char *text; /* LOG: the message; PANIC, FATAL: what it says; SIGNAL: its name; WATCH: old
                          -> new; STEP: "" or what is special ("goroutine 7 has ended") */
+    size_t module;    /* MODULE: its number in code_modules(), and text is its file; 0: its code is
+                         not known, and text says why */
     bool step_waits;  /* something came before the end of a step: it goes on with DBG_CONTINUE */
     int64_t syscall;  /* SYSCALL: its number; text is its name */
     bool syscall_entry;         /* SYSCALL: before the kernel has begun with it; else behind it */
@@ -214,6 +227,7 @@ struct dbg_call_spec {
                           selected one */
     unsigned frame;    /* where names are looked up */
     const char *text;  /* an expression with calls */
+    const char *to;    /* NULL, or what is set to its value */
     bool alone;        /* the other threads stand meanwhile: a function that waits for them waits
                           for ever */
     bool unsafe;       /* pointers to the goroutine's stack may be passed: right only when the
@@ -236,8 +250,14 @@ struct err *dbg_call_give_up(struct dbg *d) MUST_USE;
  * code of the program is evaluated by expr.h without a hook for calls. */
 struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                      struct arena *a, struct dbg_value *ret) MUST_USE;
+/* The same with the options of a call; how->to is not for it. */
+struct err *dbg_eval_call(struct dbg *d, const struct dbg_call_spec *how, struct arena *a,
+                          struct dbg_value *ret) MUST_USE;
+/* Sets a variable.  What the value needs to have in the program (a text, the box of an interface)
+ * is made there by its runtime: that is a call, with all that is said above.  calls: the text may
+ * call functions, too. */
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
-                       const char *text) MUST_USE;
+                       const char *text, bool calls) MUST_USE;
 /* Bytes of its memory; what was read of the program (dbg_stand()) is read anew afterwards. */
 struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n) MUST_USE;
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */

@@ -105,6 +105,8 @@ struct bp *bp_by_id(struct dbg *d, unsigned id); /* NULL: none */
 /* All sites, after the program is another one: found and put in once more. */
 void bp_replant(struct dbg *d);
 void bp_uproot(struct dbg *d); /* the sites are gone with the program */
+/* Addresses that there are now and were not before, after code was loaded; what is there stays. */
+void bp_find_more(struct dbg *d);
 /* watch.c: what the expression of a watchpoint yields now; putting it in, taking it out */
 struct err *watch_make(struct dbg *d, struct bp_plan *p, struct bp_site *s) MUST_USE;
 struct err *watch_plant(struct bp_site *s) MUST_USE;
@@ -205,12 +207,18 @@ struct hit {
     struct bp_site *watch; /* something of its stack: watch_event */
     enum watch_event watch_event;
     bool entry;
+    bool plugin; /* one is being loaded */
     bool trouble;
 };
 
 struct dbg_launched { /* copies of what it was started with; NULL exe: it was not */
     struct arena arena;
     struct debug_launch how;
+};
+
+struct loaded {       /* a plugin, to be told of */
+    char *path, *why; /* owned; why its code is not known: NULL: it is */
+    size_t module;    /* in code_modules() */
 };
 
 struct call; /* call_int.h */
@@ -231,6 +239,8 @@ struct dbg {
     VEC(struct bp *) bps; /* ordered by id */
     unsigned next_id;
     VEC(unsigned) changed; /* breakpoints that changed by themselves */
+    VEC(struct loaded) loaded;
+    size_t nplugins; /* that were looked at */
 
     struct step *step;           /* NULL: none goes on */
     struct call *call;           /* the last that was begun; NULL: none goes on */
@@ -258,6 +268,12 @@ struct dbg {
     int64_t ran_from, ran_ns;
 };
 
+/* plugin.c */
+struct err *plugin_watch(struct dbg *d) MUST_USE; /* of a program that has just begun */
+/* Plugins that are there and were not before; tell: breakpoints look for their places in them, and
+ * they become events. */
+void plugin_look(struct dbg *d, bool tell);
+void plugin_forget(struct loaded *l);
 /* session.c */
 struct err *dbg_follow_exec(struct dbg *d) MUST_USE;
 struct err *dbg_look(struct dbg *d) MUST_USE; /* the runtime of a program that stands */
@@ -275,6 +291,20 @@ void call_forget(struct dbg *d); /* the program is gone */
 /* look.c: as dbg_eval(), and nothing of the program runs */
 struct err *dbg_eval_still(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
                            struct arena *a, struct dbg_value *ret) MUST_USE;
+/* Sets a register of a set of them, or the part of it that a variable has. */
+struct err *look_set_reg(const struct arch *arch, struct arch_regs *regs, unsigned reg,
+                         const void *src, size_t n) MUST_USE;
+/* home.c: where an argument is stored that v, the variable of that name, has in registers. */
+struct home {
+    struct dbg *d;
+    const struct dbg_value *v;
+    taddr at; /* 0: nowhere */
+};
+void home_find(struct dbg *d, const struct rt_frame *f, const char *name, const struct dbg_value *v,
+               struct arena *a, struct home *ret);
+/* One of its registers gets new bytes: so does the copy, where there is one. */
+struct err *home_set(const struct home *h, const struct arch_regs *before, unsigned reg,
+                     const void *src, size_t n) MUST_USE;
 /* stop.c */
 /* Runs until there is a stop, which is left for dbg_wait(). */
 struct err *dbg_run_on(struct dbg *d) MUST_USE;

@@ -48,21 +48,29 @@ static struct err *wants_call(void *arg, const struct expr_call *call, struct ar
     return err_new(ERR_UNSUPPORTED, "a call");
 }
 
-struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
-                     struct arena *a, struct dbg_value *ret)
+struct err *dbg_eval_call(struct dbg *d, const struct dbg_call_spec *how, struct arena *a,
+                          struct dbg_value *ret)
 {
     struct seen s;
     bool calls = false;
-    TRY(see(d, goroutine, frame, a, &s));
+    TRY(see(d, how->goroutine, how->frame, a, &s));
     struct expr_ctx ctx = context_of(d, &s, a);
     ctx.call = wants_call;
     ctx.call_arg = &calls;
-    struct err *e = expr_once(&ctx, text, ret);
+    struct err *e = expr_once(&ctx, how->text, ret);
     if (!calls)
         return e;
     err_free(e);
-    struct dbg_call_spec how = {.goroutine = (int64_t)s.g.id, .frame = frame, .text = text};
-    return call_and_wait(d, &how, a, ret);
+    struct dbg_call_spec spec = *how;
+    spec.goroutine = (int64_t)s.g.id;
+    return call_and_wait(d, &spec, a, ret);
+}
+
+struct err *dbg_eval(struct dbg *d, int64_t goroutine, unsigned frame, const char *text,
+                     struct arena *a, struct dbg_value *ret)
+{
+    struct dbg_call_spec how = {.goroutine = goroutine, .frame = frame, .text = text};
+    return dbg_eval_call(d, &how, a, ret);
 }
 
 /* ---- setting ---- */
@@ -71,6 +79,7 @@ struct setter {
     struct dbg *d;
     pid_t tid;
     bool registers; /* those of the thread are the frame's */
+    struct home home;
 };
 
 static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n)
@@ -79,44 +88,71 @@ static struct err *write_memory(void *arg, taddr addr, const void *src, size_t n
     return debug_write(s->d->debug, addr, src, n);
 }
 
+struct err *look_set_reg(const struct arch *arch, struct arch_regs *regs, unsigned reg,
+                         const void *src, size_t n)
+{
+    uint64_t v = 0;
+    if (n > sizeof(v) || !arch->dwarf_reg(regs, reg, &v))
+        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    memcpy(&v, src, n);
+    return arch->set_dwarf_reg(regs, reg, v)
+               ? NULL
+               : err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+}
+
 static struct err *write_register(void *arg, unsigned reg, const void *src, size_t n)
 {
     struct setter *s = arg;
-    const struct arch *arch = code_arch(s->d->code);
     struct arch_regs regs;
-    uint64_t v = 0;
     if (!s->registers)
         return err_new(ERR_UNSUPPORTED, "it is in a register that a caller has saved, or nowhere");
     TRY(debug_regs(s->d->debug, s->tid, &regs));
-    if (n > sizeof(v) || !arch->dwarf_reg(&regs, reg, &v))
-        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
-    memcpy(&v, src, n);
-    if (!arch->set_dwarf_reg(&regs, reg, v))
-        return err_new(ERR_UNSUPPORTED, "it is in a register that cannot be set");
+    TRY(home_set(&s->home, &regs, reg, src, n));
+    TRY(look_set_reg(code_arch(s->d->code), &regs, reg, src, n));
     return debug_set_regs(s->d->debug, s->tid, &regs);
 }
 
+/* Without running anything of the program.  *by_call: only a call can do it. */
+static struct err *assign_still(struct dbg *d, const struct seen *s, const char *to,
+                                const char *text, bool calls, struct arena *a, bool *by_call)
+{
+    struct dbg_value dst, src;
+    struct expr_ctx ctx = context_of(d, s, a);
+    struct setter set = {
+        .d = d, .tid = s->g.tid, .registers = s->g.running && s->frame->exact && s->frame->regs};
+    struct dbg_writer w = {
+        .memory = write_memory, .reg = write_register, .arg = &set, .wants_making = by_call};
+    TRY(expr_once(&ctx, to, &dst));
+    home_find(d, s->frame, to, &dst, a, &set.home);
+    if (calls) {
+        ctx.call = wants_call;
+        ctx.call_arg = by_call;
+    }
+    TRY(expr_once(&ctx, text, &src));
+    return dbg_value_set(d->stand, &dst, &src, &w);
+}
+
 struct err *dbg_assign(struct dbg *d, int64_t goroutine, unsigned frame, const char *to,
-                       const char *text)
+                       const char *text, bool calls)
 {
     struct arena a;
     struct seen s;
-    struct dbg_value dst, src;
+    struct dbg_value v;
+    bool by_call = false;
     if (!d->debug)
         return err_new(ERR_UNSUPPORTED, "a core cannot be changed");
     arena_init(&a);
     struct err *e = see(d, goroutine, frame, &a, &s);
     if (!e) {
-        struct expr_ctx ctx = context_of(d, &s, &a);
-        struct setter set = {
-            .d = d, .tid = s.g.tid, .registers = s.g.running && s.frame->exact && s.frame->regs};
-        struct dbg_writer w = {.memory = write_memory, .reg = write_register, .arg = &set};
-        e = expr_once(&ctx, to, &dst);
-        if (!e)
-            e = expr_once(&ctx, text, &src);
-        if (!e)
-            e = dbg_value_set(d->stand, &dst, &src, &w);
+        e = assign_still(d, &s, to, text, calls, &a, &by_call);
         rt_stand_moved(d->stand, dbg_view(d));
+    }
+    if (by_call) {
+        err_free(e);
+        e = call_and_wait(d,
+                          &(struct dbg_call_spec){
+                              .goroutine = (int64_t)s.g.id, .frame = frame, .text = text, .to = to},
+                          &a, &v);
     }
     arena_free(&a);
     return e;

@@ -5,9 +5,10 @@
  * by DWARF, because the compiler says there what a statement is; in a stripped program by pclntab.
  *
  * An absolute path of the user need not be the one in the program (-trimpath, a build elsewhere):
- * then its last components must be enough to find one file. */
+ * then its last components must be enough to find one file, which is not another one here. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "dbg/place_int.h"
 #include "image/dwarf_line.h"
@@ -121,6 +122,31 @@ static bool is_known_file(struct place_search *s, const char *path)
     return false;
 }
 
+/* Both are files of this machine, and not the same one: then the program was not built with another
+ * path, it just has a file of that name. */
+static bool is_another(const char *path, const char *file)
+{
+    struct stat a, b;
+    return file[0] == '/' && stat(path, &a) == 0 && stat(file, &b) == 0 &&
+           (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+static void drop_others(struct line_search *k, const char *whole)
+{
+    const char *last = NULL;
+    bool another = false;
+    size_t n = 0;
+    for (size_t i = 0; i < k->v.n; i++) {
+        const char *file = k->v.v[i].file;
+        if (!last || strcmp(last, file) != 0)
+            another = is_another(whole, file);
+        last = file;
+        if (!another)
+            k->v.v[n++] = k->v.v[i];
+    }
+    k->v.n = n;
+}
+
 /* Looks for the file by fewer and fewer components of an absolute path. */
 static struct err *by_components(struct line_search *k)
 {
@@ -133,6 +159,7 @@ static struct err *by_components(struct line_search *k)
             rest++;
         k->path = rest;
         TRY(in_modules(k));
+        drop_others(k, whole);
     }
     if (k->v.n)
         k->s->note = arena_printf(k->s->a, "%s in the program", k->v.v[0].file);
@@ -192,8 +219,8 @@ struct err *place_of_line(struct place_search *s, const char *path, unsigned lin
     const char *file = NULL;
     struct err *e = by_components(&k);
     if (!e && !k.v.n) {
-        const char *base = strrchr(path, '/');
-        e = is_known_file(s, base ? base : path)
+        const char *base = path[0] == '/' ? strrchr(path, '/') : path;
+        e = is_known_file(s, base)
                 ? err_new(ERR_NOT_FOUND, "%s:%u: no code there or below", path, line)
                 : err_hint(err_new(ERR_NOT_FOUND, "no source file %s in the program", path),
                            "source files that are not compiled in, or all of whose code was not "

@@ -34,6 +34,7 @@ void dbg_unlook(struct dbg *d)
     d->stand = d->hit_stand = NULL;
     d->rt = NULL;
     d->code = NULL;
+    d->nplugins = 0;
 }
 
 static struct err *look_at_code(struct dbg *d)
@@ -53,7 +54,9 @@ struct err *dbg_look(struct dbg *d)
         TRY(look_at_code(d));
     TRY(rt_open(t, &d->rt));
     TRY(rt_stand_open(d->rt, t, &d->stand));
-    return rt_stand_open(d->rt, t, &d->hit_stand);
+    TRY(rt_stand_open(d->rt, t, &d->hit_stand));
+    plugin_look(d, false);
+    return NULL;
 }
 
 /* ---- opening ---- */
@@ -147,7 +150,8 @@ struct err *dbg_follow_exec(struct dbg *d)
 {
     TRY(look_at_code(d));
     TRY(run_to(d, "runtime.main"));
-    return dbg_look(d);
+    TRY(dbg_look(d));
+    return plugin_watch(d);
 }
 
 static struct err *start(struct dbg *d)
@@ -157,6 +161,7 @@ static struct err *start(struct dbg *d)
     TRY(look_at_code(d));
     TRY(run_to(d, "runtime.main"));
     TRY(dbg_look(d));
+    TRY(plugin_watch(d));
     d->state = DBG_STANDS;
     d->tell_entry = d->o.stop_on_entry;
     return NULL;
@@ -179,6 +184,15 @@ static void keep_launch(struct dbg_launched *l, const struct debug_launch *what)
     l->how.tty = what->tty ? arena_strdup(&l->arena, what->tty) : NULL;
 }
 
+/* Errors of its file name it already. */
+static struct err *name_program(struct err *e, const char *exe)
+{
+    size_t n = strlen(exe);
+    const char *said = err_message(e);
+    bool named = strncmp(said, exe, n) == 0 && said[n] == ':';
+    return named ? e : err_wrap(e, "%s", exe);
+}
+
 struct err *dbg_launch(const struct debug_launch *what, const struct dbg_options *o,
                        struct dbg **ret)
 {
@@ -190,7 +204,7 @@ struct err *dbg_launch(const struct debug_launch *what, const struct dbg_options
         e = bp_init(d);
     if (e) {
         dbg_close(d, DEBUG_KILL);
-        return err_wrap(e, "%s", what->exe);
+        return name_program(e, what->exe);
     }
     stand_first(d, DBG_WHY_ENTRY);
     *ret = d;
@@ -206,6 +220,8 @@ struct err *dbg_attach(pid_t pid, const struct dbg_options *o, struct dbg **ret)
         e = watch_program(d);
     if (!e)
         e = dbg_look(d);
+    if (!e)
+        e = plugin_watch(d);
     if (!e)
         e = bp_init(d);
     if (e) {
@@ -258,7 +274,7 @@ struct err *dbg_restart(struct dbg *d, const char *const *argv)
         d->debug = NULL;
         dbg_unlook(d);
         d->state = DBG_OVER;
-        return err_wrap(e, "%s", d->launched.how.exe);
+        return name_program(e, d->launched.how.exe);
     }
     stand_first(d, DBG_WHY_ENTRY);
     bp_replant(d);
@@ -282,6 +298,9 @@ void dbg_close(struct dbg *d, enum debug_end how)
     ring_free(d->ring);
     vec_free(&d->hits);
     vec_free(&d->changed);
+    for (size_t i = 0; i < d->loaded.n; i++)
+        plugin_forget(&d->loaded.v[i]);
+    vec_free(&d->loaded);
     pthread_mutex_destroy(&d->hits_lock);
     arena_free(&d->arena);
     arena_free(&d->stop_arena);

@@ -273,7 +273,7 @@ static void tell_one(struct dbg *d, const struct hit *h, struct dbg_event *ev)
     } else if (s->watch) {
         ev->why = DBG_WHY_WATCH;
         ev->text = watch_text(s, &d->stop_arena);
-    } else if (id < DBG_BP_ID_FIRST) {
+    } else if (dbg_bp_always(id)) {
         ev->why = id == DBG_BP_ID_FATAL ? DBG_WHY_FATAL : DBG_WHY_PANIC;
         ev->text = dbg_panic_text(d, id, ev->tid);
     }
@@ -309,7 +309,7 @@ static void drop_breakpoints(struct dbg *d, const struct dbg_event *ev)
 
 /* What a thread met, dealt with one by one. */
 struct met {
-    bool done, bps, entry;
+    bool done, bps, entry, plugin;
 };
 
 static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *ev, struct met *m)
@@ -325,6 +325,7 @@ static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *e
     }
     m->bps = m->bps || h->bp || h->watch;
     m->entry = m->entry || h->entry;
+    m->plugin = m->plugin || h->plugin;
     if (h->step && !m->done && d->step == h->step->st)
         TRY(step_go(d, h->step, ev->tid, &m->done, ev));
     return NULL;
@@ -340,6 +341,8 @@ static struct err *on_site(struct dbg *d, struct dbg_event *ev, bool *told)
     look_again(d);
     for (size_t i = 0; i < n; i++)
         TRY(look_at_hit(d, &hits[i], ev, &m));
+    if (m.plugin)
+        plugin_look(d, true);
     if (m.done)
         step_end(d);
     if (m.entry && d->entry) {
@@ -509,10 +512,23 @@ static bool tell_change(struct dbg *d, struct dbg_event *ret)
     return true;
 }
 
+static bool tell_loaded(struct dbg *d, struct dbg_event *ret)
+{
+    if (!d->loaded.n)
+        return false;
+    struct loaded l = d->loaded.v[0];
+    memmove(d->loaded.v, d->loaded.v + 1, --d->loaded.n * sizeof(l));
+    *ret = (struct dbg_event){.kind = DBG_EV_MODULE, .module = l.module};
+    ret->text = l.why ? arena_printf(&d->message_arena, "%s: %s", l.path, l.why)
+                      : arena_strdup(&d->message_arena, l.path);
+    plugin_forget(&l);
+    return true;
+}
+
 /* dbg_fd() is readable while something waits to be told that the mechanism knows nothing of. */
 static void settle_fd(struct dbg *d)
 {
-    if (d->have_event || d->have_told || d->changed.n)
+    if (d->have_event || d->have_told || d->changed.n || d->loaded.n)
         dbg_wake(d);
     else
         calm(d);
@@ -576,7 +592,7 @@ static bool tell(struct dbg *d, struct dbg_event *ret)
         d->have_told = false;
         return true;
     }
-    return tell_change(d, ret);
+    return tell_loaded(d, ret) || tell_change(d, ret);
 }
 
 struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret)

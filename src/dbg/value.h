@@ -85,11 +85,17 @@ struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, u
  */
 taddr dbg_value_memory(struct rt_stand *st, const struct dbg_value *v, uint64_t *ret_n);
 
-/* Who writes: into memory, and into registers of the frame (NULL: they cannot be written). */
+/* Who writes: into memory, and into registers of the frame (NULL: they cannot be written); and who
+ * makes in the program what a value needs to have there: a text, the box of an interface, a table
+ * of methods, a function that is called by its name.  make NULL: nothing is, that is an error, and
+ * *wants_making (may be NULL) says so. */
 struct dbg_writer {
     struct err *(*memory)(void *arg, taddr addr, const void *src, size_t n);
     struct err *(*reg)(void *arg, unsigned dwarf_reg, const void *src, size_t n);
+    struct err *(*make)(void *arg, uint64_t type, const struct dbg_value *src, uint8_t *dst,
+                        size_t n);
     void *arg;
+    bool *wants_making;
 };
 /* What a variable of a type would hold with v assigned to it: constants get the type, nil becomes
  * zero.  Texts stay untyped, and an interface's value is that itself: they need memory. */
@@ -97,7 +103,7 @@ struct err *dbg_value_assigned(struct rt_stand *st, const struct dbg_value *v, u
                                struct arena *a, struct dbg_value *ret) MUST_USE;
 bool dbg_value_assignable(struct rt_stand *st, const struct dbg_value *v);
 /* Sets dst to src, by Go's rules of assignment; src may be an untyped constant.  Nothing is
- * allocated in the target: a text must exist there already.  USAGE says what does not fit. */
+ * allocated in the target, unless w->make does.  USAGE says what does not fit. */
 struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst,
                           const struct dbg_value *src, const struct dbg_writer *w) MUST_USE;
 

@@ -1,8 +1,9 @@
 /* value_set.c - setting variables, fields, elements, registers; see value.h.
  *
  * Bytes are put together here and written by the caller's functions: in one piece into memory, or
- * piece by piece where parts of a value are in registers.  An interface gets the type and data
- * words of a value that the program has in memory already. */
+ * piece by piece where parts of a value are in registers.  By itself this makes nothing in the
+ * program: an interface gets the type and data words of a value that is in memory there already.
+ * What else there is must be made by a call (call_make.c). */
 #include <string.h>
 
 #include "dbg/expr_int.h"
@@ -28,23 +29,34 @@ static struct err *usage(const char *fmt, ...)
     return e;
 }
 
+/* Whoever asks may have it made. */
+static struct err *to_be_made(bool *wants_making, struct err *e)
+{
+    if (wants_making)
+        *wants_making = true;
+    return e;
+}
+
 /* The words of an interface that holds src. */
 static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value *src,
-                       uint8_t words[16])
+                       bool *wants_making, uint8_t words[16])
 {
     taddr type = value_type_address(vs, src->v.type), data = src->v.addr;
     if (!value_type_is_empty_interface(vs, iface))
-        return usage(
-            "a %s cannot be put into this interface: its table of methods would have to be "
-            "made",
-            src->type);
+        return to_be_made(
+            wants_making,
+            usage("a %s cannot be put into this interface: its table of methods would have to be "
+                  "made",
+                  src->type));
     if (!type)
         return usage("the program does not describe the type %s to its runtime", src->type);
     if (value_type_is_direct(vs, src->v.type)) {
         if (!value_get(vs, &src->v, 0, &data, 8))
             return usage("the value cannot be read");
     } else if (!data) {
-        return usage("the value is not in the program's memory: it would have to be allocated");
+        return to_be_made(
+            wants_making,
+            usage("the value is not in the program's memory: it would have to be allocated"));
     }
     memcpy(words, &type, 8);
     memcpy(words + 8, &data, 8);
@@ -69,24 +81,32 @@ static struct err *same_bytes(struct values *vs, const struct dbg_value *src, ui
 
 /* The bytes that dst will hold. */
 static struct err *bytes_of(struct rt_stand *st, struct values *vs, const struct dbg_value *dst,
-                            const struct dbg_value *src, struct arena *a, uint8_t *ret, size_t n)
+                            const struct dbg_value *src, bool *wants_making, struct arena *a,
+                            uint8_t *ret, size_t n)
 {
     struct dbg_value v;
     const struct dwarf_type *to = dbg_type(st, dst);
+    if (to->kind == DWARF_KIND_FUNC && src->form == DBG_FUNC && !src->receiver)
+        return to_be_made(wants_making,
+                          usage("a function is no value yet: it would have to be made"));
     TRY(dbg_value_assigned(st, src, dst->v.type, a, &v));
     if (v.form == DBG_UNTYPED && v.untyped->n)
-        return usage("the text is not in the program's memory: it would have to be allocated");
+        return to_be_made(
+            wants_making,
+            usage("the text is not in the program's memory: it would have to be allocated"));
     if (v.form == DBG_UNTYPED) { /* the empty string */
         memset(ret, 0, n);
         return NULL;
     }
     const struct dwarf_type *from = value_type_stripped(vs, v.v.type);
     if (to->kind == DWARF_KIND_INTERFACE && from && from->kind != DWARF_KIND_INTERFACE)
-        return n == 16 ? box(vs, dst->v.type, &v, ret) : usage("an interface of %zu bytes", n);
+        return n == 16 ? box(vs, dst->v.type, &v, wants_making, ret)
+                       : usage("an interface of %zu bytes", n);
     if (to->kind == DWARF_KIND_INTERFACE && !value_type_same(vs, v.v.type, dst->v.type) &&
         value_type_is_empty_interface(vs, v.v.type) !=
             value_type_is_empty_interface(vs, dst->v.type))
-        return usage("%s cannot become %s without running code", v.type, dst->type);
+        return to_be_made(wants_making,
+                          usage("%s cannot become %s without running code", v.type, dst->type));
     return same_bytes(vs, &v, ret, n);
 }
 
@@ -114,7 +134,8 @@ struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst,
         return usage("a value of %lld bytes cannot be set", (long long)size);
     arena_init(&a);
     uint8_t *bytes = arena_alloc(&a, (size_t)size + 1);
-    struct err *e = bytes_of(st, vs, dst, src, &a, bytes, (size_t)size);
+    struct err *e = w->make ? w->make(w->arg, dst->v.type, src, bytes, (size_t)size)
+                            : bytes_of(st, vs, dst, src, w->wants_making, &a, bytes, (size_t)size);
     if (!e && dst->v.addr)
         e = w->memory(w->arg, dst->v.addr, bytes, (size_t)size);
     for (size_t i = 0; !e && !dst->v.addr && i < dst->npieces; i++)

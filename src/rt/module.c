@@ -211,6 +211,26 @@ struct err *rt_find_modules(struct rt *rt)
     return open_plugins(rt, next);
 }
 
+void rt_look_for_plugins(struct rt *rt)
+{
+    uint8_t *md = mem_alloc(md_size(rt));
+    struct err *e = target_read(rt->t, rt->modules[rt->nmodules - 1].moduledata, md, md_size(rt));
+    if (!e)
+        e = open_plugins(rt, MD(rt, md, next));
+    if (e)
+        log_info("plugins are not known: %s", err_message(e));
+    err_free(e);
+    free(md);
+}
+
+bool rt_plugin_at(const struct rt *rt, size_t i, taddr *ret_code)
+{
+    if (i + 1 >= rt->nmodules)
+        return false;
+    *ret_code = rt->modules[i + 1].minpc;
+    return true;
+}
+
 void rt_free_modules(struct rt *rt)
 {
     for (size_t i = 0; i < rt->nmodules; i++)

@@ -20,6 +20,12 @@ void rt_close(struct rt *rt);
 
 const char *rt_go_version(const struct rt *rt);
 
+/* Plugins that have been loaded since rt_open(), or since the last look, are known afterwards.  Not
+ * while another thread reads with this rt. */
+void rt_look_for_plugins(struct rt *rt);
+/* Where the code of the i-th plugin is; false: there are not so many. */
+bool rt_plugin_at(const struct rt *rt, size_t i, taddr *ret_code);
+
 enum rt_consistency {
     RT_PROCESS,   /* one instant for the whole process (a freeze) */
     RT_GOROUTINE, /* nothing is stopped but running threads, one at a time: each goroutine is right

@@ -1,4 +1,4 @@
-/* core_write.c - writing a core of a frozen process.
+/* core_write.c - writing a core of a process that stands: frozen, copied, or being debugged.
  *
  * The layout is the kernel's (linux/fs/binfmt_elf.c elf_core_dump): header, program headers, notes,
  * then memory from the next page on; with more than 65,534 segments their number is in section
@@ -51,7 +51,7 @@ struct chunk {
 
 struct writer {
     struct target *t;
-    struct frozen_facts f;
+    struct held f;
     struct arena a;
     struct dumped *segs;
     size_t nsegs;
@@ -131,7 +131,7 @@ static struct err *choose_segments(struct writer *w)
     struct smaps_line *lines;
     size_t n, nlines = 0;
     TRY(target_mappings(w->t, &w->a, &maps, &n));
-    TRY(smaps_read(w->f.copy ? w->f.copy : w->t->pid, &w->a, &lines, &nlines));
+    TRY(smaps_read(w->f.memory, &w->a, &lines, &nlines));
     w->segs = arena_array(&w->a, struct dumped, n);
     for (size_t i = 0, k = 0; i < n; i++) {
         while (k < nlines && lines[k].end <= maps[i].start)
@@ -140,6 +140,8 @@ static struct err *choose_segments(struct writer *w)
             k < nlines && lines[k].start <= maps[i].start ? &lines[k] : NULL;
         if (strcmp(maps[i].path, "[vsyscall]") == 0)
             continue; /* the kernel's, the same everywhere */
+        if (maps[i].start >= w->f.ours && maps[i].end <= w->f.ours_end)
+            continue; /* a debugger's */
         w->segs[w->nsegs++] = (struct dumped){
             .m = maps[i],
             .whole = wanted(w, maps, n, i, s),
@@ -254,11 +256,11 @@ static void put_own(struct writer *w, struct buf *b, const struct target_process
     char host[256] = "";
     buf_printf(&text, "%s%0*d\n", counter, NUMBER_WIDTH, 0);
     buf_printf(&text, "written_by gospect %s\ntaken_wall_ns %" PRId64 "\n", GOSPECT_VERSION,
-               clock_wall_ns() - (clock_mono_ns() - w->f.pause.at_mono_ns));
-    buf_printf(&text, "taken_mono_ns %" PRId64 "\nby %s\n", w->f.pause.at_mono_ns,
+               clock_wall_ns() - (clock_mono_ns() - w->f.at_mono_ns));
+    buf_printf(&text, "taken_mono_ns %" PRId64 "\nby %s\n", w->f.at_mono_ns,
                w->f.copy ? "copy" : "stop");
     if (w->f.copy)
-        buf_printf(&text, "pause_ns %" PRId64 "\n", w->f.pause.ns);
+        buf_printf(&text, "pause_ns %" PRId64 "\n", w->f.pause_ns);
     buf_printf(&text, "inner_pid %d\nstarted_wall_ns %" PRId64 "\n", p->inner_pid,
                p->started_wall_ns);
     if (gethostname(host, sizeof(host) - 1) == 0)
@@ -533,9 +535,11 @@ static struct err *write_file(struct writer *w)
 static struct err *write_core(struct writer *w, const char *path)
 {
     char map[64];
-    if (!frozen_of(w->t, &w->f) || !w->f.nthreads)
-        return err_new(ERR_USAGE, "a core is written of a frozen process");
-    snprintf(map, sizeof(map), "/proc/%d/pagemap", w->f.copy ? w->f.copy : w->t->pid);
+    if (w->t->ops->held)
+        TRY(w->t->ops->held(w->t, &w->a, &w->f));
+    if (!w->f.nthreads)
+        return err_new(ERR_USAGE, "a core is written of a process that stands");
+    snprintf(map, sizeof(map), "/proc/%d/pagemap", w->f.memory);
     w->pagemap = open(map, O_RDONLY | O_CLOEXEC);
     TRY(choose_segments(w));
     TRY(make_head(w));
@@ -553,11 +557,11 @@ static struct err *write_core(struct writer *w, const char *path)
     return e;
 }
 
-struct err *target_write_core(struct target *frozen, const char *path,
+struct err *target_write_core(struct target *standing, const char *path,
                               const struct target_core_options *o, struct target_core_stats *ret)
 {
     static const struct target_core_options defaults;
-    struct writer w = {.t = frozen, .o = o ? o : &defaults, .pagemap = -1};
+    struct writer w = {.t = standing, .o = o ? o : &defaults, .pagemap = -1};
     arena_init(&w.a);
     struct err *e = write_core(&w, path);
     *ret = (struct target_core_stats){
@@ -572,5 +576,5 @@ struct err *target_write_core(struct target *frozen, const char *path,
     vec_free(&w.chunks);
     buf_free(&w.head);
     arena_free(&w.a);
-    return err_wrap(e, "core of process %d", frozen->pid);
+    return err_wrap(e, "core of process %d", standing->pid);
 }

@@ -70,8 +70,14 @@ static struct err *mappings(struct target *t, struct arena *a, struct target_map
 struct listing {
     struct debug *d;
     struct arena *a;
+    bool all; /* also what a system call has saved */
     struct target_thread *v;
     size_t n;
+};
+
+struct holding {
+    struct listing l;
+    struct held *ret;
 };
 
 enum { EXTENDED_MAX = 16 << 10 };
@@ -81,7 +87,7 @@ static void list_extended(struct listing *l, struct target_thread *to)
 {
     uint8_t bytes[EXTENDED_MAX];
     struct iovec io = {bytes, sizeof(bytes)};
-    if (to->syscall >= 0 ||
+    if ((to->syscall >= 0 && !l->all) ||
         ptrace(PTRACE_GETREGSET, to->tid, (long)l->d->arch->extended_note, &io) < 0)
         return;
     to->extended = memcpy(arena_alloc(l->a, io.iov_len), bytes, io.iov_len);
@@ -134,6 +140,33 @@ static struct err *threads(struct target *t, struct arena *a, struct target_thre
     return NULL;
 }
 
+static struct err *held_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct holding *h = arg;
+    struct debug *d = h->l.d;
+    if (d->state == DEBUG_GONE)
+        return debug_gone(d);
+    if (d->state != DEBUG_STANDS)
+        return err_new(ERR_USAGE, "process %d runs", d->pid);
+    TRY(list_on_tracer(tok, &h->l));
+    *h->ret = (struct held){
+        .memory = d->pid,
+        .threads = h->l.v,
+        .nthreads = h->l.n,
+        .at_mono_ns = d->stood_since ? d->stood_since : clock_mono_ns(),
+        .ours = d->area,
+        .ours_end = d->area ? d->area + DEBUG_AREA : 0,
+    };
+    return NULL;
+}
+
+static struct err *held(struct target *t, struct arena *a, struct held *ret)
+{
+    struct holding h = {.l = {.d = of(t)->d, .a = a, .all = true}, .ret = ret};
+    TRY(memory_alive(&of(t)->memory));
+    return tracer_call(h.l.d->tracer, held_on_tracer, &h);
+}
+
 static struct err *process(struct target *t, struct arena *a, struct target_process *ret)
 {
     return process_facts(t->pid, a, ret);
@@ -156,6 +189,7 @@ static const struct target_ops view_ops = {
     .threads = threads,
     .process = process,
     .image = image,
+    .held = held,
     .close = view_close,
 };
 

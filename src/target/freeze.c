@@ -148,6 +148,20 @@ static struct err *image(struct target *t, struct image **ret, taddr *ret_slide)
     return target_image(&of(t)->of->t, ret, ret_slide);
 }
 
+static struct err *held(struct target *t, struct arena *a, struct held *ret)
+{
+    const struct frozen *f = of(t);
+    *ret = (struct held){
+        .memory = f->copy ? f->copy : t->pid,
+        .copy = f->copy != 0,
+        .threads = f->threads,
+        .nthreads = f->nthreads,
+        .at_mono_ns = f->pause.at_mono_ns,
+        .pause_ns = f->pause.ns,
+    };
+    return NULL;
+}
+
 static void frozen_close(struct target *t)
 {
     struct frozen *f = of(t);
@@ -165,6 +179,7 @@ static const struct target_ops copy_ops = {
     .threads = threads,
     .process = process,
     .image = image,
+    .held = held,
     .close = frozen_close,
 };
 
@@ -175,6 +190,7 @@ static const struct target_ops stop_ops = {
     .threads = threads,
     .process = process,
     .image = image,
+    .held = held,
     .close = frozen_close,
 };
 
@@ -187,21 +203,6 @@ static const struct target_ops kept_ops = {
     .image = image,
     .close = frozen_close,
 };
-
-bool frozen_of(struct target *t, struct frozen_facts *ret)
-{
-    struct frozen *f = of(t);
-    if (t->ops != &copy_ops && t->ops != &stop_ops)
-        return false;
-    *ret = (struct frozen_facts){
-        .memory = f->copy ? &f->memory : &f->of->memory,
-        .copy = f->copy,
-        .threads = f->threads,
-        .nthreads = f->nthreads,
-        .pause = f->pause,
-    };
-    return true;
-}
 
 /* ---- who collects the copy ---- */
 

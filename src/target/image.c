@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,4 +183,33 @@ struct err *image_slide(struct target *t, const struct image *img, taddr entry, 
     if (entry && (*ret & (PAGE - 1)) == 0 && fits(t, img, *ret))
         return NULL;
     return search_maps(t, img, ret);
+}
+
+/* ---- libraries ---- */
+
+/* Through the process' own root: it may be in a container. */
+static struct err *open_library(struct target *t, const char *path, struct image **ret)
+{
+    char name[4096 + 32], root[32] = "";
+    bool process = t->ops->kind != TARGET_CORE && t->ops->kind != TARGET_FAKE;
+    if (*path != '/')
+        return err_new(ERR_NOT_FOUND, "\"%s\" is no file", path);
+    if (process)
+        snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
+    snprintf(name, sizeof(name), "%s%s", root, path);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(errno, "cannot open %s", path);
+    struct err *e = image_open_fd(fd, path, ret);
+    close(fd);
+    return e;
+}
+
+struct err *target_library(struct target *t, const char *path, struct image **ret, taddr *ret_slide)
+{
+    TRY(open_library(t, path, ret));
+    struct err *e = search_maps(t, *ret, ret_slide);
+    if (e)
+        image_unref(*ret);
+    return e;
 }

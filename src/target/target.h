@@ -149,6 +149,12 @@ struct err *target_threads(struct target *t, struct arena *a, struct target_thre
  * when there is no file. */
 struct err *target_image(struct target *t, struct image **ret, taddr *ret_slide) MUST_USE;
 
+/* A library that is mapped from a file: its image (one reference for the caller), and where it is
+ * loaded.  path: as the mappings have it.  NOT_FOUND: the file is not there (any more), or is
+ * another one than what is mapped. */
+struct err *target_library(struct target *t, const char *path, struct image **ret,
+                           taddr *ret_slide) MUST_USE;
+
 /* ---- facts about the process ---- */
 
 struct target_process {
@@ -213,10 +219,11 @@ struct target_core_stats {
     uint64_t unreadable_bytes; /* of mappings that should be there: said in a note of the core */
 };
 
-/* Writes an ELF core of a frozen target that gdb, dlv and viewcore open.  Unless no_program, it can
- * be read without the program's file.  Nothing has the final name before it is complete; what is
- * not a regular file (a pipe) is written in order, without holes.  o: NULL for the defaults. */
-struct err *target_write_core(struct target *frozen, const char *path,
+/* Writes an ELF core that gdb, dlv and viewcore open, of a target that stands: a frozen one, or
+ * debug_view() of a process that stands.  Unless no_program, it can be read without the program's
+ * file.  Nothing has the final name before it is complete; what is not a regular file (a pipe) is
+ * written in order, without holes.  o: NULL for the defaults. */
+struct err *target_write_core(struct target *standing, const char *path,
                               const struct target_core_options *o,
                               struct target_core_stats *ret) MUST_USE;
 

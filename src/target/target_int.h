@@ -6,6 +6,16 @@
 
 #include "target/target.h"
 
+/* What a core needs of a target beside its memory. */
+struct held {
+    pid_t memory; /* whose /proc files tell of that: the process, or a copy of it */
+    bool copy;
+    const struct target_thread *threads; /* with all their registers, as far as known */
+    size_t nthreads;
+    int64_t at_mono_ns, pause_ns; /* the instant; how long it stood, of a copy */
+    taddr ours, ours_end;         /* memory in it that is ours, not the program's; 0: none */
+};
+
 /* What a kind of target can do.  To add a kind, fill one of these in a file of its own. */
 struct target_ops {
     enum target_kind kind;
@@ -19,6 +29,8 @@ struct target_ops {
     struct err *(*image)(struct target *t, struct image **ret, taddr *ret_slide);
     /* Why n bytes at addr cannot be read; NULL, or the result is: nothing is known about it. */
     struct err *(*fault)(struct target *t, taddr addr, size_t n);
+    /* NULL: what it holds is of no one instant, or no process. */
+    struct err *(*held)(struct target *t, struct arena *a, struct held *ret);
     void (*close)(struct target *t);
 };
 
@@ -53,16 +65,6 @@ struct live;
 struct inject;
 struct live_target;
 struct live_target *live_target_of(struct target *t); /* NULL: not a live one */
-
-/* freeze.c: what writing a core needs to know of a frozen target; false: it is none. */
-struct frozen_facts {
-    struct memory *memory;
-    pid_t copy; /* 0: the process itself, stopped */
-    const struct target_thread *threads;
-    size_t nthreads;
-    struct target_pause pause;
-};
-bool frozen_of(struct target *t, struct frozen_facts *ret);
 
 /* process.c */
 struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret) MUST_USE;

@@ -650,6 +650,13 @@ def test_evaluate_and_set(dap, program, release):
         c.ask("setVariable", variablesReference=scope, name="none", value="1")
     assert value("add(40, 2)", "repl") == "42" and value("call twice(n)") == "40"
     assert value("n") == "20"  # the frame is still the same
+    text = c.ask("setVariable", variablesReference=scope, name="text", value='"made by the runtime"')
+    assert text["value"] == value("text") == '"made by the runtime"'
+    assert c.ask("setExpression", expression="text", value='text + "!"', frameId=frame)["value"] == '"made by the runtime!"'
+    assert c.ask("setExpression", expression="n", value="call twice(n)", frameId=frame)["value"] == "40" and value("n = 20", "repl") == "20"
+    with pytest.raises(dapclient.Refused):  # who sets a variable need not want to run the program's code
+        c.ask("setVariable", variablesReference=scope, name="n", value="twice(n)")
+    assert value("call -unsafe twice(n)") == value("call -alone -unsafe twice(n)", "repl") == "40"
     for context in ("watch", "hover", "variables"):  # an editor asks these by itself: nothing may run
         with pytest.raises(dapclient.Refused):
             value("add(1, 2)", context)

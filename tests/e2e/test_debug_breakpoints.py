@@ -77,7 +77,7 @@ def test_recovered_panics(session, release, mode):
     assert one("continue")["event"] == "exited"
     one.close()
     one = session(release, mode, "recover")
-    assert one("change 3 -")["ok"]
+    assert one("change recovered -")["ok"]
     told = one("continue")
     assert told["why"] == "panic" and "main.recovers" in [f["func"] for f in one("frames")["frames"]]
 

@@ -45,7 +45,7 @@ def test_values(debug, release, mode):
         "print %x o.ID*16", "print %b i", "print %q o.Name", "print o.Tags[1]", 'print o.Count["k"]', "print len(o.Tags)",
         "whatis o", "whatis o.ID", "args", "locals", "locals ^su", "locals -v sum", "set o.ID = 1000", "print o.ID", "set total=1",
         "print total", "vars", "vars main.total", "frame 1 print len(o.Name)", "up", "print o.Name", "down", "print i", "print nothing",
-        "print 1 +", "print", "display -a o.ID", "display -a %x sum", "toggle 4", "next", "display -d 1", "next",
+        "print 1 +", "print", "display -a o.ID", "display -a %x sum", "toggle 1", "next", "display -d 1", "next",
         "examinemem -size 8 &o.ID", "x -fmt text -count 3 o.Name", "x -fmt dec -count 2 -size 8 -x o.At", "regs", "regs -a",
         "continue"], "a", "b c", check=1)
     assert s["print i"] == "3\n" and s["print sum"] == "6\n"
@@ -66,7 +66,7 @@ def test_values(debug, release, mode):
     assert "nothing is called nothing" in s["print nothing"] and "gospect: " in s["print 1 +"]
     assert "write print" in s["print"]
     assert s["display -a o.ID"] == "1: o.ID = 1000\n" and "2: sum = 6\n" in s["display -a %x sum"]
-    assert "off" in s["toggle 4"]
+    assert "off" in s["toggle 1"]
     assert "1: o.ID = 1003" in s["next"] and "1: o.ID" not in s["next"]
     assert int(re.search(r":  (0x\w+)", s["examinemem -size 8 &o.ID"])[1], 16) == 1003
     assert s["x -fmt text -count 3 o.Name"].endswith(":  Ada\n")
@@ -81,7 +81,7 @@ def test_steps(debug, release, mode):
     work = f"main.go:{LINES['work:add']}"
     s = debug(release, mode, [
         f"tbreak {work}", "breakpoints", "continue", "step", "stack", "stepout", "next", "step add", "step grow", "next 2",
-        "stepout", "breakpoints", "break add", f"until main.go:{LINES['work:total']}", "clear 5", "stepout", f"until main.go:{LINES['work:total']}",
+        "stepout", "breakpoints", "break add", f"until main.go:{LINES['work:total']}", "clear 2", "stepout", f"until main.go:{LINES['work:total']}",
         "stack", "next-instruction", "step-instruction 2", "jump 3", "list", "list", "list main.greet", "deferred 1",
         "deferred 2", "stack -a -offset", "frame 99", "frame 1", "frame", "continue main.farewell", "stepout",
         "continue", "next", "exit"], check=1)
@@ -95,8 +95,8 @@ def test_steps(debug, release, mode):
     assert arrow(s["step grow"])[0] in (LINES["grow"], LINES["grow"] - 1)
     assert s["next 2"] and re.search(r"^returned = \d+$", s["stepout"], re.M)
     assert s["breakpoints"] == "no breakpoints\n"
-    assert "breakpoint 5: goroutine 1 in main.add" in s[f"until main.go:{LINES['work:total']}"]
-    assert "removed breakpoint 5" in s["clear 5"] and arrow(s["stepout"])[0] == LINES["work:add"]
+    assert "breakpoint 2: goroutine 1 in main.add" in s[f"until main.go:{LINES['work:total']}"]
+    assert "removed breakpoint 2" in s["clear 2"] and arrow(s["stepout"])[0] == LINES["work:add"]
     assert arrow(s[f"until main.go:{LINES['work:total']}"])[0] == LINES["work:total"]
     assert arrow(s["next-instruction"]) and arrow(s["step-instruction 2"])
     assert s["list"] != s["list"]
@@ -116,44 +116,44 @@ def test_breakpoints(debug, release, mode):
     line = f"main.go:{LINES['work:grow']}"
     s = debug(release, mode, [
         "break grown main.(*order).grow", "condition grown by == 2", "on grown print by", "on grown stack 1", "on grown", "on grown next",
-        "continue", "condition -clear 4", "condition -hitcount 4 == 2", "on 4 -clear", "continue", "breakpoints", "breakpoints -a",
-        "clear grown", "clear 1", "clear 77", "break nowhere", "break -pending nowhere.go:3", "break", "clear 6", "condition 77 x",
-        "restart", "log main.add adding {a} and {b}", "trace main.add", f"break {line} if i == 1", "condition -per-g-hitcount 9 > 0",
+        "continue", "condition -clear 1", "condition -hitcount 1 == 2", "on 1 -clear", "continue", "breakpoints", "breakpoints -a",
+        "clear grown", "clear panic", "clear 77", "break nowhere", "break -pending nowhere.go:3", "break", "clear 3", "condition 77 x",
+        "restart", "log main.add adding {a} and {b}", "trace main.add", f"break {line} if i == 1", "condition -per-g-hitcount 6 > 0",
         "continue", "clearall main.add", "clearall", "continue"], check=1)
-    assert "breakpoint 4 (grown) in main.(*order).grow at terminal/main.go:" in s["break grown main.(*order).grow"]
-    assert s["on grown"] == "  on 4 print by\n  on 4 stack 1\n" and "cannot be run at a stop" in s["on grown next"]
+    assert "breakpoint 1 (grown) in main.(*order).grow at terminal/main.go:" in s["break grown main.(*order).grow"]
+    assert s["on grown"] == "  on 1 print by\n  on 1 stack 1\n" and "cannot be run at a stop" in s["on grown next"]
     stop = s["continue"]
-    assert "breakpoint 4 (grown): goroutine 1" in stop and "\n2\n" in stop and "→  0  main.(*order).grow" in stop
+    assert "breakpoint 1 (grown): goroutine 1" in stop and "\n2\n" in stop and "→  0  main.(*order).grow" in stop
     assert "hit 1 times" not in stop
-    assert "breakpoint 4 (grown), hit 2 times" in s["continue"]
+    assert "breakpoint 1 (grown), hit 2 times" in s["continue"]
     listed = s["breakpoints"]
     assert "hits == 2" in listed and "panics" not in listed and "stop at panics" in s["breakpoints -a"]
-    assert "removed breakpoint 4" in s["clear grown"] and "is always there" in s["clear 1"]
+    assert "removed breakpoint 1" in s["clear grown"] and "is always there" in s["clear panic"]
     assert "no breakpoint 77" in s["clear 77"] and "gospect: " in s["break nowhere"]
     assert "not there yet" in s["break -pending nowhere.go:3"]
     assert "no breakpoint 77" in s["condition 77 x"]
     run = s["continue"]
     if mode == "noopt":
-        assert "breakpoint 9 (1 in goroutine 1)" in run and arrow(run)[0] == LINES["work:grow"]
+        assert "breakpoint 6 (1 in goroutine 1)" in run and arrow(run)[0] == LINES["work:grow"]
         assert [f"adding {a} and {b}" in run for a, b in ((0, 0), (0, 1), (1, 2))] == [True, True, False]
     rest = run + s["clearall main.add"] + s["clearall"] + s["continue"]
     assert re.search(r"main\.add\(.*0.*0.*\)", rest)
-    assert "removed log point 7" in rest and "removed trace 8" in rest
+    assert "removed log point 4" in rest and "removed trace 5" in rest
 
 
 @pytest.mark.modes("noopt")
 def test_watch(debug, release, mode):
     """Written once, by a line that the source names; read and written, more often than written."""
-    s = debug(release, mode, ["watch main.total", "continue", "clear 4", "restart", "tbreak main.work", "continue", "watch o.ID", "continue", "clear 6",
+    s = debug(release, mode, ["watch main.total", "continue", "clear 1", "restart", "tbreak main.work", "continue", "watch o.ID", "continue", "clear 3",
                               "watch -rw o.ID", "continue", "watch 1 + 1", "clearall", "continue"], check=1)
-    assert s["watch main.total"] == "watchpoint 4 on main.total\n"
+    assert s["watch main.total"] == "watchpoint 1 on main.total\n"
     stop = s["continue"]
-    assert "watchpoint 4 on main.total: 41 -> 51: goroutine 1 in main.work" in stop
+    assert "watchpoint 1 on main.total: 41 -> 51: goroutine 1 in main.work" in stop
     assert arrow(stop)[0] in (LINES["work:total"], LINES["work:return"])
     assert "main.work" in s["continue"]
     written = s["continue"]  # by 0 is the same, so it is told when it becomes 8
-    assert re.search(r"watchpoint 6 on o\.ID.*: 7 -> [78]: goroutine 1 in main\.\(\*order\)\.grow", written)
-    assert re.search(r"watchpoint 7 on o\.ID.*: (\d+) -> (\d+): ", s["continue"])
+    assert re.search(r"watchpoint 3 on o\.ID.*: 7 -> [78]: goroutine 1 in main\.\(\*order\)\.grow", written)
+    assert re.search(r"watchpoint 4 on o\.ID.*: (\d+) -> (\d+): ", s["continue"])
     assert "gospect: " in s["watch 1 + 1"] and "exited with status 0" in s["continue"]
 
 
@@ -202,7 +202,7 @@ def test_the_program(debug, release, mode, go_build, tmp_path):
         "funcs ^main\\.", "packages ^main$", "sources terminal/main.go", "libraries", "types ^main\\.", "break main.add", "continue",
         "disassemble", "disassemble -l main.greet", "list", "edit", "disassemble -a 0 1", "edit main.greet", "config list-lines 1",
         "config", "config nothing", "list main.add", "help", "help next", "help nothing", "rewind", "checkpoint", "frobnicate", "brek",
-        "? print", "handle SIGUSR1 nostop nopass", "handle SIGNOTHING", "watch", "toggle 4", "call add(2, 3)", "print add(2, 3)", "regs", "rebuild", "source /nowhere",
+        "? print", "handle SIGUSR1 nostop nopass", "handle SIGNOTHING", "watch", "toggle 1", "call add(2, 3)", "print add(2, 3)", "regs", "rebuild", "source /nowhere",
         "transcript", "kill", "print 1", "restart", "break main.greet", "detach"], check=1, env={"EDITOR": editor, "VISUAL": ""})
     names = set(s["funcs ^main\\."].split())
     assert {"main.add", "main.work", "main.(*order).grow", "main.main"} <= names
@@ -345,7 +345,7 @@ def test_terminal(gospect, go_build, release, mode, tmp_path):
     try:
         t.prompt(1)
         t.type("break main.gre\t")
-        assert "breakpoint 4" in t.text() and "main.greet" in t.text()
+        assert "breakpoint 1" in t.text() and "main.greet" in t.text()
         t.press("continue\n")
         t.wait(SAID)
         n = t.text().count("(gospect) ")

@@ -163,7 +163,8 @@ static void add_frames(struct buf *b, const struct dbg_event *ev, size_t max)
 
 static void show_event(const struct dbg_event *ev)
 {
-    static const char *const kinds[] = {"nothing", "stopped", "log", "bp", "exec", "exited"};
+    static const char *const kinds[] = {"nothing", "stopped", "log",   "bp",
+                                        "module",  "exec",    "exited"};
     struct buf b = {0};
     buf_printf(&b, "{\"event\":\"%s\"", kinds[ev->kind]);
     if (ev->kind == DBG_EV_STOPPED)
@@ -209,7 +210,7 @@ static void wait_for(int64_t timeout_ns)
         }
         show_event(&ev);
         over = over || ev.kind == DBG_EV_EXITED;
-    } while (ev.kind == DBG_EV_LOG || ev.kind == DBG_EV_BP);
+    } while (dbg_runs_on(ev.kind));
 }
 
 static char *word(char **at)
@@ -312,12 +313,11 @@ static void do_watch(char *rest, bool reads)
 static void do_change(char *rest)
 {
     struct dbg_bp_spec s;
-    unsigned id = (unsigned)atoi(word(&rest));
+    const char *which = word(&rest);
+    bool recovered = strcmp(which, "recovered") == 0;
+    unsigned id = recovered ? DBG_BP_ID_RECOVERED : (unsigned)atoi(which);
     parse_spec(rest, &s);
-    s.kind = id == DBG_BP_ID_PANIC       ? DBG_BP_PANIC
-             : id == DBG_BP_ID_FATAL     ? DBG_BP_FATAL
-             : id == DBG_BP_ID_RECOVERED ? DBG_BP_RECOVERED
-                                         : DBG_BP_PLACE;
+    s.kind = recovered ? DBG_BP_RECOVERED : DBG_BP_PLACE;
     answer(dbg_bp_change(d, id, &s));
 }
 
@@ -400,7 +400,7 @@ static void do_set(char *rest)
         return;
     }
     *eq = 0;
-    answer(dbg_assign(d, 0, dbg_frame(d), rest, eq + 3));
+    answer(dbg_assign(d, 0, dbg_frame(d), rest, eq + 3, true));
 }
 
 static void do_frames(void)

@@ -47,6 +47,16 @@ static const char *kind_word(const struct dbg_bp *bp)
     return bp->spec.trace ? "trace" : *bp->spec.log ? "log point" : "breakpoint";
 }
 
+/* "breakpoint 4 (grown)"; those that always exist have no number. */
+static void put_name(struct buf *b, const struct dbg_bp *bp)
+{
+    buf_str(b, kind_word(bp));
+    if (!dbg_bp_always(bp->id))
+        buf_printf(b, " %u", bp->id);
+    if (*bp->spec.name)
+        buf_printf(b, " (%s)", bp->spec.name);
+}
+
 void bp_describe(struct shell *s, struct buf *b, unsigned id, int64_t goroutine)
 {
     struct arena a;
@@ -56,9 +66,7 @@ void bp_describe(struct shell *s, struct buf *b, unsigned id, int64_t goroutine)
     for (size_t i = 0; i < n; i++) {
         if (v[i].id != id)
             continue;
-        buf_printf(b, "%s %u", kind_word(&v[i]), id);
-        if (*v[i].spec.name)
-            buf_printf(b, " (%s)", v[i].spec.name);
+        put_name(b, &v[i]);
         if (v[i].spec.kind == DBG_BP_WATCH) {
             buf_str(b, " on ");
             text_clean(b, v[i].spec.place);
@@ -85,9 +93,7 @@ void bp_describe(struct shell *s, struct buf *b, unsigned id, int64_t goroutine)
 static void say_bp(struct shell *s, struct buf *b, const struct dbg_bp *bp)
 {
     bool place = bp->spec.kind == DBG_BP_PLACE;
-    buf_printf(b, "%s %u", kind_word(bp), bp->id);
-    if (*bp->spec.name)
-        buf_printf(b, " (%s)", bp->spec.name);
+    put_name(b, bp);
     if (place && bp->naddrs) {
         buf_str(b, " in ");
         show_func(b, bp->function);
@@ -337,9 +343,9 @@ static void forget_ons(struct shell *s, unsigned id)
 static struct err *remove_bp(struct shell *s, const struct dbg_bp *bp)
 {
     struct buf b = {0};
-    if (bp->id < DBG_BP_ID_FIRST)
-        return err_hint(err_new(ERR_USAGE, "breakpoint %u is always there", bp->id),
-                        "the command toggle %u switches it off", bp->id);
+    if (dbg_bp_always(bp->id))
+        return err_hint(err_new(ERR_USAGE, "the %s is always there", kind_word(bp)),
+                        "the command toggle %s switches it off", bp->spec.name);
     buf_str(&b, "removed ");
     say_bp(s, &b, bp);
     struct err *e = dbg_bp_remove(s->d, bp->id);
@@ -382,7 +388,7 @@ struct err *verb_clearall(struct shell *s, char *rest)
     struct err *e = *place ? shell_place(s, place, &a, &p) : NULL;
     size_t n = e ? 0 : dbg_bp_list(s->d, &a, &v);
     for (size_t i = 0; !e && i < n; i++)
-        if (v[i].id >= DBG_BP_ID_FIRST && (!*place || is_at(&v[i], &p)))
+        if (!dbg_bp_always(v[i].id) && (!*place || is_at(&v[i], &p)))
             e = remove_bp(s, &v[i]);
     arena_free(&a);
     return e;
@@ -390,11 +396,37 @@ struct err *verb_clearall(struct shell *s, char *rest)
 
 /* ---- on ---- */
 
-static void list_ons(struct shell *s, unsigned id)
+static void list_ons(struct shell *s, unsigned id, const char *word)
 {
     for (size_t i = 0; i < s->ons.n; i++)
         if (s->ons.v[i].bp == id)
-            shell_printf(s, "  on %u %s\n", id, s->ons.v[i].command);
+            shell_printf(s, "  on %s %s\n", word, s->ons.v[i].command);
+}
+
+/* As the user writes it. */
+static const char *word_of(const struct dbg_bp *bp, struct arena *a)
+{
+    return dbg_bp_always(bp->id) ? bp->spec.name : arena_printf(a, "%u", bp->id);
+}
+
+static struct err *do_something(struct shell *s, unsigned id, const char *word, const char *what)
+{
+    size_t n = strcspn(what, " \t");
+    if (!n) {
+        list_ons(s, id, word);
+        return NULL;
+    }
+    if (strcmp(what, "-clear") == 0) {
+        forget_ons(s, id);
+        return NULL;
+    }
+    const struct verb *v = debug_verb_find(what, n);
+    if (!v || v->flags & VERB_STEP)
+        return err_hint(err_new(ERR_USAGE, "on: \"%.*s\" cannot be run at a stop", (int)n, what),
+                        "write for instance on %s print x", word);
+    struct shell_on on = {id, mem_strdup(what)};
+    vec_push(&s->ons, on);
+    return NULL;
 }
 
 struct err *verb_on(struct shell *s, char *rest)
@@ -405,26 +437,10 @@ struct err *verb_on(struct shell *s, char *rest)
         return shell_usage("on");
     arena_init(&a);
     struct err *e = take_bp(s, &rest, &a, &bp);
-    unsigned id = e ? 0 : bp.id;
+    if (!e)
+        e = do_something(s, bp.id, word_of(&bp, &a), shell_trim(rest));
     arena_free(&a);
-    TRY(e);
-    rest = shell_trim(rest);
-    size_t n = strcspn(rest, " \t");
-    if (!n) {
-        list_ons(s, id);
-        return NULL;
-    }
-    if (strcmp(rest, "-clear") == 0) {
-        forget_ons(s, id);
-        return NULL;
-    }
-    const struct verb *v = debug_verb_find(rest, n);
-    if (!v || v->flags & VERB_STEP)
-        return err_hint(err_new(ERR_USAGE, "on: \"%.*s\" cannot be run at a stop", (int)n, rest),
-                        "write for instance on %u print x", id);
-    struct shell_on on = {id, mem_strdup(rest)};
-    vec_push(&s->ons, on);
-    return NULL;
+    return e;
 }
 
 void bp_run_ons(struct shell *s, const struct dbg_event *ev)
@@ -479,7 +495,7 @@ struct err *verb_breakpoints(struct shell *s, char *rest)
     arena_init(&a);
     size_t n = dbg_bp_list(s->d, &a, &v);
     for (size_t i = 0; i < n; i++) {
-        if (v[i].id < DBG_BP_ID_FIRST && !all)
+        if (dbg_bp_always(v[i].id) && !all)
             continue;
         say_bp(s, &b, &v[i]);
         say_details(s, &b, &v[i], all);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -124,9 +123,14 @@ struct err *verb_leaks(struct shell *s, char *rest)
     return e;
 }
 
-static struct err *not_there(const char *path)
+/* As gospect core and gospect snapshot: a regular file that is there is replaced only on demand. */
+static struct err *not_there(const char *path, const char *verb)
 {
-    return access(path, F_OK) == 0 ? err_new(ERR_USAGE, "%s exists already", path) : NULL;
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "%s exists already", path),
+                    "the command %s -force %s replaces it", verb, path);
 }
 
 static void say_written(struct shell *s, const char *path)
@@ -145,10 +149,12 @@ struct err *verb_snapshot(struct shell *s, char *rest)
 {
     struct rt_capture_options o = capture_of(s);
     struct snap *snap;
+    bool force = shell_flag(&rest, "-force");
     const char *path = shell_word(&rest);
-    if (!path)
+    if (!path || *rest)
         return shell_usage("snapshot");
-    TRY(not_there(path));
+    if (!force)
+        TRY(not_there(path, "snapshot"));
     o.heap = true;
     o.locals = RT_LOCALS_STACKS;
     o.locals_limit = 10000;
@@ -165,21 +171,22 @@ struct err *verb_dump(struct shell *s, char *rest)
 {
     struct target_core_options o = {.progress = &s->c->progress.base};
     struct target_core_stats stats;
+    bool force = shell_flag(&rest, "-force");
     const char *path = shell_word(&rest);
-    if (!path)
+    if (!path || *rest)
         return shell_usage("dump");
-    TRY(not_there(path));
+    if (!force)
+        TRY(not_there(path, "dump"));
     struct err *e = target_write_core(dbg_target(s->d), path, &o, &stats);
-    if (e && err_code(e) == ERR_USAGE) { /* the mechanism's view is none that a core is made of */
-        err_free(e);
-        e = err_hint(
-            err_new(ERR_UNSUPPORTED, "a core of a process that is being debugged cannot be "
-                                     "written yet"),
-            "the command snapshot keeps this instant; gospect core writes a core before, or "
-            "after detach");
-    }
-    TRY(e);
     cli_progress_clear(s->c);
+    TRY(e);
     say_written(s, path);
+    if (stats.unreadable_bytes) {
+        struct buf b = {0};
+        text_bytes(&b, stats.unreadable_bytes);
+        buf_str(&b, " could not be read and are zeros\n");
+        shell_say(s, &b);
+        buf_free(&b);
+    }
     return NULL;
 }

@@ -149,6 +149,8 @@ struct err *run_first(struct shell *s) MUST_USE; /* what to say when the session
 /* Lets it run, and shows what comes until it stands. */
 struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how) MUST_USE;
 struct err *run_end(struct shell *s) MUST_USE; /* kills it and waits */
+/* e: of a call.  When something stopped the program before it was done, that is shown, too. */
+struct err *run_show_stop_in_call(struct shell *s, struct err *e) MUST_USE;
 
 /* ---- debug_show.c ---- */
 

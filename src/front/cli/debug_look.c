@@ -440,7 +440,7 @@ struct err *verb_set(struct shell *s, char *rest)
     const char *to = shell_trim(rest), *text = shell_trim(eq + 1);
     if (!*to || !*text)
         return shell_usage("set");
-    return dbg_assign(s->d, 0, s->frame, to, text);
+    return run_show_stop_in_call(s, dbg_assign(s->d, 0, s->frame, to, text, true));
 }
 
 struct err *verb_display(struct shell *s, char *rest)

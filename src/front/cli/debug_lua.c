@@ -268,9 +268,12 @@ static int push_stop(lua_State *L)
     if (stop->has_frame)
         set_frame(L, &stop->frame);
     lua_newtable(L);
+    lua_Integer n = 0;
     for (size_t i = 0; i < stop->ev->nbps; i++) {
+        if (dbg_bp_always(stop->ev->bps[i]))
+            continue; /* why says it */
         lua_pushinteger(L, stop->ev->bps[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, ++n);
     }
     lua_setfield(L, -2, "breakpoints");
     return 1;

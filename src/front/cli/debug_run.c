@@ -334,6 +334,7 @@ static void say_event(struct shell *s, const struct dbg_event *ev)
         if (ev->goroutine)
             buf_printf(&b, "goroutine %lld  ", (long long)ev->goroutine);
         show_style(s, &b, CLI_PLAIN);
+        buf_str(&b, ev->kind == DBG_EV_MODULE ? "plugin " : "");
         text_clean(&b, ev->text);
         buf_char(&b, '\n');
         shell_say(s, &b);
@@ -347,7 +348,7 @@ static struct err *wait_for_stop(struct shell *s, struct dbg_event *ev)
 {
     for (;;) {
         TRY(dbg_wait(s->d, -1, ev));
-        if (ev->kind == DBG_EV_LOG || ev->kind == DBG_EV_BP)
+        if (dbg_runs_on(ev->kind))
             say_event(s, ev);
         else if (ev->kind != DBG_EV_NOTHING)
             return NULL;
@@ -609,15 +610,16 @@ struct err *verb_jump(struct shell *s, char *rest)
     return show_here(s, s->config.list_lines / 2);
 }
 
-/* Something stopped the program before the call was done: it is shown, too. */
-static struct err *show_stop_in_call(struct shell *s, struct err *e)
+struct err *run_show_stop_in_call(struct shell *s, struct err *e)
 {
     struct dbg_event ev;
+    if (!e || err_code(e) != ERR_CANCELLED)
+        return e;
     do {
         err_free(dbg_wait(s->d, 0, &ev)); /* then there is nothing to show */
-        if (ev.kind == DBG_EV_LOG || ev.kind == DBG_EV_BP)
+        if (dbg_runs_on(ev.kind))
             say_event(s, &ev);
-    } while (ev.kind == DBG_EV_LOG || ev.kind == DBG_EV_BP);
+    } while (dbg_runs_on(ev.kind));
     if (ev.kind != DBG_EV_NOTHING)
         err_free(show_end(s, &ev)); /* what is wrong with it is shown by the next command */
     return e;
@@ -628,15 +630,22 @@ struct err *verb_call(struct shell *s, char *rest)
     struct arena a;
     struct dbg_value v;
     struct buf b = {0};
-    const char *text = shell_trim(rest);
-    if (!*text)
+    struct dbg_call_spec how = {.frame = s->frame};
+    for (bool more = true; more;) {
+        bool unsafe = shell_flag(&rest, "-unsafe"), alone = shell_flag(&rest, "-alone");
+        how.unsafe = how.unsafe || unsafe;
+        how.alone = how.alone || alone;
+        more = unsafe || alone;
+    }
+    how.text = shell_trim(rest);
+    if (!*how.text)
         return shell_usage("call");
     arena_init(&a);
-    struct err *e = dbg_eval(s->d, 0, s->frame, text, &a, &v);
+    struct err *e = dbg_eval_call(s->d, &how, &a, &v);
     if (!e)
         show_variable(s, &b, "", &v, 0, true);
     shell_say(s, &b);
     buf_free(&b);
     arena_free(&a);
-    return e && err_code(e) == ERR_CANCELLED ? show_stop_in_call(s, e) : e;
+    return run_show_stop_in_call(s, e);
 }

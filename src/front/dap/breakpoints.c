@@ -450,7 +450,7 @@ static struct err *data_info(struct dap_client *c, const struct dap_dataBreakpoi
         return NULL;
     }
     TRY(dap_frame_or_top(c, a->frameId, &frame));
-    struct err *e = dap_eval(c, frame, false, expr, mem, &v);
+    struct err *e = dap_eval(c, frame, NULL, expr, mem, &v);
     if (e) {
         not_watchable(err_message(e), j);
         err_free(e);

@@ -224,6 +224,7 @@ struct dap_server {
     VEC(struct dap_event_later) later;
     int log_fd;
     int64_t next_progress;
+    char progress_id[32];   /* of the request that is handled; "": it tells of none */
     struct dap_client *now; /* whose request is handled */
 };
 
@@ -233,6 +234,8 @@ enum dap_state dap_state_of(const struct dap_client *c);
 void dap_event(struct dap_server *s, const char *event, struct dap_body *body); /* frees it */
 void dap_event_to(struct dap_client *c, const char *event, struct dap_body *body);
 void dap_event_others(struct dap_client *c, const char *event, struct dap_body *body);
+/* To a client whose request is handled: before its answer, and at once as far as it reads. */
+void dap_event_now(struct dap_client *c, const char *event, struct dap_body *body);
 /* The handler answers later: dap_answer() or dap_refuse(), unless the client goes first. */
 void dap_defer(struct dap_client *c);
 void dap_answer(struct dap_client *c);
@@ -299,9 +302,10 @@ struct err *dap_handle_add(struct dap_client *c, const struct dap_handle *h, int
 struct err *dap_handle_find(struct dap_client *c, int64_t id, struct dap_handle *ret) MUST_USE;
 /* frame SIZE_MAX: none. */
 struct expr_ctx dap_ctx(struct dap_client *c, size_t frame, struct arena *a);
-/* calls: functions of the program may be called, which changes it. */
-struct err *dap_eval(struct dap_client *c, size_t frame, bool calls, const char *text,
-                     struct arena *a, struct dbg_value *ret) MUST_USE;
+/* calls: functions of the program may be called (which changes it), with these options; NULL: not.
+ */
+struct err *dap_eval(struct dap_client *c, size_t frame, const struct dbg_call_spec *calls,
+                     const char *text, struct arena *a, struct dbg_value *ret) MUST_USE;
 /* frameId of a request; 0: the innermost of the goroutine that stopped, if there is one (SIZE_MAX:
  * there is none). */
 struct err *dap_frame_or_top(struct dap_client *c, int64_t id, size_t *ret) MUST_USE;
@@ -337,7 +341,13 @@ struct err *dap_file_stack(struct dap_client *c, const struct dap_stackTrace *a,
                            struct json *j) MUST_USE;
 struct err *dap_file_variables(struct dap_client *c, size_t frame, struct json *j) MUST_USE;
 
+/* ---- dump.c ---- */
+bool dap_is_dump(const char *text); /* "dump FILE" */
+struct err *dap_dump(struct dap_client *c, const char *text, struct json *j) MUST_USE;
+
 /* ---- sources.c ---- */
+/* A plugin: the module, and the sources that only it has. */
+void dap_module_loaded(struct dap_server *s, size_t module);
 void dap_source_json(struct dap_client *c, const char *key, const char *path, struct json *j);
 const char *dap_path_in(struct dap_client *c, const struct dap_Source *s, struct arena *a);
 const char *dap_path_mapped(struct dap_client *c, const char *path, struct arena *a);

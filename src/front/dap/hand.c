@@ -161,13 +161,18 @@ struct expr_ctx dap_ctx(struct dap_client *c, size_t frame, struct arena *a)
     return ctx;
 }
 
-struct err *dap_eval(struct dap_client *c, size_t frame, bool calls, const char *text,
-                     struct arena *a, struct dbg_value *ret)
+struct err *dap_eval(struct dap_client *c, size_t frame, const struct dbg_call_spec *calls,
+                     const char *text, struct arena *a, struct dbg_value *ret)
 {
     const struct dap_frame *f = frame == SIZE_MAX ? NULL : &c->hand.frames.v[frame];
     int64_t thread = f ? c->hand.stacks.v[f->stack].thread : 0;
-    if (calls && thread > 0)
-        return dbg_eval(c->server->session.d, thread, f->index, text, a, ret);
+    if (calls && thread > 0) {
+        struct dbg_call_spec how = *calls;
+        how.goroutine = thread;
+        how.frame = f->index;
+        how.text = text;
+        return dbg_eval_call(c->server->session.d, &how, a, ret);
+    }
     struct expr_ctx ctx = dap_ctx(c, frame, a);
     return expr_once(&ctx, text, ret);
 }

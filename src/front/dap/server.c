@@ -304,7 +304,9 @@ static void look_for_cancel(struct dap_client *c, const char *text, size_t n)
         args = NULL;
     if (!e && args) {
         int64_t id = ((const struct dap_cancel *)args)->requestId;
-        if (c->server->now == c && c->handled_seq == id)
+        const char *progress = ((const struct dap_cancel *)args)->progressId;
+        if (c->server->now == c &&
+            (c->handled_seq == id || (*progress && !strcmp(progress, c->server->progress_id))))
             c->cancel_handled = true;
         for (size_t i = 0; i < c->queue.n; i++) {
             struct err *bad = dap_message_read(c->queue.v[i].text, c->queue.v[i].n, &a, &q);
@@ -362,8 +364,9 @@ static void client_read(struct dap_client *c)
     take_messages(c);
 }
 
-/* Never blocks: a socket is asked not to, a pipe gets no more than fits when poll() says so. */
-static void client_write(struct dap_client *c)
+/* Never blocks: a socket is asked not to, a pipe gets no more than fits when poll() says so. False:
+ * it closed its end. */
+static bool client_send(struct dap_client *c)
 {
     while (backlog(c) && !c->gone) {
         size_t n = backlog(c);
@@ -378,12 +381,19 @@ static void client_write(struct dap_client *c)
         }
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             break;
-        if (sent < 0) {
-            client_drop(c, "it closed its end");
-            return;
-        }
+        if (sent < 0)
+            return false;
         c->out_at += (size_t)sent;
         c->stuck_ns = 0;
+    }
+    return true;
+}
+
+static void client_write(struct dap_client *c)
+{
+    if (!client_send(c)) {
+        client_drop(c, "it closed its end");
+        return;
     }
     if (!backlog(c)) {
         buf_clear(&c->out);
@@ -396,6 +406,14 @@ static void client_write(struct dap_client *c)
     } else if (clock_mono_ns() - c->stuck_ns > STUCK_SECONDS * NSEC_PER_SEC) {
         client_drop(c, "it did not read what was sent for a minute");
     }
+}
+
+void dap_event_now(struct dap_client *c, const char *name, struct dap_body *body)
+{
+    dap_body_end(body);
+    put_event(c, name, buf_text(&body->text), body->text.n);
+    dap_body_free(body);
+    client_send(c); /* one that is gone is found out by the loop, not under a request of its own */
 }
 
 bool dap_cancelled(struct dap_server *s)

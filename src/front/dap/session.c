@@ -268,7 +268,7 @@ static void stopped_body(struct dap_server *s, const struct dbg_event *ev, struc
         json_key(j, "hitBreakpointIds");
         json_begin(j, '[');
         for (size_t i = 0; i < ev->nbps; i++)
-            if (ev->bps[i] >= DBG_BP_ID_FIRST)
+            if (!dbg_bp_always(ev->bps[i]))
                 json_u64(j, ev->bps[i]);
         json_end(j, ']');
     }
@@ -388,6 +388,12 @@ void dap_event_of(struct dap_server *s, const struct dbg_event *ev)
     case DBG_EV_BP:
         if (ev->nbps)
             dap_breakpoint_changed(s, ev->bps[0]);
+        break;
+    case DBG_EV_MODULE:
+        if (ev->module)
+            dap_module_loaded(s, ev->module);
+        else
+            dap_note(s, "A plugin was loaded, and its code is not known: %s", ev->text);
         break;
     case DBG_EV_EXEC:
         another_program(s);

@@ -216,6 +216,63 @@ static void module_json(struct dap_client *c, size_t i, const struct code_module
     json_end(j, '}');
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Files of the modules before it, ordered. */
+static const char **files_before(struct code_module *const *list, size_t module, struct arena *a,
+                                 size_t *ret_n)
+{
+    VEC(const char *) v = {0};
+    for (size_t i = 0; i < module; i++)
+        for (const char *f = NULL; (f = pcln_next_file(&list[i]->pcln, f));)
+            vec_push(&v, f);
+    const char **ret = arena_array(a, const char *, v.n + 1);
+    if (v.n) {
+        memcpy(ret, v.v, v.n * sizeof(*ret));
+        qsort(ret, v.n, sizeof(*ret), by_name);
+    }
+    *ret_n = v.n;
+    vec_free(&v);
+    return ret;
+}
+
+static void tell_loaded(struct dap_client *c, struct code_module *const *list, size_t module,
+                        const char *const *known, size_t nknown)
+{
+    struct dap_body b;
+    struct json *j = dap_body_begin(&b);
+    json_kstr(j, "reason", "new");
+    json_key(j, "module");
+    module_json(c, module, list[module], j);
+    dap_event_to(c, "module", &b);
+    for (const char *f = NULL; (f = pcln_next_file(&list[module]->pcln, f));) {
+        if (!*f || (nknown && bsearch(&f, known, nknown, sizeof(f), by_name)))
+            continue;
+        j = dap_body_begin(&b);
+        json_kstr(j, "reason", "new");
+        dap_source_json(c, "source", f, j);
+        dap_event_to(c, "loadedSource", &b);
+    }
+}
+
+void dap_module_loaded(struct dap_server *s, size_t module)
+{
+    struct code_module *const *list;
+    struct arena a;
+    size_t nknown;
+    arena_init(&a);
+    if (s->session.d && module < code_modules(dbg_code(s->session.d), &list)) {
+        const char **known = files_before(list, module, &a, &nknown);
+        for (size_t i = 0; i < s->clients.n; i++)
+            if (s->clients.v[i]->in_session)
+                tell_loaded(s->clients.v[i], list, module, known, nknown);
+    }
+    arena_free(&a);
+}
+
 struct err *dap_do_modules(struct dap_client *c, const struct dap_modules *a, struct json *j)
 {
     struct dap_session *s = &c->server->session;

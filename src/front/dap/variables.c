@@ -406,7 +406,8 @@ void dap_memory_changed(struct dap_client *c, taddr at, uint64_t n)
     invalidated(c);
 }
 
-static struct err *assign(struct dap_client *c, size_t frame, const char *to, const char *text)
+static struct err *assign(struct dap_client *c, size_t frame, const char *to, const char *text,
+                          bool calls)
 {
     struct dbg *d = c->server->session.d;
     struct dbg_value v;
@@ -415,10 +416,10 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
     if (frame == SIZE_MAX)
         return err_new(ERR_USAGE, "to set a variable, a frame is needed");
     const struct dap_frame *f = &c->hand.frames.v[frame];
-    struct err *e = dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text);
+    struct err *e = dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text, calls);
     dap_hand_fresh(c);
     TRY(e);
-    e = dap_eval(c, frame, false, to, &c->hand.mem, &v);
+    e = dap_eval(c, frame, NULL, to, &c->hand.mem, &v);
     if (!e)
         at = dbg_value_memory(dbg_stand(d), &v, &n);
     err_free(e);
@@ -433,6 +434,28 @@ static bool may_call(const char *text, const char *context)
     return strcmp(context, "repl") == 0 || expr_call_prefix(text) > 0;
 }
 
+/* "call -unsafe f(x)": what is behind the options; NULL: there are none. */
+static const char *call_options(const char *text, struct dbg_call_spec *how)
+{
+    static const char call[] = "call";
+    const char *p = text + strspn(text, " \t");
+    if (strncmp(p, call, strlen(call)) != 0)
+        return NULL;
+    p += strlen(call);
+    for (;;) {
+        size_t blanks = strspn(p, " \t"), n = strcspn(p + blanks, " \t");
+        const char *word = p + blanks;
+        bool unsafe = n == 7 && strncmp(word, "-unsafe", n) == 0;
+        bool alone = n == 6 && strncmp(word, "-alone", n) == 0;
+        if (!blanks || !(unsafe || alone))
+            break;
+        how->unsafe = how->unsafe || unsafe;
+        how->alone = how->alone || alone;
+        p = word + n;
+    }
+    return how->unsafe || how->alone ? p : NULL;
+}
+
 static struct err *evaluate(struct dap_client *c, size_t frame, const char *text,
                             const char *context, bool hex, struct json *j)
 {
@@ -442,12 +465,15 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
     const char *right = strcmp(context, "repl") == 0 ? assignment(text) : NULL;
     if (right) {
         const char *left = arena_strndup(&c->hand.mem, text, (size_t)(right - 1 - text));
-        TRY(assign(c, frame, left, right));
+        TRY(assign(c, frame, left, right, true));
         text = left;
     }
     uint64_t moves = rt_stand_moves(st);
-    bool calls = may_call(text, context);
-    struct err *e = dap_eval(c, frame, calls, text, &c->hand.mem, &v);
+    struct dbg_call_spec how = {0};
+    const char *behind = call_options(text, &how);
+    bool calls = behind || may_call(text, context);
+    struct err *e =
+        dap_eval(c, frame, calls ? &how : NULL, behind ? behind : text, &c->hand.mem, &v);
     if (rt_stand_moves(dbg_stand(c->server->session.d)) != moves) /* a function has run */
         dap_memory_changed(c, 0, 0);
     TRY(e);
@@ -457,6 +483,8 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
 struct err *dap_do_evaluate(struct dap_client *c, const struct dap_evaluate *a, struct json *j)
 {
     size_t frame;
+    if (strcmp(a->context, "repl") == 0 && dap_is_dump(a->expression))
+        return dap_dump(c, a->expression, j);
     TRY(dap_frame_or_top(c, a->frameId, &frame));
     return evaluate(c, frame, a->expression, a->context, a->format && a->format->hex, j);
 }
@@ -468,8 +496,8 @@ struct err *dap_do_setExpression(struct dap_client *c, const struct dap_setExpre
     struct dbg_value v;
     size_t frame;
     TRY(dap_frame_or_top(c, a->frameId, &frame));
-    TRY(assign(c, frame, a->expression, a->value));
-    TRY(dap_eval(c, frame, false, a->expression, &c->hand.mem, &v));
+    TRY(assign(c, frame, a->expression, a->value, may_call(a->value, "")));
+    TRY(dap_eval(c, frame, NULL, a->expression, &c->hand.mem, &v));
     return dap_value_json(c, frame, &v, &l, "value", a->format && a->format->hex, j);
 }
 
@@ -483,15 +511,15 @@ struct err *dap_do_setVariable(struct dap_client *c, const struct dap_setVariabl
     if (h.scope == DAP_SCOPE_RESULTS)
         return err_new(ERR_UNSUPPORTED, "what a call has returned can not be changed");
     if (h.scope == DAP_SCOPE_REGISTERS) {
-        TRY(assign(c, h.frame, a->name, a->value));
+        TRY(assign(c, h.frame, a->name, a->value, false));
         json_kstr(j, "value", a->value);
         return NULL;
     }
     TRY(dap_child_named(c, &h, a->name, &v));
     if (!v.path || !*v.path)
         return err_new(ERR_UNSUPPORTED, "%s can not be set", a->name);
-    TRY(assign(c, h.frame, v.path, a->value));
-    TRY(dap_eval(c, h.frame, false, v.path, &c->hand.mem, &v));
+    TRY(assign(c, h.frame, v.path, a->value, may_call(a->value, "")));
+    TRY(dap_eval(c, h.frame, NULL, v.path, &c->hand.mem, &v));
     return dap_value_json(c, h.frame, &v, &l, "value", a->format && a->format->hex, j);
 }
 

@@ -15,7 +15,7 @@ from lib import gobuild, releases
 
 MODULE, VERSION = "github.com/google/go-dap", "v0.12.0"
 SUM = "h1:rVcjv3SyMIrpaOoTAdFDyHs99CwVOItIJGKLQFQhNeM="
-OWN = ("goroutinesSnapshot", "sessionLog")  # requests and events of ours: docs/formats/dap.md
+OWN = ("goroutinesSnapshot", "sessionLog", "writeCore")  # requests and events of ours: docs/formats/dap.md
 
 
 @functools.lru_cache(maxsize=None)

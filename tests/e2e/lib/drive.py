@@ -42,7 +42,7 @@ class Drive:
             told = json.loads(line)
             if told.get("event") == "log":
                 self.logs.append(told)
-            elif told.get("event") == "bp":
+            elif told.get("event") in ("bp", "module"):
                 self.changes.append(told)
             else:
                 return told
