@@ -118,6 +118,13 @@ static void drop_thread(struct debug *d, struct thread *t)
     d->threads.n--;
 }
 
+void debug_drop_thread(struct debug *d, pid_t tid)
+{
+    struct thread *t = debug_thread(d, tid);
+    if (t)
+        drop_thread(d, t);
+}
+
 static void ran(struct thread *t)
 {
     t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs =
@@ -234,7 +241,7 @@ static void clean_children(struct debug *d)
 {
     for (size_t i = 0; i < d->threads.n; i++)
         if (d->threads.v[i].child)
-            debug_clean_copy(d, d->threads.v[i].tid);
+            (void)debug_clean_copy(d, d->threads.v[i].tid);
 }
 
 static void ended(struct debug *d, int status)
@@ -271,7 +278,7 @@ static bool receive(struct debug *d, struct thread *t)
     t->child = true;
     if (shares_memory(d, t->tid))
         return true;
-    debug_clean_copy(d, t->tid);
+    (void)debug_clean_copy(d, t->tid);
     ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
     drop_thread(d, t);
     return false;
@@ -339,6 +346,8 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
             ended(d, ev.status);
         else if (ev.tid == d->guard)
             guard_died(tok, d);
+        else if (debug_copy_ended(d, ev.tid))
+            return NULL;
         else if (t)
             drop_thread(d, t);
         if (d->state != DEBUG_GONE && !anybody(d))
@@ -898,11 +907,14 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
             announce(d);
         return d->state == DEBUG_GONE ? -1 : STANDING_NAP_NS;
     }
-    if (look_for_next(d, &ev) || look(0, &ev))
+    bool watched = debug_copy_watched(d);
+    if (look_for_next(d, &ev) || look(watched ? WNOHANG : 0, &ev))
         one_event(tok, d, ev);
     else if (ev.kind == WAIT_LOST) {
         ended(d, 0);
         announce(d);
+    } else if (watched) {
+        nap(SPINS);
     }
     return 0;
 }
@@ -1011,6 +1023,7 @@ void debug_free(struct debug *d)
     if (!d)
         return;
     tracer_stop(d->tracer);
+    debug_copy_free(d);
     if (d->view)
         target_close(d->view);
     for (size_t i = 0; i < d->old_views.n; i++)
@@ -1154,7 +1167,9 @@ void debug_close(struct debug *d, enum debug_end how)
     if (!d)
         return;
     struct closing c = {d, how};
+    debug_copy_end(d, false);
     err_free(tracer_call(d->tracer, close_on_tracer, &c));
+    debug_copy_end(d, true);
     debug_free(d);
 }
 

@@ -159,6 +159,14 @@ struct err *debug_set_extended(struct debug *d, pid_t tid, const uint8_t *p, siz
 /* Also where the process itself may not write.  Breakpoints stay. */
 struct err *debug_write(struct debug *d, taddr addr, const void *src, size_t n) MUST_USE;
 
+/* A copy of the process as it stands (TARGET_FORK): everything it was at this moment, without
+ * anything of ours, to be read while the process runs on.  target_thaw() ends it.  UNSUPPORTED: why
+ * there can be none; then nothing has happened.  One at a time. */
+struct err *debug_copy(struct debug *d, const struct target_freeze_options *o,
+                       struct target **ret) MUST_USE;
+/* Does beforehand, while the process runs, what of that would take long. */
+void debug_copy_prepare(struct debug *d);
+
 /* How long the process stood in all since debug_attach(), and how many hits were let go on. */
 struct debug_cost {
     int64_t stood_ns;

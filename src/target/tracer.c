@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
@@ -32,6 +33,7 @@ struct tracer {
     /* tracer thread only: */
     bool (*look_after)(const struct tracer_token *tok, void *arg);
     void *look_after_arg;
+    int64_t looked_ns; /* when it was called last */
     int64_t (*attend)(const struct tracer_token *tok, void *arg);
     void *attend_arg;
     bool urgent;
@@ -130,12 +132,24 @@ static void attend(struct tracer *t, const struct tracer_token *tok)
     }
 }
 
+/* Called and returns with the lock. */
+static void look_after(struct tracer *t, const struct tracer_token *tok)
+{
+    pthread_mutex_unlock(&t->lock);
+    t->looked_ns = clock_mono_ns();
+    if (!t->look_after(tok, t->look_after_arg))
+        t->look_after = NULL;
+    pthread_mutex_lock(&t->lock);
+}
+
 /* Waits for work, looking after what is traced meanwhile.  Called and returns with the lock. */
 static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
 {
     while (!t->fn && !t->quit) {
         if (t->attend) {
             attend(t, tok);
+            if (t->look_after && clock_mono_ns() - t->looked_ns > LOOK_AFTER_NS)
+                look_after(t, tok);
             continue;
         }
         if (!t->look_after) {
@@ -145,10 +159,7 @@ static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
         struct timespec until = from_now(LOOK_AFTER_NS);
         if (pthread_cond_timedwait(&t->work, &t->lock, &until) != ETIMEDOUT)
             continue;
-        pthread_mutex_unlock(&t->lock);
-        if (!t->look_after(tok, t->look_after_arg))
-            t->look_after = NULL;
-        pthread_mutex_lock(&t->lock);
+        look_after(t, tok);
     }
 }
 

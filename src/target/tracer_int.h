@@ -37,7 +37,8 @@ void tracer_urgent(const struct tracer_token *tok, bool on);
 bool tracer_is_urgent(const struct tracer_token *tok);
 
 /* While fn is set, the tracer calls it every few milliseconds when it has no other work: what is
- * still traced must be looked after.  fn returns false when that is over. */
+ * still traced must be looked after.  fn returns false when that is over.  Beside tracer_attend()
+ * only when that returns. */
 void tracer_look_after(const struct tracer_token *tok,
                        bool (*fn)(const struct tracer_token *tok, void *arg), void *arg);
 

@@ -1,10 +1,9 @@
 /* snapshot_at.c - snapshot --at: the very moment at which somebody comes to a place.
  *
  * The process is debugged meanwhile (dbg/dbg.h): it runs on its own, and whoever comes to the place
- * stops.  Then all threads are stopped, the one that came standing right before the place, and all
- * is read while they stand.  It is not copied as by a snapshot taken at once: making a copy needs
- * a thread to be lent from code that runs (target/inject.c), and here all stand wherever they are.
- * So the pause is as long as the reading.
+ * stops.  Then all threads are stopped, the one that came standing right before the place, a copy
+ * is made as by a snapshot taken at once (target/debug_copy.c), the process runs on, and the copy is
+ * read.  Where there can be no copy, all is read while they stand, and the snapshot says why.
  *
  * Who comes to the place while a file is written is not held up by our writing, nor told. */
 #include <inttypes.h>
@@ -199,16 +198,11 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
             arena_printf(&w->arena, "%s, %s", ev->text, ev->syscall_entry ? "entry" : "exit");
 }
 
-/* Everybody stands.  Reads what has to be read, and lets them run. */
-static struct err *capture(struct at *w, struct rt_rest **rest, struct snap **ret)
+/* The moment is over. */
+static struct err *run_unheeded(void *arg)
 {
-    struct rt_capture_options o = w->s->o;
-    o.rest = rest;
-    struct err *e = dbg_snapshot(w->d, &o, ret);
-    struct err *out = disarm(w);
-    if (e)
-        err_free(out);
-    return e ? e : out ? out : run(w);
+    TRY(disarm(arg));
+    return run(arg);
 }
 
 static struct err *shoot(struct at *w, const struct dbg_event *ev)
@@ -218,7 +212,9 @@ static struct err *shoot(struct at *w, const struct dbg_event *ev)
     struct cli_trigger t;
     int64_t before = w->stood_ns, began = ev->at_mono_ns;
     describe(w, ev, &t);
-    struct err *e = capture(w, &rest, &snap);
+    struct rt_capture_options o = w->s->o;
+    o.rest = &rest;
+    struct err *e = dbg_snapshot_go(w->d, &o, run_unheeded, w, &snap);
     if (!e) {
         snap_set_meta_i64(snap, SNAP_META_pause_ns, w->stood_ns - before);
         e = rest ? rt_rest_finish(rest, pool_width()) : NULL;
@@ -276,7 +272,7 @@ static struct err *wait(struct at *w)
     const char *warning = debug_warning(dbg_debug(w->d));
     if (warning)
         cli_note(w->s->cli, "%s", warning);
-    rt_capture_prepare(dbg_rt(w->d), &w->s->o);
+    dbg_snapshot_prepare(w->d, &w->s->o);
     TRY(mind_our_business(w));
     TRY(arm(w));
     TRY(run(w));
