@@ -138,11 +138,18 @@ struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, stru
     return rt_capture(d->rt, o, ret);
 }
 
+static void urgent(struct dbg *d, bool on)
+{
+    if (d->debug)
+        debug_urgent(d->debug, on);
+}
+
 void dbg_snapshot_prepare(struct dbg *d, const struct rt_capture_options *o)
 {
     rt_capture_prepare(d->rt, o);
     if (d->debug)
         debug_copy_prepare(d->debug);
+    urgent(d, true);
 }
 
 static struct err *read_copy(struct dbg *d, struct target *copy, struct rt_capture_options *o,
@@ -152,6 +159,7 @@ static struct err *read_copy(struct dbg *d, struct target *copy, struct rt_captu
     *ret = NULL;
     o->frozen = copy;
     struct err *e = go(arg);
+    urgent(d, false); /* all that is left is reading, and takes all processors */
     if (!e)
         e = rt_capture(d->rt, o, ret);
     struct err *end = target_thaw(copy, &pause);
@@ -171,6 +179,7 @@ struct err *dbg_snapshot_go(struct dbg *d, const struct rt_capture_options *o,
                                 : err_new(ERR_UNSUPPORTED, "nothing of it runs");
     if (!none)
         return read_copy(d, copy, &how, go, arg, ret);
+    urgent(d, false);
     how.why_held = err_message(none);
     struct err *e = rt_capture(d->rt, &how, ret);
     err_free(none);

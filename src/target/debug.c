@@ -643,15 +643,17 @@ void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread
     }
 }
 
-static void set_state(struct debug *d, enum debug_state state)
+/* since: of what it does now. */
+static void set_state(struct debug *d, enum debug_state state, int64_t since)
 {
-    int64_t now = clock_mono_ns();
     if (d->state == DEBUG_GONE)
         return;
     if (state == DEBUG_STANDS && d->state == DEBUG_RUNS)
-        d->stood_since = now;
-    if (state == DEBUG_RUNS && d->state == DEBUG_STANDS && d->stood_since)
-        d->cost.stood_ns += now - d->stood_since;
+        d->stood_since = since;
+    if (state == DEBUG_RUNS && d->state == DEBUG_STANDS && d->stood_since) {
+        d->cost.last_ns = since - d->stood_since;
+        d->cost.stood_ns += d->cost.last_ns;
+    }
     d->state = state;
 }
 
@@ -703,7 +705,7 @@ void debug_run_all(const struct tracer_token *tok, struct debug *d)
         announce(d);
         return;
     }
-    set_state(d, DEBUG_RUNS);
+    set_state(d, DEBUG_RUNS, clock_mono_ns());
     d->became_another = false;
     bool again = false;
     for (size_t i = 0; i < d->threads.n && !again; i++) {
@@ -842,7 +844,8 @@ struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d)
         nap(round);
     }
     d->stopping = false;
-    set_state(d, DEBUG_STANDS);
+    d->stopped_ns = clock_mono_ns();
+    set_state(d, DEBUG_STANDS, start);
     return d->state == DEBUG_GONE ? debug_gone(d) : NULL;
 }
 
@@ -853,6 +856,7 @@ static void tell(const struct tracer_token *tok, struct debug *d)
     err_free(debug_stop_all(tok, d));
     if (d->event.kind == ev.kind)
         d->event = ev;
+    tracer_urgent(tok, d->urgent);
     announce(d);
 }
 
@@ -1167,6 +1171,7 @@ void debug_close(struct debug *d, enum debug_end how)
     if (!d)
         return;
     struct closing c = {d, how};
+    urgency_set(&d->owner, false);
     debug_copy_end(d, false);
     err_free(tracer_call(d->tracer, close_on_tracer, &c));
     debug_copy_end(d, true);
@@ -1182,6 +1187,8 @@ static struct err *resume_on_tracer(const struct tracer_token *tok, void *arg)
         return debug_gone(d);
     if (d->state == DEBUG_STANDS && !d->have_event)
         debug_run_all(tok, d);
+    if (d->state == DEBUG_RUNS)
+        tracer_urgent(tok, false);
     return NULL;
 }
 

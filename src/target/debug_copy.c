@@ -79,7 +79,8 @@ static struct err *lend(const struct tracer_token *tok, void *arg, struct live *
         if (d->threads.v[i].child) /* it would be taken for a copy that got lost */
             return err_new(ERR_UNSUPPORTED, "a child of it is about to become another program");
     m->options = debug_options(d);
-    m->first_stop_ns = m->all_stopped_ns = d->stood_since;
+    m->first_stop_ns = d->stood_since;
+    m->all_stopped_ns = d->stopped_ns;
     for (size_t i = 0; !e && i < d->threads.n; i++)
         e = lend_thread(tok, d, &d->threads.v[i], m);
     if (e)
@@ -159,7 +160,9 @@ static struct err *open_process(struct debug *d, struct live_target **ret)
 {
     struct live_target *l = process_of(d);
     struct err *gone = l ? memory_alive(&l->memory) : NULL;
-    TRY(tracer_call(d->tracer, open_on_tracer, d));
+    struct err *none = d->lent ? NULL : tracer_call(d->tracer, open_on_tracer, d);
+    if (none)
+        return none;
     struct err *e = !l || (gone && !l->frozen) ? reopen_process(d) : NULL;
     err_free(gone);
     *ret = process_of(d);

@@ -103,6 +103,7 @@ struct debug {
     _Atomic bool halt;
     _Atomic bool ended; /* the process has */
     bool end_told;      /* of the thread that owns the session */
+    struct urgency owner; /* the same */
 
     /* tracer thread only: */
     enum debug_state state;
@@ -113,7 +114,8 @@ struct debug {
     struct debug_event event;
     struct debug_cost cost;
     uint64_t hits_before; /* when we looked for an event last */
-    int64_t stood_since;
+    int64_t stood_since, stopped_ns; /* the first was asked to stop; the last one stood */
+    bool urgent;                     /* see debug_urgent() */
     bool tell[DEBUG_SIGNALS], keep[DEBUG_SIGNALS]; /* keep: the process does not get it */
     struct debug_watch watch[DEBUG_WATCHES_MAX];
     uint64_t watch_control;

@@ -437,6 +437,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     struct frozen *f = z->f;
     struct live *m = z->m;
     struct err *failed;
+    bool urgent = tracer_is_urgent(tok);
     TRY(z->holder ? z->holder->lend(tok, z->holder->arg, m) : live_seize(tok, m));
     if (z->all_registers || z->vectors) {
         f->nextended = m->rows.n + SPARE_THREADS;
@@ -457,8 +458,8 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     if (!e && !f->copy && !z->holder)
         keep_memory(z);
     let_go(tok, z, !e && !f->copy && !f->keep);
-    /* while memory may run short, nobody keeps us; who holds the process has more to do */
-    tracer_urgent(tok, f->copy && f->room.watch && !z->holder);
+    /* while memory may run short, nobody keeps us; one who goes on to hold decides for himself */
+    tracer_urgent(tok, z->holder ? urgent : f->copy && f->room.watch);
     if (!e && f->copy)
         e = settle(tok, z, f->copy);
     if (e || failed)
@@ -564,8 +565,12 @@ static struct err *freeze(struct live_target *l, struct frozen *f, const struct 
     if (o->stop_only) {
         f->why = "that was asked for";
     } else {
-        struct err *none = room_open(l->t.pid, &f->room);
-        f->have_room = !none;
+        if (!l->have_room)
+            room_find(l->t.pid, &l->room);
+        f->room = l->room;
+        f->have_room = true;
+        l->have_room = false;
+        struct err *none = room_check(l->t.pid, &f->room);
         if (!none)
             none = inject_prepare(&l->in, &l->t);
         if (none && (holder || err_code(none) == ERR_GONE))
@@ -632,6 +637,9 @@ struct err *live_target_copy(struct live_target *l, const struct live_holder *h,
 
 void live_target_prepare(struct live_target *l)
 {
+    if (!l->have_room)
+        room_find(l->t.pid, &l->room);
+    l->have_room = true;
     err_free(inject_prepare(&l->in, &l->t));
 }
 
@@ -646,7 +654,8 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct frozen *f = arg;
     struct live *m = f->of->m;
-    tracer_urgent(tok, false);
+    if (!m->lent)
+        tracer_urgent(tok, false);
     kill_copy(tok, m);
     if (!f->copy && !f->keep) {
         live_detach(tok, m);

@@ -159,8 +159,7 @@ struct err *inject_prepare(struct inject *in, struct target *t)
             return err_new(ERR_UNSUPPORTED, "its program lacks the instructions we borrow from "
                                             "the Go runtime");
     }
-    in->pad = 0;
-    if (!find_pad(in))
+    if (!in->pad && !find_pad(in)) /* the mapping grows, it does not shrink */
         return err_new(ERR_UNSUPPORTED, "the stack of its main thread has no room");
     in->a->launchpad(in->pad, &in->gadgets, &in->launchpad);
     if (in->mem_fd >= 0)

@@ -3,6 +3,7 @@
 #define GOSPECT_TARGET_LIVE_TARGET_INT_H
 
 #include "target/inject_int.h"
+#include "target/room_int.h"
 
 struct live_target {
     struct target t;
@@ -11,6 +12,8 @@ struct live_target {
     struct live *m; /* NULL until something is stopped for the first time */
     struct inject in;
     struct target *frozen; /* held at the moment; NULL: none */
+    struct copy_room room; /* found beforehand, for the next freeze */
+    bool have_room;
     VEC(pid_t) left;       /* copies that are dead and not collected, while somebody holds it */
 };
 

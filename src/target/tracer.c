@@ -36,9 +36,7 @@ struct tracer {
     int64_t looked_ns; /* when it was called last */
     int64_t (*attend)(const struct tracer_token *tok, void *arg);
     void *attend_arg;
-    bool urgent;
-    int usual_policy;
-    struct sched_param usual_param;
+    struct urgency urgency;
 };
 
 void tracer_look_after(const struct tracer_token *tok,
@@ -88,22 +86,26 @@ void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), voi
     pthread_mutex_unlock(&t->lock);
 }
 
+void urgency_set(struct urgency *u, bool on)
+{
+    struct sched_param lowest = {.sched_priority = 1};
+    if (on && !u->on) {
+        pthread_getschedparam(pthread_self(), &u->usual_policy, &u->usual_param);
+        u->on = pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest) == 0;
+    } else if (!on && u->on) {
+        pthread_setschedparam(pthread_self(), u->usual_policy, &u->usual_param);
+        u->on = false;
+    }
+}
+
 void tracer_urgent(const struct tracer_token *tok, bool on)
 {
-    struct tracer *t = tok->tracer;
-    struct sched_param lowest = {.sched_priority = 1};
-    if (on && !t->urgent) {
-        pthread_getschedparam(t->thread, &t->usual_policy, &t->usual_param);
-        t->urgent = pthread_setschedparam(t->thread, SCHED_FIFO, &lowest) == 0;
-    } else if (!on && t->urgent) {
-        pthread_setschedparam(t->thread, t->usual_policy, &t->usual_param);
-        t->urgent = false;
-    }
+    urgency_set(&tok->tracer->urgency, on);
 }
 
 bool tracer_is_urgent(const struct tracer_token *tok)
 {
-    return tok->tracer->urgent;
+    return tok->tracer->urgency.on;
 }
 
 static struct timespec from_now(int64_t ns)

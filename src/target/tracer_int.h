@@ -10,6 +10,8 @@
 #ifndef GOSPECT_TARGET_TRACER_INT_H
 #define GOSPECT_TARGET_TRACER_INT_H
 
+#include <sched.h>
+
 #include "base/err.h"
 #include "base/types.h"
 
@@ -33,6 +35,13 @@ struct err *tracer_call(struct tracer *t,
  * about; the thread that waits for it calls that every few milliseconds.  NULL: not blocked (any
  * more), aside() has returned.  What aside() uses must not be touched in between. */
 void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), void *arg);
+/* The same for any thread, which asks for itself. */
+struct urgency {
+    bool on;
+    int usual_policy;
+    struct sched_param usual_param;
+};
+void urgency_set(struct urgency *u, bool on);
 void tracer_urgent(const struct tracer_token *tok, bool on);
 bool tracer_is_urgent(const struct tracer_token *tok);
 

@@ -28,7 +28,7 @@ struct at {
     unsigned bp_id;        /* 0: it is not in yet */
     int64_t nr;            /* of the system call; -1: none is meant */
     bool entry;
-    int64_t stood_ns; /* in all, when it began to run last */
+    struct debug_cost cost; /* when it ran on last */
     struct arena arena;
     const char *full; /* "--at=main.work --if=n>5" */
 };
@@ -121,6 +121,7 @@ static struct err *catch_calls(struct at *w, bool on)
 
 static struct err *arm(struct at *w)
 {
+    dbg_snapshot_prepare(w->d, &w->s->o);
     if (w->nr >= 0)
         return catch_calls(w, true);
     if (!w->bp_id)
@@ -137,19 +138,12 @@ static struct err *disarm(struct at *w)
     return NULL;
 }
 
-static int64_t stood(struct at *w)
-{
-    struct debug_cost cost = {0};
-    if (dbg_debug(w->d))
-        debug_cost(dbg_debug(w->d), &cost);
-    return cost.stood_ns;
-}
-
 static struct err *run(struct at *w)
 {
     struct dbg_run_spec on = {.how = DBG_CONTINUE};
     TRY(dbg_run(w->d, &on));
-    w->stood_ns = stood(w);
+    if (dbg_debug(w->d))
+        debug_cost(dbg_debug(w->d), &w->cost);
     return NULL;
 }
 
@@ -210,13 +204,13 @@ static struct err *shoot(struct at *w, const struct dbg_event *ev)
     struct rt_rest *rest = NULL;
     struct snap *snap = NULL;
     struct cli_trigger t;
-    int64_t before = w->stood_ns, began = ev->at_mono_ns;
+    int64_t began = ev->at_mono_ns;
     describe(w, ev, &t);
     struct rt_capture_options o = w->s->o;
     o.rest = &rest;
     struct err *e = dbg_snapshot_go(w->d, &o, run_unheeded, w, &snap);
     if (!e) {
-        snap_set_meta_i64(snap, SNAP_META_pause_ns, w->stood_ns - before);
+        snap_set_meta_i64(snap, SNAP_META_pause_ns, w->cost.last_ns);
         e = rest ? rt_rest_finish(rest, pool_width()) : NULL;
     }
     if (!e)
@@ -272,12 +266,11 @@ static struct err *wait(struct at *w)
     const char *warning = debug_warning(dbg_debug(w->d));
     if (warning)
         cli_note(w->s->cli, "%s", warning);
-    dbg_snapshot_prepare(w->d, &w->s->o);
     TRY(mind_our_business(w));
+    TRY(run(w)); /* what is prepared now takes a while */
     TRY(arm(w));
-    TRY(run(w));
     log_info("process %d stood still for %.1f ms until it was debugged", dbg_pid(w->d),
-             (double)w->stood_ns / NSEC_PER_MSEC);
+             (double)w->cost.stood_ns / NSEC_PER_MSEC);
     cli_series_waits(w->s, w->full);
     while (cli_series_goes_on(w->s)) {
         struct dbg_event ev;
