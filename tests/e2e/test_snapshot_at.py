@@ -391,6 +391,7 @@ def test_killed_between_moments_and_copies(gospect_start, go_build, run_go, rele
         time.sleep(dice.uniform(0, 0.05))
         run.run.kill()
         run.run.communicate(timeout=60)
+        wait_until(lambda: all(harm.text_of(target.pid).values()), "its code is its own again")
         before.assert_same()
 
 
