@@ -63,6 +63,7 @@ enum {
     SPINS = 32,
     NAP_NS = 20 * 1000,
     NAP_MAX_NS = 200 * 1000,
+    WATCH_NAPS = 9, /* so long a nap while somebody looks after a copy */
     PATIENCE_NS = 1000 * 1000, /* without an event, before we ask why somebody does not stop */
     NEXT_HIT_NS = 20 * 1000,
     IN_PLACE_LIMIT_NS = 50 * 1000 * 1000,
@@ -918,7 +919,7 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
         ended(d, 0);
         announce(d);
     } else if (watched) {
-        nap(SPINS);
+        nap(SPINS + WATCH_NAPS);
     }
     return 0;
 }
@@ -1187,8 +1188,8 @@ static struct err *resume_on_tracer(const struct tracer_token *tok, void *arg)
         return debug_gone(d);
     if (d->state == DEBUG_STANDS && !d->have_event)
         debug_run_all(tok, d);
-    if (d->state == DEBUG_RUNS)
-        tracer_urgent(tok, false);
+    if (d->state == DEBUG_RUNS) /* while memory may run short, nobody keeps us */
+        tracer_urgent(tok, debug_copy_watched(d));
     return NULL;
 }
 

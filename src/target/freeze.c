@@ -654,8 +654,7 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct frozen *f = arg;
     struct live *m = f->of->m;
-    if (!m->lent)
-        tracer_urgent(tok, false);
+    tracer_urgent(tok, false);
     kill_copy(tok, m);
     if (!f->copy && !f->keep) {
         live_detach(tok, m);
