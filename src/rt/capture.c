@@ -377,8 +377,8 @@ static struct err *capture(struct capture *c, bool *opened)
     struct target *frozen = NULL;
     struct target_pause pause = {0};
     int64_t began = clock_mono_ns();
-    bool freeze = !c->o->frozen && target_kind(c->rt->t) == TARGET_LIVE &&
-                  c->o->consistency == RT_PROCESS;
+    bool freeze =
+        !c->o->frozen && target_kind(c->rt->t) == TARGET_LIVE && c->o->consistency == RT_PROCESS;
     c->t = c->o->frozen ? c->o->frozen : c->rt->t;
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));

@@ -63,7 +63,7 @@ enum {
     SPINS = 32,
     NAP_NS = 20 * 1000,
     NAP_MAX_NS = 200 * 1000,
-    WATCH_NAPS = 9, /* so long a nap while somebody looks after a copy */
+    WATCH_NAPS = 9,            /* so long a nap while somebody looks after a copy */
     PATIENCE_NS = 1000 * 1000, /* without an event, before we ask why somebody does not stop */
     NEXT_HIT_NS = 20 * 1000,
     IN_PLACE_LIMIT_NS = 50 * 1000 * 1000,

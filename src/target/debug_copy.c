@@ -2,24 +2,25 @@
  *
  * The copy is made as for everybody else (inject.c, freeze.c): a thread lends itself for a clone(),
  * a helper forks, the copy never runs.  What is different is who holds the threads.  freeze.c has
- * its machine (live.c) seize, stop and let go; here all of that is done, and the machine is lent our
- * threads for as long as the copy takes (lend, take_back).  So there is one way to copy, and two
- * ways to stand still.
+ * its machine (live.c) seize, stop and let go; here all of that is done, and the machine is lent
+ * our threads for as long as the copy takes (lend, take_back).  So there is one way to copy, and
+ * two ways to stand still.
  *
  * Who lends itself: as there, a thread that sleeps in a call whose result nobody looks at (futex,
  * usleep), but one that slept when it was stopped, not one that is found asleep while others run:
  * nobody runs an instruction of the program between the moment and the copy.  Never the thread that
  * met a breakpoint, nor one at the entry of a system call or behind a call of its own that is still
  * to be told: those are not touched, and go on from the very stop they stand in.  When system calls
- * are caught, a sleeper stands at the exit of its call, which says that it is to be made again: that
- * stop may be used up, unless this very call is to be told.  When nobody is asleep, when a filter
- * forbids the calls, or when there is no room, there is no copy, and the error says why.
+ * are caught, a sleeper stands at the exit of its call, which says that it is to be made again:
+ * that stop may be used up, unless this very call is to be told.  When nobody is asleep, when a
+ * filter forbids the calls, or when there is no room, there is no copy, and the error says why.
  *
  * What a lender comes back with is a stop like any other: the one we asked for, from which the
  * kernel restarts its call, or a signal that came meanwhile, which is judged when all run again.
  *
- * In the copy no breakpoint is left: its memory is the program's own (debug_clean_copy()); registers
- * are those the threads would have without us (debug_get_regs() puts who is in a slot back).
+ * In the copy no breakpoint is left: its memory is the program's own (debug_clean_copy());
+ * registers are those the threads would have without us (debug_get_regs() puts who is in a slot
+ * back).
  *
  * We are the tracer of the copy.  Its end may be taken by whoever waits for anybody (debug.c), so
  * that is noted (live.copy): a number that is nobody's any more must not be killed.
@@ -62,7 +63,8 @@ static struct err *lend_thread(const struct tracer_token *tok, struct debug *d, 
     row->have_regs = t->stands && !e;
     row->regs = t->regs;
     row->group_stop = t->group_stop;
-    row->busy = !is_free(d, t);
+    row->busy = t->child || !is_free(d, t);
+    row->child = t->child;
     err_free(e);
     return NULL;
 }
@@ -75,9 +77,6 @@ static struct err *lend(const struct tracer_token *tok, void *arg, struct live *
         return debug_gone(d);
     if (d->state != DEBUG_STANDS)
         return err_new(ERR_USAGE, "process %d runs", d->pid);
-    for (size_t i = 0; i < d->threads.n; i++)
-        if (d->threads.v[i].child) /* it would be taken for a copy that got lost */
-            return err_new(ERR_UNSUPPORTED, "a child of it is about to become another program");
     m->options = debug_options(d);
     m->first_stop_ns = d->stood_since;
     m->all_stopped_ns = d->stopped_ns;

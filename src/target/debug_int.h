@@ -101,8 +101,8 @@ struct debug {
     bool launched;                  /* killed with us */
     int wake;                       /* eventfd: an event is there, or a halt is wanted */
     _Atomic bool halt;
-    _Atomic bool ended; /* the process has */
-    bool end_told;      /* of the thread that owns the session */
+    _Atomic bool ended;   /* the process has */
+    bool end_told;        /* of the thread that owns the session */
     struct urgency owner; /* the same */
 
     /* tracer thread only: */
@@ -113,7 +113,7 @@ struct debug {
     bool have_event;            /* event is to be told */
     struct debug_event event;
     struct debug_cost cost;
-    uint64_t hits_before; /* when we looked for an event last */
+    uint64_t hits_before;            /* when we looked for an event last */
     int64_t stood_since, stopped_ns; /* the first was asked to stop; the last one stood */
     bool urgent;                     /* see debug_urgent() */
     bool tell[DEBUG_SIGNALS], keep[DEBUG_SIGNALS]; /* keep: the process does not get it */
@@ -204,7 +204,7 @@ bool debug_copy_ended(struct debug *d, pid_t pid); /* it was one; its end was ta
 bool debug_copy_watched(const struct debug *d);    /* there is one, and memory may run short */
 /* None is wanted any more; let_go: the process runs without us, and can collect what is left. */
 void debug_copy_end(struct debug *d, bool let_go);
-void debug_copy_free(struct debug *d);             /* when there is no tracer any more */
+void debug_copy_free(struct debug *d); /* when there is no tracer any more */
 
 /* ---- debug_guard.c ---- */
 struct err *guard_start(const struct tracer_token *tok, struct debug *d) MUST_USE;

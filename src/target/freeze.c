@@ -12,8 +12,8 @@
  * the thaw, or, when the caller allows it and the process is small, until we have copied what it
  * has of its own (keep.c).
  *
- * A process that a debugger holds (live_target_copy()) stands already: 2, 4 and 6 are the debugger's
- * affair, and so is what happens when there is no copy. */
+ * A process that a debugger holds (live_target_copy()) stands already: 2, 4 and 6 are the
+ * debugger's affair, and so is what happens when there is no copy. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -269,7 +269,7 @@ static enum copy_parent choose_parent(pid_t pid)
 struct freeze {
     struct frozen *f;
     struct live *m;
-    struct inject *in; /* NULL: stop only */
+    struct inject *in;                /* NULL: stop only */
     const struct live_holder *holder; /* NULL: nobody but us */
     bool all_registers, vectors;
     uint64_t keep_bytes;
@@ -313,10 +313,12 @@ static void take_extended(const struct tracer_token *tok, const struct freeze *z
 static void take_threads(struct frozen *f, const struct live *m)
 {
     f->threads = arena_array(&f->a, struct target_thread, m->rows.n);
-    f->nthreads = m->rows.n;
     for (size_t i = 0; i < m->rows.n; i++) {
         const struct live_row *row = &m->rows.v[i];
-        f->threads[i] = (struct target_thread){
+        if (row->child)
+            continue;
+        struct target_thread *t = &f->threads[f->nthreads++];
+        *t = (struct target_thread){
             .tid = row->tid,
             .name = "",
             .syscall = row->have_regs ? row->regs.syscall : -1,
@@ -324,8 +326,8 @@ static void take_threads(struct frozen *f, const struct live *m)
             .regs = row->regs,
         };
         if (i < f->nextended && f->extended[i].n) {
-            f->threads[i].extended = f->extended[i].bytes;
-            f->threads[i].extended_n = f->extended[i].n;
+            t->extended = f->extended[i].bytes;
+            t->extended_n = f->extended[i].n;
         }
     }
 }
@@ -454,7 +456,7 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     take_threads(f, m);
     if (z->holder) /* at entry and exit of a call names may differ */
         name_threads(f);
-    f->pause.threads = (unsigned)m->rows.n;
+    f->pause.threads = (unsigned)f->nthreads;
     if (!e && !f->copy && !z->holder)
         keep_memory(z);
     let_go(tok, z, !e && !f->copy && !f->keep);

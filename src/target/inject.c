@@ -316,8 +316,7 @@ static struct err *find_standing_lender(struct live *m, struct inject *in, struc
         struct live_row *row = &m->rows.v[i];
         *ret = row;
         if (row->tid != m->pid && row->state == ROW_STOPPED && row->have_regs && !row->busy &&
-            !row->signal && !row->group_stop &&
-            tail_is_borrowable(in, &row->regs, 0, row->regs.pc))
+            !row->signal && !row->group_stop && tail_is_borrowable(in, &row->regs, 0, row->regs.pc))
             return NULL;
     }
     return err_new(ERR_UNSUPPORTED, "none of its threads was asleep where a call can be borrowed");
@@ -634,7 +633,8 @@ static struct err *kill_stray(void *arg, pid_t pid)
     struct stray *s = arg;
     struct proc_status st;
     struct err *e = proc_status(pid, &st);
-    if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known) {
+    if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known &&
+        !live_find(s->m, pid)) {
         inject_kill(s->tok, s->m, pid);
         note_dead(s->in, pid);
     }

@@ -11,8 +11,8 @@
  *
  *      any state --exec, exit--> GONE
  *
- * A machine that is LENT (debug_copy.c) begins as STOPPED and ends so: somebody else has stopped all
- * threads, and will let them go.  One of them at a time may run a call (STEPPING_OVER).
+ * A machine that is LENT (debug_copy.c) begins as STOPPED and ends so: somebody else has stopped
+ * all threads, and will let them go.  One of them at a time may run a call (STEPPING_OVER).
  *
  * Each thread of the process has a row (struct live_row).  Rows follow the same order on a small
  * scale: RUNNING -> INTERRUPTED -> STOPPED, or IN_KERNEL for one that sits in the kernel and cannot
@@ -218,8 +218,8 @@ static bool has_ended(pid_t tid)
     return waitid(P_PID, (id_t)tid, &info, ends) == 0 && info.si_pid == tid;
 }
 
-/* Of a machine that is lent, the end of a leader is for the one who lends: nobody waits for it before
- * that. */
+/* Of a machine that is lent, the end of a leader is for the one who lends: nobody waits for it
+ * before that. */
 static struct err *bury(void *arg, pid_t tid)
 {
     struct live *m = arg;

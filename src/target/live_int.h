@@ -37,6 +37,7 @@ struct live_row {
     bool buried;     /* it has ended, and that has been taken note of */
     bool have_regs;
     bool busy;   /* LENT: it stands for a reason of its own and makes no call for us */
+    bool child;  /* LENT: of a child that still shares the memory (vfork) */
     bool called; /* it has made a call for us, or was about to; ev is what it stands for since */
     struct wait_event ev;
     struct arch_regs regs; /* while stopped */

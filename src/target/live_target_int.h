@@ -14,7 +14,7 @@ struct live_target {
     struct target *frozen; /* held at the moment; NULL: none */
     struct copy_room room; /* found beforehand, for the next freeze */
     bool have_room;
-    VEC(pid_t) left;       /* copies that are dead and not collected, while somebody holds it */
+    VEC(pid_t) left; /* copies that are dead and not collected, while somebody holds it */
 };
 
 /* Somebody who holds all threads of the process by a tracer of his own (debug_copy.c): l->m is a

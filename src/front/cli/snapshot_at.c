@@ -2,8 +2,8 @@
  *
  * The process is debugged meanwhile (dbg/dbg.h): it runs on its own, and whoever comes to the place
  * stops.  Then all threads are stopped, the one that came standing right before the place, a copy
- * is made as by a snapshot taken at once (target/debug_copy.c), the process runs on, and the copy is
- * read.  Where there can be no copy, all is read while they stand, and the snapshot says why.
+ * is made as by a snapshot taken at once (target/debug_copy.c), the process runs on, and the copy
+ * is read.  Where there can be no copy, all is read while they stand, and the snapshot says why.
  *
  * Who comes to the place while a file is written is not held up by our writing, nor told. */
 #include <inttypes.h>
