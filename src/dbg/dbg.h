@@ -263,6 +263,15 @@ struct err *dbg_write(struct dbg *d, taddr addr, const void *bytes, size_t n) MU
 /* One instant of everything, from this stop: for goroutinesSnapshot, doctor in the session ... */
 struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o,
                          struct snap **ret) MUST_USE;
+/* The same from a copy of the program, which runs on as soon as there is one: go(arg) lets it, and
+ * is called once, also when there can be no copy and the program stands until all is read (the
+ * snapshot says why), but not when it fails. */
+struct err *dbg_snapshot_go(struct dbg *d, const struct rt_capture_options *o,
+                            struct err *(*go)(void *arg), void *arg, struct snap **ret) MUST_USE;
+/* While the program runs: does beforehand what of that would take long.  This thread and the one
+ * that traces are urgent from then on, until the program runs on from the next snapshot: others do
+ * not keep them from ending its pause. */
+void dbg_snapshot_prepare(struct dbg *d, const struct rt_capture_options *o);
 /* Machine code with source lines, from the instruction at `from` on, below `to`. */
 struct dbg_insn {
     taddr pc;

@@ -173,3 +173,53 @@ struct err *dbg_snapshot(struct dbg *d, const struct rt_capture_options *o, stru
     TRY(dbg_must_stand(d));
     return rt_capture(d->rt, o, ret);
 }
+
+static void urgent(struct dbg *d, bool on)
+{
+    if (d->debug)
+        debug_urgent(d->debug, on);
+}
+
+void dbg_snapshot_prepare(struct dbg *d, const struct rt_capture_options *o)
+{
+    rt_capture_prepare(d->rt, o);
+    if (d->debug)
+        debug_copy_prepare(d->debug);
+    urgent(d, true);
+}
+
+static struct err *read_copy(struct dbg *d, struct target *copy, struct rt_capture_options *o,
+                             struct err *(*go)(void *arg), void *arg, struct snap **ret)
+{
+    struct target_pause pause;
+    *ret = NULL;
+    o->frozen = copy;
+    struct err *e = go(arg);
+    urgent(d, false); /* all that is left is reading, and takes all processors */
+    if (!e)
+        e = rt_capture(d->rt, o, ret);
+    struct err *end = target_thaw(copy, &pause);
+    if (e)
+        err_free(end);
+    return e ? e : end;
+}
+
+struct err *dbg_snapshot_go(struct dbg *d, const struct rt_capture_options *o,
+                            struct err *(*go)(void *arg), void *arg, struct snap **ret)
+{
+    struct rt_capture_options how = *o;
+    struct target_freeze_options fo = {.vectors = o->heap};
+    struct target *copy;
+    TRY(dbg_must_stand(d));
+    struct err *none = d->debug ? debug_copy(d->debug, &fo, &copy)
+                                : err_new(ERR_UNSUPPORTED, "nothing of it runs");
+    if (!none)
+        return read_copy(d, copy, &how, go, arg, ret);
+    urgent(d, false);
+    how.why_held = err_message(none);
+    struct err *e = rt_capture(d->rt, &how, ret);
+    err_free(none);
+    if (!e)
+        e = go(arg);
+    return e;
+}

@@ -329,6 +329,16 @@ void rt_capture_prepare(struct rt *rt, const struct rt_capture_options *o)
     err_free(e);
 }
 
+/* What is left to be read when the target has been let go: nothing stands still for it. */
+static void count_spans(struct capture *c)
+{
+    struct target *copy = c->o->frozen;
+    if (c->s->span.n)
+        counters_spans_of_heap(c->s);
+    else
+        counters_spans(c->rt, copy ? copy : c->rt->t, c->s);
+}
+
 /* The instant, and what it cost. */
 static void set_moment(struct capture *c, const struct target_pause *pause, int64_t began)
 {
@@ -368,8 +378,9 @@ static struct err *capture(struct capture *c, bool *opened)
     struct target *frozen = NULL;
     struct target_pause pause = {0};
     int64_t began = clock_mono_ns();
-    bool freeze = target_kind(c->rt->t) == TARGET_LIVE && c->o->consistency == RT_PROCESS;
-    c->t = c->rt->t;
+    bool freeze =
+        !c->o->frozen && target_kind(c->rt->t) == TARGET_LIVE && c->o->consistency == RT_PROCESS;
+    c->t = c->o->frozen ? c->o->frozen : c->rt->t;
     c->live = target_kind(c->t) == TARGET_LIVE && !freeze;
     TRY(open_locals(c));
     waits_name_prepare(c->rt, c->o);
@@ -385,7 +396,7 @@ static struct err *capture(struct capture *c, bool *opened)
     }
     open_capture(c);
     *opened = true;
-    set_method(c, target_kind(c->t), frozen ? target_freeze_why(frozen) : NULL);
+    set_method(c, target_kind(c->t), frozen ? target_freeze_why(frozen) : c->o->why_held);
     struct err *e = read_all(c);
     if (frozen) {
         struct err *thaw = target_thaw(frozen, &pause);
@@ -400,10 +411,8 @@ static struct err *capture(struct capture *c, bool *opened)
         e = finish(c);
     if (!e && !c->o->heap) /* the tables of the heap have their size from the start */
         snap_trim(c->s);
-    if (!e && c->s->span.n)
-        counters_spans_of_heap(c->s);
-    else if (!e)
-        counters_spans(c->rt, c->rt->t, c->s); /* nothing stands still for it */
+    if (!e)
+        count_spans(c);
     if (!e && !c->o->rest)
         e = capture_heap_finish(c, pool_width());
     snap_set_meta_i64(c->s, SNAP_META_capture_ns, clock_mono_ns() - began);
@@ -443,7 +452,7 @@ struct err *rt_capture(struct rt *rt, const struct rt_capture_options *o, struct
         *o->rest = NULL;
     struct err *e = capture_heap_room(rt, o);
     if (!e)
-        e = capture_info(rt, rt->t, s);
+        e = capture_info(rt, o->frozen ? o->frozen : rt->t, s);
     if (!e)
         e = capture(&r->c, &r->opened);
     if (!e && o->rest && r->c.heap_objects)

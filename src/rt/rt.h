@@ -47,8 +47,12 @@ enum rt_owners { /* what goroutines will do to locks, channels and the like (tab
 
 struct rt_capture_options {
     enum rt_consistency consistency;
-    bool stop_only;     /* RT_PROCESS without a fork */
-    unsigned max_depth; /* innermost frames to keep of each stack; 0: all */
+    bool stop_only; /* RT_PROCESS without a fork */
+    /* Not NULL: what is read in place of the target of the rt, whose copy it is.  It stays the
+     * caller's, who has frozen it. */
+    struct target *frozen;
+    const char *why_held; /* the target stands, and cannot be copied: why; NULL: it is not said */
+    unsigned max_depth;   /* innermost frames to keep of each stack; 0: all */
     enum rt_locals locals;
     uint32_t locals_limit; /* of so many goroutines at most, one of each stack first; 0: no limit */
     bool names;            /* of what goroutines wait for: object.name */

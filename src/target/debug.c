@@ -63,6 +63,7 @@ enum {
     SPINS = 32,
     NAP_NS = 20 * 1000,
     NAP_MAX_NS = 200 * 1000,
+    WATCH_NAPS = 9,            /* so long a nap while somebody looks after a copy */
     PATIENCE_NS = 1000 * 1000, /* without an event, before we ask why somebody does not stop */
     NEXT_HIT_NS = 20 * 1000,
     IN_PLACE_LIMIT_NS = 50 * 1000 * 1000,
@@ -116,6 +117,13 @@ static void drop_thread(struct debug *d, struct thread *t)
     size_t at = (size_t)(t - d->threads.v);
     memmove(t, t + 1, (d->threads.n - 1 - at) * sizeof(*t));
     d->threads.n--;
+}
+
+void debug_drop_thread(struct debug *d, pid_t tid)
+{
+    struct thread *t = debug_thread(d, tid);
+    if (t)
+        drop_thread(d, t);
 }
 
 static void ran(struct thread *t)
@@ -241,7 +249,7 @@ static void clean_children(struct debug *d)
 {
     for (size_t i = 0; i < d->threads.n; i++)
         if (d->threads.v[i].child)
-            debug_clean_copy(d, d->threads.v[i].tid);
+            (void)debug_clean_copy(d, d->threads.v[i].tid);
 }
 
 static void ended(struct debug *d, int status)
@@ -278,7 +286,7 @@ static bool receive(struct debug *d, struct thread *t)
     t->child = true;
     if (shares_memory(d, t->tid))
         return true;
-    debug_clean_copy(d, t->tid);
+    (void)debug_clean_copy(d, t->tid);
     ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
     drop_thread(d, t);
     return false;
@@ -346,6 +354,8 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
             ended(d, ev.status);
         else if (ev.tid == d->guard)
             guard_died(tok, d);
+        else if (debug_copy_ended(d, ev.tid))
+            return NULL;
         else if (t)
             drop_thread(d, t);
         if (d->state != DEBUG_GONE && !anybody(d))
@@ -650,15 +660,17 @@ void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread
     }
 }
 
-static void set_state(struct debug *d, enum debug_state state)
+/* since: of what it does now. */
+static void set_state(struct debug *d, enum debug_state state, int64_t since)
 {
-    int64_t now = clock_mono_ns();
     if (d->state == DEBUG_GONE)
         return;
     if (state == DEBUG_STANDS && d->state == DEBUG_RUNS)
-        d->stood_since = now;
-    if (state == DEBUG_RUNS && d->state == DEBUG_STANDS && d->stood_since)
-        d->cost.stood_ns += now - d->stood_since;
+        d->stood_since = since;
+    if (state == DEBUG_RUNS && d->state == DEBUG_STANDS && d->stood_since) {
+        d->cost.last_ns = since - d->stood_since;
+        d->cost.stood_ns += d->cost.last_ns;
+    }
     d->state = state;
 }
 
@@ -710,7 +722,7 @@ void debug_run_all(const struct tracer_token *tok, struct debug *d)
         announce(d);
         return;
     }
-    set_state(d, DEBUG_RUNS);
+    set_state(d, DEBUG_RUNS, clock_mono_ns());
     d->became_another = false;
     bool again = false;
     for (size_t i = 0; i < d->threads.n && !again; i++) {
@@ -851,7 +863,8 @@ struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d)
         nap(round);
     }
     d->stopping = false;
-    set_state(d, DEBUG_STANDS);
+    d->stopped_ns = clock_mono_ns();
+    set_state(d, DEBUG_STANDS, start);
     return d->state == DEBUG_GONE ? debug_gone(d) : NULL;
 }
 
@@ -862,6 +875,7 @@ static void tell(const struct tracer_token *tok, struct debug *d)
     err_free(debug_stop_all(tok, d));
     if (d->event.kind == ev.kind)
         d->event = ev;
+    tracer_urgent(tok, d->urgent);
     announce(d);
 }
 
@@ -916,11 +930,14 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
             announce(d);
         return d->state == DEBUG_GONE ? -1 : STANDING_NAP_NS;
     }
-    if (look_for_next(d, &ev) || look(0, &ev))
+    bool watched = debug_copy_watched(d);
+    if (look_for_next(d, &ev) || look(watched ? WNOHANG : 0, &ev))
         one_event(tok, d, ev);
     else if (ev.kind == WAIT_LOST) {
         ended(d, 0);
         announce(d);
+    } else if (watched) {
+        nap(SPINS + WATCH_NAPS);
     }
     return 0;
 }
@@ -1029,6 +1046,7 @@ void debug_free(struct debug *d)
     if (!d)
         return;
     tracer_stop(d->tracer);
+    debug_copy_free(d);
     if (d->view)
         target_close(d->view);
     for (size_t i = 0; i < d->old_views.n; i++)
@@ -1172,7 +1190,10 @@ void debug_close(struct debug *d, enum debug_end how)
     if (!d)
         return;
     struct closing c = {d, how};
+    urgency_set(&d->owner, false);
+    debug_copy_end(d, false);
     err_free(tracer_call(d->tracer, close_on_tracer, &c));
+    debug_copy_end(d, true);
     debug_free(d);
 }
 
@@ -1185,6 +1206,8 @@ static struct err *resume_on_tracer(const struct tracer_token *tok, void *arg)
         return debug_gone(d);
     if (d->state == DEBUG_STANDS && !d->have_event)
         debug_run_all(tok, d);
+    if (d->state == DEBUG_RUNS) /* while memory may run short, nobody keeps us */
+        tracer_urgent(tok, debug_copy_watched(d));
     return NULL;
 }
 

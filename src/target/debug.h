@@ -159,9 +159,24 @@ struct err *debug_set_extended(struct debug *d, pid_t tid, const uint8_t *p, siz
 /* Also where the process itself may not write.  Breakpoints stay. */
 struct err *debug_write(struct debug *d, taddr addr, const void *src, size_t n) MUST_USE;
 
-/* How long the process stood in all since debug_attach(), and how many hits were let go on. */
+/* A copy of the process as it stands (TARGET_FORK): everything it was at this moment, without
+ * anything of ours, to be read while the process runs on.  target_thaw() ends it.  UNSUPPORTED: why
+ * there can be none; then nothing has happened.  One at a time. */
+struct err *debug_copy(struct debug *d, const struct target_freeze_options *o,
+                       struct target **ret) MUST_USE;
+/* Does beforehand, while the process runs, what of that would take long. */
+void debug_copy_prepare(struct debug *d);
+
+/* A thread that waits for events of a process that is not to stand for long: whatever is done while
+ * it stands comes before what others want of the processors, where we may say so.  By the thread
+ * that owns the session. */
+void debug_urgent(struct debug *d, bool on);
+
+/* How long the process stood in all since debug_attach(), and how many hits were let go on.  A stop
+ * counts from when the first thread is asked to stop until the first one runs on. */
 struct debug_cost {
     int64_t stood_ns;
+    int64_t last_ns; /* of these, the last time, which may not be over */
     uint64_t hits, stops;
 };
 void debug_cost(struct debug *d, struct debug_cost *ret);

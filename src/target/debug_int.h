@@ -103,8 +103,9 @@ struct debug {
     bool launched;                  /* killed with us */
     int wake;                       /* eventfd: an event is there, or a halt is wanted */
     _Atomic bool halt;
-    _Atomic bool ended; /* the process has */
-    bool end_told;      /* of the thread that owns the session */
+    _Atomic bool ended;   /* the process has */
+    bool end_told;        /* of the thread that owns the session */
+    struct urgency owner; /* the same */
 
     /* tracer thread only: */
     enum debug_state state;
@@ -114,8 +115,9 @@ struct debug {
     bool have_event;            /* event is to be told */
     struct debug_event event;
     struct debug_cost cost;
-    uint64_t hits_before; /* when we looked for an event last */
-    int64_t stood_since;
+    uint64_t hits_before;            /* when we looked for an event last */
+    int64_t stood_since, stopped_ns; /* the first was asked to stop; the last one stood */
+    bool urgent;                     /* see debug_urgent() */
     bool tell[DEBUG_SIGNALS], keep[DEBUG_SIGNALS]; /* keep: the process does not get it */
     struct debug_watch watch[DEBUG_WATCHES_MAX];
     uint64_t watch_control;
@@ -137,6 +139,10 @@ struct debug {
     VEC(struct place *) numbers;      /* by number of the slot */
     VEC(struct debug_site *) orphans; /* sites of a program that is gone */
     VEC(taddr) left;                  /* while attaching: breakpoints of somebody who was killed */
+
+    /* copies: see debug_copy.c */
+    struct live *lent;      /* NULL: there was none yet */
+    struct target *process; /* of the thread that owns the session; NULL: the same */
 
     struct guard_table *table; /* NULL: no guardian was wanted yet */
     pid_t guard;
@@ -162,6 +168,7 @@ void debug_free(struct debug *d);
 void debug_attend(const struct tracer_token *tok, struct debug *d);
 struct err *debug_begin(const struct tracer_token *tok, struct debug *d) MUST_USE; /* launched */
 struct err *debug_reopen(struct debug *d) MUST_USE; /* what belongs to one program */
+void debug_drop_thread(struct debug *d, pid_t tid);
 long debug_options(const struct debug *d);
 
 /* ---- debug_sites.c ---- */
@@ -175,7 +182,7 @@ enum pass debug_pass(struct debug *d, struct thread *t, struct place *p);
  * ret, for debug_pass(). */
 bool debug_emulates(struct debug *d, const struct thread *t, struct place *ret);
 enum debug_verdict debug_ask(struct debug *d, struct thread *t, struct place *p);
-void debug_clean_copy(struct debug *d, pid_t child);
+bool debug_clean_copy(struct debug *d, pid_t child); /* false: a breakpoint is still in it */
 void debug_forget_places(struct debug *d);
 void debug_take_out(struct debug *d);
 /* Makes an address known that had a breakpoint of somebody else. */
@@ -193,6 +200,13 @@ void debug_unprepare(const struct tracer_token *tok, struct debug *d);
 void debug_find_left(struct debug *d);     /* fills d->left; while nobody else traces */
 void debug_area_guardian(struct debug *d); /* notes who it is */
 void debug_area_entry(struct debug *d, const struct place *p);
+
+/* ---- debug_copy.c ---- */
+bool debug_copy_ended(struct debug *d, pid_t pid); /* it was one; its end was taken */
+bool debug_copy_watched(const struct debug *d);    /* there is one, and memory may run short */
+/* None is wanted any more; let_go: the process runs without us, and can collect what is left. */
+void debug_copy_end(struct debug *d, bool let_go);
+void debug_copy_free(struct debug *d); /* when there is no tracer any more */
 
 /* ---- debug_guard.c ---- */
 struct err *guard_start(const struct tracer_token *tok, struct debug *d) MUST_USE;

@@ -158,18 +158,21 @@ void debug_take_out(struct debug *d)
         deactivate(d, d->places.v[i]);
 }
 
-void debug_clean_copy(struct debug *d, pid_t child)
+bool debug_clean_copy(struct debug *d, pid_t child)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/mem", child);
     int fd = d->places.n ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    bool clean = !d->places.n || fd >= 0;
+    ssize_t n = (ssize_t)d->arch->breakpoint_n;
     for (size_t i = 0; fd >= 0 && i < d->places.n; i++) {
         const struct place *p = d->places.v[i];
-        if (p->active)
-            (void)!pwrite(fd, p->original, d->arch->breakpoint_n, (off_t)p->addr);
+        if (p->active && pwrite(fd, p->original, (size_t)n, (off_t)p->addr) != n)
+            clean = false;
     }
     if (fd >= 0)
         close(fd);
+    return clean;
 }
 
 /* ---- passing ---- */

@@ -397,8 +397,10 @@ static struct err *cost_on_tracer(const struct tracer_token *tok, void *arg)
     struct cost_call *c = arg;
     (void)tok;
     *c->ret = c->d->cost;
-    if (c->d->state == DEBUG_STANDS && c->d->stood_since)
-        c->ret->stood_ns += clock_mono_ns() - c->d->stood_since;
+    if (c->d->state == DEBUG_STANDS && c->d->stood_since) {
+        c->ret->last_ns = clock_mono_ns() - c->d->stood_since;
+        c->ret->stood_ns += c->ret->last_ns;
+    }
     return NULL;
 }
 
@@ -411,4 +413,20 @@ void debug_cost(struct debug *d, struct debug_cost *ret)
 const char *debug_warning(const struct debug *d)
 {
     return d->warning;
+}
+
+static struct err *urgent_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct asking *q = arg;
+    q->d->urgent = q->on;
+    if (!q->on)
+        tracer_urgent(tok, false);
+    return NULL;
+}
+
+void debug_urgent(struct debug *d, bool on)
+{
+    struct asking q = {.d = d, .on = on};
+    err_free(tracer_call(d->tracer, urgent_on_tracer, &q));
+    urgency_set(&d->owner, on);
 }

@@ -10,7 +10,10 @@
  *   7. hold the copy, watching the memory that is left (room.c); kill it when it is thawed
  * When 1, 3 or 5 does not work, the reason is kept, and the threads are kept stopped instead: until
  * the thaw, or, when the caller allows it and the process is small, until we have copied what it
- * has of its own (keep.c). */
+ * has of its own (keep.c).
+ *
+ * A process that a debugger holds (live_target_copy()) stands already: 2, 4 and 6 are the
+ * debugger's affair, and so is what happens when there is no copy. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -138,9 +141,17 @@ static struct err *threads(struct target *t, struct arena *a, struct target_thre
     return NULL;
 }
 
+/* The process may be gone, or another program, while its copy is here. */
 static struct err *process(struct target *t, struct arena *a, struct target_process *ret)
 {
-    return process_facts(t->pid, a, ret);
+    struct frozen *f = of(t);
+    struct err *gone = f->copy ? memory_alive(&f->of->memory) : NULL;
+    if (!gone)
+        return process_facts(t->pid, a, ret);
+    err_free(gone);
+    TRY(process_facts_of_copy(f->copy, t->pid, f->of->start_ticks, a, ret));
+    ret->threads = (unsigned)f->nthreads;
+    return NULL;
 }
 
 static struct err *image(struct target *t, struct image **ret, taddr *ret_slide)
@@ -259,7 +270,8 @@ static enum copy_parent choose_parent(pid_t pid)
 struct freeze {
     struct frozen *f;
     struct live *m;
-    struct inject *in; /* NULL: stop only */
+    struct inject *in;                /* NULL: stop only */
+    const struct live_holder *holder; /* NULL: nobody but us */
     bool all_registers, vectors;
     uint64_t keep_bytes;
 };
@@ -302,10 +314,12 @@ static void take_extended(const struct tracer_token *tok, const struct freeze *z
 static void take_threads(struct frozen *f, const struct live *m)
 {
     f->threads = arena_array(&f->a, struct target_thread, m->rows.n);
-    f->nthreads = m->rows.n;
     for (size_t i = 0; i < m->rows.n; i++) {
         const struct live_row *row = &m->rows.v[i];
-        f->threads[i] = (struct target_thread){
+        if (row->child)
+            continue;
+        struct target_thread *t = &f->threads[f->nthreads++];
+        *t = (struct target_thread){
             .tid = row->tid,
             .name = "",
             .syscall = row->have_regs ? row->regs.syscall : -1,
@@ -313,8 +327,8 @@ static void take_threads(struct frozen *f, const struct live *m)
             .regs = row->regs,
         };
         if (i < f->nextended && f->extended[i].n) {
-            f->threads[i].extended = f->extended[i].bytes;
-            f->threads[i].extended_n = f->extended[i].n;
+            t->extended = f->extended[i].bytes;
+            t->extended_n = f->extended[i].n;
         }
     }
 }
@@ -341,6 +355,14 @@ static void name_threads(struct frozen *f)
     }
 }
 
+/* Whoever has taken the end of the copy has put 0 there: the number is somebody else's by now. */
+static void kill_copy(const struct tracer_token *tok, struct live *m)
+{
+    if (m->copy)
+        inject_kill(tok, m, m->copy);
+    m->copy = 0;
+}
+
 /* While something is held: rows that could not be let go yet, memory. */
 static bool look_after(const struct tracer_token *tok, void *arg)
 {
@@ -349,13 +371,11 @@ static bool look_after(const struct tracer_token *tok, void *arg)
     live_look_after(tok, m);
     if (m->rows.n && ++f->ticks % BURY_TICKS == 0) /* who is killed meanwhile must be able to go */
         live_bury(m);
-    if (!f->copy || atomic_load(&f->given_up))
-        return true;
-    struct err *e = room_look(&f->room);
+    struct err *e = m->copy ? room_look(&f->room) : NULL;
     if (e) {
         snprintf(f->given_up_why, sizeof(f->given_up_why), "%s", err_message(e));
         atomic_store(&f->given_up, true);
-        inject_kill(tok, m, f->copy);
+        kill_copy(tok, m);
         err_free(e);
     }
     return true;
@@ -382,11 +402,37 @@ static void keep_memory(struct freeze *z)
 static struct err *settle(const struct tracer_token *tok, struct freeze *z, pid_t copy)
 {
     struct err *e = inject_settle(tok, z->m, z->in, copy);
+    if (!e && z->holder)
+        e = z->holder->clean(z->holder->arg, copy);
     if (!e)
         e = take_copy(z->f, copy);
     if (e)
-        inject_kill(tok, z->m, copy);
+        kill_copy(tok, z->m);
     return e;
+}
+
+/* From here on all stand.  *failed: why there will be no copy. */
+static struct err *stop_all(const struct tracer_token *tok, struct freeze *z, struct err **failed)
+{
+    struct live *m = z->m;
+    *failed = z->in ? inject_helper(tok, m, z->in) : NULL;
+    if (m->gone_as)
+        return live_gone_error(m);
+    if (z->holder)
+        return NULL;
+    TRY(live_stop(tok, m));
+    return live_take_regs(tok, m);
+}
+
+static void let_go(const struct tracer_token *tok, struct freeze *z, bool stay)
+{
+    struct live *m = z->m;
+    if (z->holder)
+        z->holder->take_back(tok, z->holder->arg, m);
+    else if (!stay)
+        live_detach(tok, m);
+    z->f->pause.at_mono_ns = m->all_stopped_ns;
+    z->f->pause.ns = m->last_resume_ns - m->first_stop_ns;
 }
 
 static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
@@ -394,41 +440,37 @@ static struct err *freeze_on_tracer(const struct tracer_token *tok, void *arg)
     struct freeze *z = arg;
     struct frozen *f = z->f;
     struct live *m = z->m;
-    pid_t copy = 0;
-    TRY(live_seize(tok, m));
+    struct err *failed;
+    bool urgent = tracer_is_urgent(tok);
+    TRY(z->holder ? z->holder->lend(tok, z->holder->arg, m) : live_seize(tok, m));
     if (z->all_registers || z->vectors) {
         f->nextended = m->rows.n + SPARE_THREADS;
         f->extended = arena_array(&f->a, struct extended, f->nextended);
     }
     tracer_urgent(tok, true);
-    struct err *failed = z->in ? inject_helper(tok, m, z->in) : NULL, *e = NULL;
-    if (m->gone_as)
-        e = live_gone_error(m);
-    if (!e)
-        e = live_stop(tok, m);
-    if (!e)
-        e = live_take_regs(tok, m);
+    struct err *e = stop_all(tok, z, &failed);
     if (!e)
         take_extended(tok, z);
     if (!e && z->in && !failed)
-        failed = inject_fork(tok, m, z->in, &copy);
+        failed = inject_fork(tok, m, z->in, &f->copy);
+    m->copy = f->copy;
+    m->watch_copy = f->room.watch;
     take_threads(f, m);
-    f->pause.threads = (unsigned)m->rows.n;
-    if (!e && !copy)
+    if (z->holder) /* at entry and exit of a call names may differ */
+        name_threads(f);
+    f->pause.threads = (unsigned)f->nthreads;
+    if (!e && !f->copy && !z->holder)
         keep_memory(z);
-    if (e || copy || f->keep)
-        live_detach(tok, m);
-    tracer_urgent(tok, copy && f->room.watch); /* while memory may run short, nobody keeps us */
-    f->pause.at_mono_ns = m->all_stopped_ns;
-    f->pause.ns = m->last_resume_ns - m->first_stop_ns;
-    f->copy = copy;
-    if (!e && copy)
-        e = settle(tok, z, copy);
+    let_go(tok, z, !e && !f->copy && !f->keep);
+    /* while memory may run short, nobody keeps us; one who goes on to hold decides for himself */
+    tracer_urgent(tok, z->holder ? urgent : f->copy && f->room.watch);
+    if (!e && f->copy)
+        e = settle(tok, z, f->copy);
     if (e || failed)
         inject_dismiss(tok, m, &f->of->in);
     if (failed)
         keep_why(f, failed);
-    if (!e)
+    if (!e && (f->copy || !z->holder))
         tracer_look_after(tok, look_after, f);
     return e;
 }
@@ -474,16 +516,9 @@ static bool is_child_of(pid_t child, pid_t pid)
     return yes;
 }
 
-/* The child is dead; its parent collects it at once, or it must be helped.  An init will see to it.
- * A process that becomes another program just then is asked again. */
-static void await_reaping(pid_t pid, pid_t child)
+static void help_reaping(pid_t pid, pid_t child)
 {
     struct timespec nap = {.tv_nsec = REAP_NAP_NS};
-    for (int i = 0; i < REAP_LOOKS; i++) {
-        if (!is_child_of(child, pid))
-            return;
-        nanosleep(&nap, NULL);
-    }
     struct err *e = NULL;
     for (int64_t start = clock_mono_ns();
          clock_mono_ns() - start < REAP_LIMIT_NS && is_child_of(child, pid);) {
@@ -498,10 +533,35 @@ static void await_reaping(pid_t pid, pid_t child)
     err_free(e);
 }
 
-static struct err *freeze(struct live_target *l, struct frozen *f,
+void live_target_reap(struct live_target *l)
+{
+    for (size_t i = 0; i < l->left.n; i++)
+        help_reaping(l->t.pid, l->left.v[i]);
+    l->left.n = 0;
+}
+
+/* The child is dead; its parent collects it at once, or it must be helped.  An init will see to it.
+ * A process that becomes another program just then is asked again; one that somebody holds when he
+ * has let go. */
+static void await_reaping(struct live_target *l, pid_t child)
+{
+    struct timespec nap = {.tv_nsec = REAP_NAP_NS};
+    for (int i = 0; i < REAP_LOOKS; i++) {
+        if (!is_child_of(child, l->t.pid))
+            return;
+        nanosleep(&nap, NULL);
+    }
+    if (l->m && l->m->lent)
+        vec_push(&l->left, child);
+    else
+        help_reaping(l->t.pid, child);
+}
+
+static struct err *freeze(struct live_target *l, struct frozen *f, const struct live_holder *holder,
                           const struct target_freeze_options *o)
 {
     struct freeze z = {.f = f,
+                       .holder = holder,
                        .all_registers = o->all_registers,
                        .vectors = o->vectors,
                        .keep_bytes = o->keep_bytes};
@@ -509,11 +569,15 @@ static struct err *freeze(struct live_target *l, struct frozen *f,
     if (o->stop_only) {
         f->why = "that was asked for";
     } else {
-        struct err *none = room_open(l->t.pid, &f->room);
-        f->have_room = !none;
+        if (!l->have_room)
+            room_find(l->t.pid, &l->room);
+        f->room = l->room;
+        f->have_room = true;
+        l->have_room = false;
+        struct err *none = room_check(l->t.pid, &f->room);
         if (!none)
             none = inject_prepare(&l->in, &l->t);
-        if (none && err_code(none) == ERR_GONE)
+        if (none && (holder || err_code(none) == ERR_GONE))
             return none;
         if (none)
             keep_why(f, none);
@@ -528,37 +592,59 @@ static struct err *freeze(struct live_target *l, struct frozen *f,
     z.keep_bytes = z.in ? o->keep_bytes : 0;
     struct err *e = tracer_call(z.m->tracer, freeze_on_tracer, &z);
     if (e && f->copy)
-        await_reaping(l->t.pid, f->copy);
+        await_reaping(l, f->copy);
     for (unsigned i = 0; i < l->in.ndead; i++)
-        await_reaping(l->t.pid, l->in.dead[i]);
+        await_reaping(l, l->in.dead[i]);
     TRY(e);
     f->t.ops = f->copy ? &copy_ops : f->keep ? &kept_ops : &stop_ops;
     f->pause.prepare_ns = l->in.borrowed_ns;
+    if (holder)
+        return f->copy ? NULL : err_new(ERR_UNSUPPORTED, "%s", f->why);
     name_threads(f);
     return NULL;
 }
 
-struct err *target_freeze(struct target *live, const struct target_freeze_options *o,
-                          struct target **ret)
+static struct err *open_frozen(struct live_target *l, const struct live_holder *holder,
+                               const struct target_freeze_options *o, struct target **ret)
 {
     static const struct target_freeze_options defaults;
-    struct live_target *l = live_target_of(live);
-    if (!l)
-        return err_new(ERR_USAGE, "only a running process can be frozen");
     if (l->frozen)
-        return err_new(ERR_USAGE, "process %d is frozen already", live->pid);
+        return err_new(ERR_USAGE, "process %d is frozen already", l->t.pid);
     struct frozen *f = mem_alloc(sizeof(*f));
-    target_init(&f->t, &stop_ops, live->arch, live->pid);
+    target_init(&f->t, &stop_ops, l->t.arch, l->t.pid);
     arena_init(&f->a);
     f->of = l;
     f->memory.fd = -1;
-    struct err *e = freeze(l, f, o ? o : &defaults);
+    struct err *e = freeze(l, f, holder, o ? o : &defaults);
     if (e) {
         target_close(&f->t);
         return e;
     }
     l->frozen = *ret = &f->t;
     return NULL;
+}
+
+struct err *target_freeze(struct target *live, const struct target_freeze_options *o,
+                          struct target **ret)
+{
+    struct live_target *l = live_target_of(live);
+    if (!l)
+        return err_new(ERR_USAGE, "only a running process can be frozen");
+    return open_frozen(l, NULL, o, ret);
+}
+
+struct err *live_target_copy(struct live_target *l, const struct live_holder *h,
+                             const struct target_freeze_options *o, struct target **ret)
+{
+    return open_frozen(l, h, o, ret);
+}
+
+void live_target_prepare(struct live_target *l)
+{
+    if (!l->have_room)
+        room_find(l->t.pid, &l->room);
+    l->have_room = true;
+    err_free(inject_prepare(&l->in, &l->t));
 }
 
 const char *target_freeze_why(const struct target *frozen)
@@ -573,8 +659,7 @@ static struct err *thaw_on_tracer(const struct tracer_token *tok, void *arg)
     struct frozen *f = arg;
     struct live *m = f->of->m;
     tracer_urgent(tok, false);
-    if (f->copy && !atomic_load(&f->given_up))
-        inject_kill(tok, m, f->copy);
+    kill_copy(tok, m);
     if (!f->copy && !f->keep) {
         live_detach(tok, m);
         f->pause.ns = m->last_resume_ns - m->first_stop_ns;
@@ -589,7 +674,7 @@ struct err *target_thaw(struct target *frozen, struct target_pause *ret)
     struct live_target *l = f->of;
     struct err *e = tracer_call(l->m->tracer, thaw_on_tracer, f);
     if (f->copy)
-        await_reaping(f->t.pid, f->copy);
+        await_reaping(l, f->copy);
     *ret = f->pause;
     l->frozen = NULL;
     target_close(frozen);

@@ -159,8 +159,7 @@ struct err *inject_prepare(struct inject *in, struct target *t)
             return err_new(ERR_UNSUPPORTED, "its program lacks the instructions we borrow from "
                                             "the Go runtime");
     }
-    in->pad = 0;
-    if (!find_pad(in))
+    if (!in->pad && !find_pad(in)) /* the mapping grows, it does not shrink */
         return err_new(ERR_UNSUPPORTED, "the stack of its main thread has no room");
     in->a->launchpad(in->pad, &in->gadgets, &in->launchpad);
     if (in->mem_fd >= 0)
@@ -310,11 +309,26 @@ static struct live_row *try_lenders(const struct tracer_token *tok, struct live 
     return NULL;
 }
 
+/* Where all stand already: one that was asleep when it was stopped. */
+static struct err *find_standing_lender(struct live *m, struct inject *in, struct live_row **ret)
+{
+    for (size_t i = 0; i < m->rows.n; i++) {
+        struct live_row *row = &m->rows.v[i];
+        *ret = row;
+        if (row->tid != m->pid && row->state == ROW_STOPPED && row->have_regs && !row->busy &&
+            !row->signal && !row->group_stop && tail_is_borrowable(in, &row->regs, 0, row->regs.pc))
+            return NULL;
+    }
+    return err_new(ERR_UNSUPPORTED, "none of its threads was asleep where a call can be borrowed");
+}
+
 /* The runtime's own watcher (sysmon) sleeps most of the time, so one is found soon. */
 static struct err *find_lender(const struct tracer_token *tok, struct live *m, struct inject *in,
                                struct live_row **ret)
 {
     int64_t start = clock_mono_ns();
+    if (m->lent)
+        return find_standing_lender(m, in, ret);
     while (!(*ret = try_lenders(tok, m, in))) {
         if (m->gone_as)
             return live_gone_error(m);
@@ -326,6 +340,18 @@ static struct err *find_lender(const struct tracer_token *tok, struct live *m, s
         live_pass_events(tok, m);
     }
     return NULL;
+}
+
+/* The lender stands as it did before.  Of a machine that is lent that is all. */
+static void end_loan(const struct tracer_token *tok, struct live *m, struct live_row *row)
+{
+    bool stands = row && row->state == ROW_STOPPED;
+    if (stands && m->lent)
+        row->have_regs = true;
+    else if (stands)
+        live_continue_row(tok, m, row);
+    if (m->lent && (stands || !row))
+        live_set_state(m, LIVE_STOPPED);
 }
 
 /* Puts everything of the lender back.  It is brought to a stop in which the kernel will decide anew
@@ -346,9 +372,7 @@ static void give_back(const struct tracer_token *tok, struct live *m, struct liv
     if (ev.kind == WAIT_NOTHING) /* killed where it stood: its end is still to come */
         live_set_row(m, row, ROW_INTERRUPTED);
     live_take_event(tok, m, row, ev);
-    row = live_find(m, tid);
-    if (row && row->state == ROW_STOPPED)
-        live_continue_row(tok, m, row);
+    end_loan(tok, m, live_find(m, tid));
 }
 
 static struct seccomp_call asked(const struct inject *in, const char *name, taddr site, int64_t nr,
@@ -391,6 +415,9 @@ static enum call_end borrow_call(const struct tracer_token *tok, struct live *m,
     in->a->set_call(&regs, in->a->call_site(&row->regs), nr, args);
     *c = (struct call){.tid = row->tid};
     set_options(row->tid, calling_options(m));
+    if (m->lent)
+        live_set_state(m, LIVE_STEPPING_OVER);
+    row->called = true;
     live_set_row(m, row, ROW_CALLING);
     struct err *e = live_set_regs(tok, row->tid, &regs);
     step("lender has other registers");
@@ -465,11 +492,15 @@ static struct err *check_main_stack(const struct tracer_token *tok, struct live 
 {
     struct proc_syscall call;
     struct arch_regs regs;
+    struct live_row *row = live_find(m, m->pid);
+    if (row && row->have_regs)
+        return check_pad(in, row->regs.sp);
     if (proc_syscall(m->pid, m->pid, &call))
         return check_pad(in, call.sp);
-    struct live_row *row = live_find(m, m->pid);
     if (!row) /* the main thread has ended; its stack is nobody's */
         return NULL;
+    if (m->lent)
+        return err_new(ERR_UNSUPPORTED, "its main thread does not stop");
     live_interrupt_row(tok, m, row, STOP_LIMIT_NS);
     row = live_find(m, m->pid);
     if (!row || row->state != ROW_STOPPED)
@@ -490,7 +521,7 @@ static struct err *make_helper(const struct tracer_token *tok, struct live *m, s
     int64_t start = clock_mono_ns();
     struct err *e = check_filters(tok, in, row);
     if (e) {
-        live_continue_row(tok, m, row);
+        end_loan(tok, m, row);
         *again = false;
         return e;
     }
@@ -602,7 +633,8 @@ static struct err *kill_stray(void *arg, pid_t pid)
     struct stray *s = arg;
     struct proc_status st;
     struct err *e = proc_status(pid, &st);
-    if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known) {
+    if (!e && st.tracer == gettid() && pid != s->m->pid && pid != s->known &&
+        !live_find(s->m, pid)) {
         inject_kill(s->tok, s->m, pid);
         note_dead(s->in, pid);
     }
@@ -722,7 +754,7 @@ struct err *inject_reap(const struct tracer_token *tok, struct live *m, struct i
             asked(in, "wait4", in->a->call_site(&row->regs), in->a->nr_wait4, args);
         struct err *e = seccomp_check(tok, lender, &wait, 1);
         if (e) {
-            live_continue_row(tok, m, row);
+            end_loan(tok, m, row);
             return e;
         }
         enum call_end end = borrow_call(tok, m, in, row, in->a->nr_wait4, args, &c, &result);

@@ -34,7 +34,7 @@ struct inject {
 struct err *inject_prepare(struct inject *in, struct target *t) MUST_USE;
 void inject_free(struct inject *in);
 
-/* Makes the helper thread, in a RUNNING machine. */
+/* Makes the helper thread, in a RUNNING machine or one that is lent. */
 struct err *inject_helper(const struct tracer_token *tok, struct live *m,
                           struct inject *in) MUST_USE;
 /* Copies the process, in a STOPPED machine: *copy is a child that stands still. */

@@ -11,6 +11,9 @@
  *
  *      any state --exec, exit--> GONE
  *
+ * A machine that is LENT (debug_copy.c) begins as STOPPED and ends so: somebody else has stopped
+ * all threads, and will let them go.  One of them at a time may run a call (STEPPING_OVER).
+ *
  * Each thread of the process has a row (struct live_row).  Rows follow the same order on a small
  * scale: RUNNING -> INTERRUPTED -> STOPPED, or IN_KERNEL for one that sits in the kernel and cannot
  * stop: it will before it runs another instruction of its program, so the process stands still all
@@ -109,7 +112,7 @@ static void check(const struct live *m)
     abort();
 }
 
-static void set_state(struct live *m, enum live_state state)
+void live_set_state(struct live *m, enum live_state state)
 {
     m->state = state;
     check(m);
@@ -136,7 +139,7 @@ struct live_row *live_find(struct live *m, pid_t tid)
     return i < m->rows.n && m->rows.v[i].tid == tid ? &m->rows.v[i] : NULL;
 }
 
-static void add_row(struct live *m, pid_t tid)
+struct live_row *live_add_row(struct live *m, pid_t tid)
 {
     size_t at = row_place(m, tid);
     struct live_row row = {.tid = tid, .state = ROW_RUNNING};
@@ -144,6 +147,7 @@ static void add_row(struct live *m, pid_t tid)
     memmove(&m->rows.v[at + 1], &m->rows.v[at], (m->rows.n - 1 - at) * sizeof(row));
     m->rows.v[at] = row;
     m->count[ROW_RUNNING]++;
+    return &m->rows.v[at];
 }
 
 static void drop_row(struct live *m, struct live_row *row)
@@ -214,10 +218,14 @@ static bool has_ended(pid_t tid)
     return waitid(P_PID, (id_t)tid, &info, ends) == 0 && info.si_pid == tid;
 }
 
+/* Of a machine that is lent, the end of a leader is for the one who lends: nobody waits for it
+ * before that. */
 static struct err *bury(void *arg, pid_t tid)
 {
-    struct live_row *row = has_ended(tid) ? live_find(arg, tid) : NULL;
-    if (row)
+    struct live *m = arg;
+    struct live_row *row = live_find(m, tid);
+    bool ours = !m->lent || (row && tid != m->pid);
+    if (ours && has_ended(tid) && row)
         row->buried = true;
     return NULL;
 }
@@ -278,6 +286,7 @@ struct wait_event live_await(const struct tracer_token *tok, struct live *m, pid
 void live_take_event(const struct tracer_token *tok, struct live *m, struct live_row *row,
                      struct wait_event ev)
 {
+    row->ev = ev;
     switch (ev.kind) {
     case WAIT_NOTHING:
         return;
@@ -381,7 +390,7 @@ static struct err *seize_new(const struct tracer_token *tok, struct live *m, uns
         TRY(seize_one(tok, m, tid, &seized));
         if (!seized)
             continue;
-        add_row(m, tid);
+        live_add_row(m, tid);
         ++*added;
     }
     return NULL;
@@ -422,7 +431,7 @@ struct err *live_seize(const struct tracer_token *tok, struct live *m)
     if (m->state == LIVE_GONE)
         return live_gone_error(m);
     take_back(m);
-    set_state(m, LIVE_SEIZING);
+    live_set_state(m, LIVE_SEIZING);
     do {
         struct err *e = seize_new(tok, m, &added);
         live_pass_events(tok, m);
@@ -436,7 +445,7 @@ struct err *live_seize(const struct tracer_token *tok, struct live *m)
         live_detach(tok, m);
         return live_gone_error(m);
     }
-    set_state(m, LIVE_RUNNING);
+    live_set_state(m, LIVE_RUNNING);
     return NULL;
 }
 
@@ -530,7 +539,7 @@ struct err *live_stop(const struct tracer_token *tok, struct live *m)
 {
     struct err *e = NULL;
     unsigned added = 0;
-    set_state(m, LIVE_STOPPING);
+    live_set_state(m, LIVE_STOPPING);
     m->first_stop_ns = 0;
     do {
         interrupt_running(m);
@@ -547,7 +556,7 @@ struct err *live_stop(const struct tracer_token *tok, struct live *m)
         live_detach(tok, m);
         return e ? e : live_gone_error(m);
     }
-    set_state(m, LIVE_STOPPED);
+    live_set_state(m, LIVE_STOPPED);
     return NULL;
 }
 
@@ -645,7 +654,7 @@ bool live_look_after(const struct tracer_token *tok, void *arg)
     detach_stopped(m);
     if (m->rows.n)
         return true;
-    set_state(m, m->gone_as ? LIVE_GONE : LIVE_DETACHED);
+    live_set_state(m, m->gone_as ? LIVE_GONE : LIVE_DETACHED);
     return false;
 }
 
@@ -653,7 +662,7 @@ void live_detach(const struct tracer_token *tok, struct live *m)
 {
     if (m->state == LIVE_DETACHED || m->state == LIVE_GONE)
         return;
-    set_state(m, LIVE_DETACHING);
+    live_set_state(m, LIVE_DETACHING);
     detach_stopped(m);
     m->last_resume_ns = clock_mono_ns();
     interrupt_running(m);
@@ -670,7 +679,7 @@ void live_detach(const struct tracer_token *tok, struct live *m)
     if (m->rows.n)
         tracer_look_after(tok, live_look_after, m);
     else
-        set_state(m, m->gone_as ? LIVE_GONE : LIVE_DETACHED);
+        live_set_state(m, m->gone_as ? LIVE_GONE : LIVE_DETACHED);
 }
 
 /* ---- one thread ---- */
@@ -692,9 +701,9 @@ struct err *live_stop_one(const struct tracer_token *tok, struct live *m, pid_t 
     if (ev.kind == WAIT_EXITED || ev.kind == WAIT_LOST)
         return err_new(ERR_GONE, "thread %d has ended", tid);
     if (ev.kind == WAIT_NOTHING) {
-        add_row(m, tid);
+        live_add_row(m, tid);
         live_set_row(m, live_find(m, tid), ROW_IN_KERNEL);
-        set_state(m, LIVE_DETACHING);
+        live_set_state(m, LIVE_DETACHING);
         tracer_look_after(tok, live_look_after, m);
         return err_new(ERR_LIMIT, "thread %d does not stop", tid);
     }
@@ -741,6 +750,21 @@ struct err *live_new(pid_t pid, const struct arch *arch, struct live **ret)
     return e;
 }
 
+struct live *live_new_lent(pid_t pid, const struct arch *arch, struct tracer *tracer)
+{
+    struct live *m = mem_alloc(sizeof(*m));
+    *m = (struct live){.pid = pid, .arch = arch, .tracer = tracer, .lent = true};
+    return m;
+}
+
+void live_forget_rows(struct live *m)
+{
+    m->rows.n = 0;
+    memset(m->count, 0, sizeof(m->count));
+    m->gone_as = NULL;
+    live_set_state(m, LIVE_DETACHED);
+}
+
 static struct err *let_go(const struct tracer_token *tok, void *arg)
 {
     live_detach(tok, arg);
@@ -751,9 +775,10 @@ void live_free(struct live *m)
 {
     if (!m)
         return;
-    if (m->tracer)
+    if (m->tracer && !m->lent) {
         err_free(tracer_call(m->tracer, let_go, m));
-    tracer_stop(m->tracer);
+        tracer_stop(m->tracer);
+    }
     if (m->tasks)
         closedir(m->tasks);
     vec_free(&m->rows);

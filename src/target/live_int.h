@@ -36,6 +36,10 @@ struct live_row {
     bool group_stop; /* stopped by SIGSTOP and the like; must look so when we are gone */
     bool buried;     /* it has ended, and that has been taken note of */
     bool have_regs;
+    bool busy;   /* LENT: it stands for a reason of its own and makes no call for us */
+    bool child;  /* LENT: of a child that still shares the memory (vfork) */
+    bool called; /* it has made a call for us, or was about to; ev is what it stands for since */
+    struct wait_event ev;
     struct arch_regs regs; /* while stopped */
 };
 
@@ -50,11 +54,21 @@ struct live {
     pid_t ours[2];       /* threads of the process that we made; no rows.  0: none */
     const char *gone_as; /* GONE: what happened */
     long options;        /* PTRACE_O_* of every thread of the process */
+    bool lent;           /* see live_new_lent() */
+    pid_t copy;          /* one that is in our hands; 0: none (any more) */
+    bool watch_copy;     /* room_look() has to be asked about it */
     int64_t first_stop_ns, all_stopped_ns, last_resume_ns;
 };
 
 struct err *live_new(pid_t pid, const struct arch *arch, struct live **ret) MUST_USE;
-void live_free(struct live *m); /* lets go of everything */
+/* For somebody who holds the threads of the process by a tracer of his own (debug_copy.c).  He puts
+ * their rows in, STOPPED, and takes them out again; in between calls may be made by those that are
+ * not busy, and all the others stand. */
+struct live *live_new_lent(pid_t pid, const struct arch *arch, struct tracer *tracer);
+/* A row, RUNNING; in any order. */
+struct live_row *live_add_row(struct live *m, pid_t tid);
+void live_forget_rows(struct live *m); /* LENT: he has taken them out */
+void live_free(struct live *m);        /* lets go of everything */
 
 /* DETACHED -> RUNNING: all threads are traced, none has been stopped. */
 struct err *live_seize(const struct tracer_token *tok, struct live *m) MUST_USE;
@@ -77,6 +91,7 @@ void live_release_one(const struct tracer_token *tok, struct live *m, struct liv
 
 struct live_row *live_find(struct live *m, pid_t tid); /* NULL: no such row */
 void live_set_row(struct live *m, struct live_row *row, enum row_state state);
+void live_set_state(struct live *m, enum live_state state);
 /* Waits for the next event of a thread, at most limit_ns.  WAIT_NOTHING: it was too long. */
 struct wait_event live_wait(const struct tracer_token *tok, struct live *m, pid_t tid,
                             int64_t limit_ns);

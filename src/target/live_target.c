@@ -45,7 +45,11 @@ static void live_close(struct target *t)
     struct live_target *l = of(t);
     if (l->frozen)
         err_free(target_thaw(l->frozen, &(struct target_pause){0}));
-    live_free(l->m);
+    if (l->m && !l->m->lent)
+        live_free(l->m);
+    if (l->have_room)
+        room_close(&l->room);
+    vec_free(&l->left);
     inject_free(&l->in);
     memory_close(&l->memory);
 }

@@ -117,3 +117,14 @@ struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret
     take_memory_group(pid, a, ret);
     return NULL;
 }
+
+struct err *process_facts_of_copy(pid_t copy, pid_t pid, uint64_t start_ticks, struct arena *a,
+                                  struct target_process *ret)
+{
+    TRY(process_facts(copy, a, ret));
+    ret->pid = pid;
+    ret->inner_pid = ret->container ? 0 : pid;
+    ret->started_wall_ns = started_wall(start_ticks);
+    ret->tracer = 0;
+    return NULL;
+}

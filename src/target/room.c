@@ -114,20 +114,19 @@ static struct err *check_tasks(pid_t pid, const struct proc_status *s)
     return NULL;
 }
 
-struct err *room_open(pid_t pid, struct copy_room *ret)
+void room_find(pid_t pid, struct copy_room *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    memory_room_open(pid, &ret->memory);
+}
+
+struct err *room_check(pid_t pid, struct copy_room *r)
 {
     struct proc_status s;
-    memset(ret, 0, sizeof(*ret));
     TRY(proc_status(pid, &s));
-    memory_room_open(pid, &ret->memory);
-    struct err *e = check_memory(&s, ret);
-    if (!e)
-        e = check_promises(&s);
-    if (!e)
-        e = check_tasks(pid, &s);
-    if (e)
-        room_close(ret);
-    return e;
+    TRY(check_memory(&s, r));
+    TRY(check_promises(&s));
+    return check_tasks(pid, &s);
 }
 
 void room_close(struct copy_room *r)

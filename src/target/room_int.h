@@ -11,8 +11,10 @@ struct copy_room {
     bool watch;          /* worst_case could come to more than there is */
 };
 
-/* NULL: a copy may be made; room_close() afterwards.  UNSUPPORTED: why not; nothing to close. */
-struct err *room_open(pid_t pid, struct copy_room *ret) MUST_USE;
+/* Finds who limits its memory, which is most of the work; room_close() afterwards. */
+void room_find(pid_t pid, struct copy_room *ret);
+/* NULL: a copy may be made now.  UNSUPPORTED: why not. */
+struct err *room_check(pid_t pid, struct copy_room *r) MUST_USE;
 void room_close(struct copy_room *r);
 /* Whether the copy must go, and why (an error, or NULL: it may stay). */
 struct err *room_look(const struct copy_room *r) MUST_USE;

@@ -68,6 +68,9 @@ struct live_target *live_target_of(struct target *t); /* NULL: not a live one */
 
 /* process.c */
 struct err *process_facts(pid_t pid, struct arena *a, struct target_process *ret) MUST_USE;
+/* Of a process that is gone, or another program, as far as a copy of it has them. */
+struct err *process_facts_of_copy(pid_t copy, pid_t pid, uint64_t start_ticks, struct arena *a,
+                                  struct target_process *ret) MUST_USE;
 /* proc_image.c: the program of a running process; mem reads its memory */
 struct err *process_image(struct target *t, pid_t pid, struct image **ret,
                           taddr *ret_slide) MUST_USE;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
@@ -32,11 +33,10 @@ struct tracer {
     /* tracer thread only: */
     bool (*look_after)(const struct tracer_token *tok, void *arg);
     void *look_after_arg;
+    int64_t looked_ns; /* when it was called last */
     int64_t (*attend)(const struct tracer_token *tok, void *arg);
     void *attend_arg;
-    bool urgent;
-    int usual_policy;
-    struct sched_param usual_param;
+    struct urgency urgency;
 };
 
 void tracer_look_after(const struct tracer_token *tok,
@@ -86,22 +86,26 @@ void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), voi
     pthread_mutex_unlock(&t->lock);
 }
 
+void urgency_set(struct urgency *u, bool on)
+{
+    struct sched_param lowest = {.sched_priority = 1};
+    if (on && !u->on) {
+        pthread_getschedparam(pthread_self(), &u->usual_policy, &u->usual_param);
+        u->on = pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest) == 0;
+    } else if (!on && u->on) {
+        pthread_setschedparam(pthread_self(), u->usual_policy, &u->usual_param);
+        u->on = false;
+    }
+}
+
 void tracer_urgent(const struct tracer_token *tok, bool on)
 {
-    struct tracer *t = tok->tracer;
-    struct sched_param lowest = {.sched_priority = 1};
-    if (on && !t->urgent) {
-        pthread_getschedparam(t->thread, &t->usual_policy, &t->usual_param);
-        t->urgent = pthread_setschedparam(t->thread, SCHED_FIFO, &lowest) == 0;
-    } else if (!on && t->urgent) {
-        pthread_setschedparam(t->thread, t->usual_policy, &t->usual_param);
-        t->urgent = false;
-    }
+    urgency_set(&tok->tracer->urgency, on);
 }
 
 bool tracer_is_urgent(const struct tracer_token *tok)
 {
-    return tok->tracer->urgent;
+    return tok->tracer->urgency.on;
 }
 
 static struct timespec from_now(int64_t ns)
@@ -130,12 +134,24 @@ static void attend(struct tracer *t, const struct tracer_token *tok)
     }
 }
 
+/* Called and returns with the lock. */
+static void look_after(struct tracer *t, const struct tracer_token *tok)
+{
+    pthread_mutex_unlock(&t->lock);
+    t->looked_ns = clock_mono_ns();
+    if (!t->look_after(tok, t->look_after_arg))
+        t->look_after = NULL;
+    pthread_mutex_lock(&t->lock);
+}
+
 /* Waits for work, looking after what is traced meanwhile.  Called and returns with the lock. */
 static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
 {
     while (!t->fn && !t->quit) {
         if (t->attend) {
             attend(t, tok);
+            if (t->look_after && clock_mono_ns() - t->looked_ns > LOOK_AFTER_NS)
+                look_after(t, tok);
             continue;
         }
         if (!t->look_after) {
@@ -145,10 +161,7 @@ static void wait_for_work(struct tracer *t, const struct tracer_token *tok)
         struct timespec until = from_now(LOOK_AFTER_NS);
         if (pthread_cond_timedwait(&t->work, &t->lock, &until) != ETIMEDOUT)
             continue;
-        pthread_mutex_unlock(&t->lock);
-        if (!t->look_after(tok, t->look_after_arg))
-            t->look_after = NULL;
-        pthread_mutex_lock(&t->lock);
+        look_after(t, tok);
     }
 }
 

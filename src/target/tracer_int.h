@@ -10,6 +10,8 @@
 #ifndef GOSPECT_TARGET_TRACER_INT_H
 #define GOSPECT_TARGET_TRACER_INT_H
 
+#include <sched.h>
+
 #include "base/err.h"
 #include "base/types.h"
 
@@ -33,11 +35,19 @@ struct err *tracer_call(struct tracer *t,
  * about; the thread that waits for it calls that every few milliseconds.  NULL: not blocked (any
  * more), aside() has returned.  What aside() uses must not be touched in between. */
 void tracer_blocks(const struct tracer_token *tok, void (*aside)(void *arg), void *arg);
+/* The same for any thread, which asks for itself. */
+struct urgency {
+    bool on;
+    int usual_policy;
+    struct sched_param usual_param;
+};
+void urgency_set(struct urgency *u, bool on);
 void tracer_urgent(const struct tracer_token *tok, bool on);
 bool tracer_is_urgent(const struct tracer_token *tok);
 
 /* While fn is set, the tracer calls it every few milliseconds when it has no other work: what is
- * still traced must be looked after.  fn returns false when that is over. */
+ * still traced must be looked after.  fn returns false when that is over.  Beside tracer_attend()
+ * only when that returns. */
 void tracer_look_after(const struct tracer_token *tok,
                        bool (*fn)(const struct tracer_token *tok, void *arg), void *arg);
 

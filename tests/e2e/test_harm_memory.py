@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from lib import harm, procfs
+from lib.debugger import Debugger, Refused
 from lib.process import assert_unharmed, wait_until
 
 pytestmark = pytest.mark.releases(harm.NEWEST)
@@ -136,6 +137,28 @@ def test_the_copy_is_given_up_in_time(group, go_build, run_go, release):
     with holding(target) as ours:
         wait_until(lambda: not harm.copies_of(target), "the copy is held although memory runs short")
         assert ours.poll() is None
+    before.assert_same()
+    assert killed(group) == 0
+
+
+def test_the_copy_of_a_debugger_is_given_up_in_time(group, go_build, run_go, release):
+    """The same while the process is debugged: nothing else happens that would wake the one who must look."""
+    target, before = start(group, run_go, go_build(release, "default", "harm"), HEADROOM)
+    debugger = Debugger("attach", target.pid)
+    for _ in range(20):
+        with contextlib.suppress(Refused):  # nobody was asleep
+            debugger.ask("copy")
+            break
+        debugger.ask("resume")
+        debugger.halt()
+    tid, pc = next(iter(debugger.threads().items()))
+    assert debugger.memory(pc, 1) and harm.copies_of(target) and tid
+    debugger.ask("resume")
+    wait_until(lambda: not harm.copies_of(target), "the copy is held although memory runs short")
+    with pytest.raises(Refused, match="given up: memory of"):
+        debugger.memory(pc, 1)
+    debugger.ask("thaw")
+    debugger.close()
     before.assert_same()
     assert killed(group) == 0
 

@@ -4,18 +4,22 @@ What the target does is told to it by the test, one thing at a time, so that wha
 is known: arguments of calls, numbers of collections, how many objects live and how many are garbage, the
 name that a thread has before a system call and behind it."""
 import json
+import os
+import random
 import re
 import signal
+import time
 
 import pytest
 
-from lib import evidence, schema
+from lib import evidence, harm, schema, spaces
 from lib.process import wait_until
 
 pytestmark = [pytest.mark.releases("1.18", "1.22", "1.24", "1.27"), pytest.mark.modes("default", "stripped")]
 
 WALK = 40  # calls of main.step
 LIVE, DEAD = 3000, 20000
+FORK = (57, 58, 435)  # fork, vfork, clone3
 
 
 class Series:
@@ -35,7 +39,13 @@ class Series:
         line = self.run.stdout.readline()
         assert line, self.run.stderr.read()
         self.written.append(schema.check("written", json.loads(line)))
-        return evidence.of_file(self.written[-1]["file"])
+        snap = evidence.of_file(self.written[-1]["file"])
+        assert self.written[-1]["method_why"] == snap.meta.get("method_why")
+        if snap.meta["method"] == "stop":  # it happens, if rarely
+            assert "none of its threads was asleep" in snap.meta["method_why"]
+        else:
+            assert snap.meta["method"] == "fork"
+        return snap
 
     def end(self, number=None):
         """Its exit code and what it said at the end."""
@@ -298,6 +308,91 @@ def test_killed_while_it_waits_at_a_hot_place(series, target):
         assert run.end()[0] == -9
         wait_until(lambda expected=n: target.stdout.count("OK") >= expected, "the walk ends")
     assert int(target.ask("done")) == walks * calls
+
+
+# ---- it runs on while it is read ----
+
+def test_the_process_ends_right_after_the_moment(series, gospect, target):
+    """The copy outlives it, and knows what it was."""
+    program = os.readlink(f"/proc/{target.pid}/exe")
+    run = series(target, "--at", "syscall:exit_group").ready()
+    target.popen.stdin.write(b"end\n")
+    target.popen.stdin.flush()
+    snap = run.next()
+    assert run.end() == (0, "")
+    assert target.popen.wait(timeout=60) == 0
+    assert "main.main" in snap.by_id[1].funcs() and "os.Exit" in snap.by_id[1].funcs()
+    assert int(snap.meta["pid"]) == target.pid and snap.meta["exe"] == program
+    info = schema.check("info", gospect("info", run.written[0]["file"], "--json", check=0).json)
+    assert info["target"]["pid"] == target.pid
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.27")
+def test_copied_again_and_again(series, target):
+    """While it runs as fast as it can: most of the moments are copies, variables fit together, every call is made."""
+    run = series(target, "--at", "main.step", "--locals", "--count", "12").ready()
+    walks, methods = 0, []
+    while run.run.poll() is None:
+        target.ask(f"walk {WALK}")
+        walks += 1
+    assert run.end() == (0, "")
+    for written in run.written:
+        snap = evidence.of_file(written["file"])
+        methods.append(snap.meta["method"])
+        frames, goroutine = place_of(snap)
+        assert frames[-1].func == "main.step" and main_frames(goroutine)[:2] == ["main.step", "main.walk"]
+    assert methods.count("fork") > 6
+    assert int(target.ask("done")) == walks * WALK
+
+
+def harmless(gospect_start, tmp_path, target, before, *args):
+    run = Series(gospect_start, target, tmp_path, *args).ready()
+    line = json.loads(run.run.stdout.readline())
+    assert run.end() == (0, "")
+    before.assert_same()
+    return evidence.of_file(line["file"]).meta, line
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_a_filter_that_kills_for_a_copy(gospect_start, go_build, run_go, release, tmp_path):
+    """It is read while it stands, and that is said with the reason and what it cost."""
+    target = run_go(go_build(release, "default", "harm"))
+    target.ask("seccomp fork " + " ".join(map(str, FORK)))
+    meta, line = harmless(gospect_start, tmp_path, target, harm.Before(target), "--at", "main.chain")
+    assert meta["method"] == "stop" and "seccomp filter forbids" in line["method_why"] and line["pause_ns"] > 0
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+@pytest.mark.parametrize("space", ("pid and mounts", "user, pid, mounts"))
+def test_in_namespaces_of_its_own(gospect_start, go_build, run_go, release, space, tmp_path):
+    """It is pid 1 there: it gets the copy, and collects it."""
+    target = spaces.start(run_go, go_build(release, "default", "harm"), spaces.SPACES[space])
+    before, methods = harm.Before(target), set()
+    for _ in range(3):
+        meta, _ = harmless(gospect_start, tmp_path, target, before, "--at", "main.chain")
+        methods.add(meta["method"])
+    assert "fork" in methods
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.18", "1.27")
+def test_killed_between_moments_and_copies(gospect_start, go_build, run_go, release, tmp_path):
+    """kill -9 at any time of a series at a place that is met all the time."""
+    target = run_go(go_build(release, "default", "harm"))
+    before, dice = harm.Before(target), random.Random(release)
+    for n in range(15):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        run = Series(gospect_start, target, folder, "--at", "main.chain", "--count", "99").ready()
+        assert run.run.stdout.readline()  # the first is written, the next one waited for or made
+        time.sleep(dice.uniform(0, 0.05))
+        run.run.kill()
+        run.run.communicate(timeout=60)
+        wait_until(lambda: all(harm.text_of(target.pid).values()), "its code is its own again")
+        before.assert_same()
 
 
 @pytest.mark.parametrize("args,said", (

@@ -23,6 +23,10 @@
  *     cost                            OK stood_ns=.. hits=.. stops=..
  *     warning                         OK text
  *     sleep MS
+ *     copy [init|target]              OK             (who gets it; then read and threads are of it)
+ *     thaw | copied                   OK [1]         (whether there is one)
+ *     steps                           OK NAME|NAME|...   (that inject.c went through since "die")
+ *     die [STEP]                      SIGKILL for ourselves when inject.c is at that step
  *     close let|kill                  OK, and the end
  *
  * SIGUSR1 halts in the middle of a command. */
@@ -36,8 +40,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "target/debug.h"
+#include "target/inject_int.h"
 
 enum { SITES = 9000, WORDS = 80 };
 
@@ -48,6 +54,9 @@ static struct counter {
 } counters[SITES];
 static unsigned ncounters;
 static struct debug *d;
+static struct target *copy; /* NULL: none */
+static struct buf steps;
+static char *die;
 
 static enum debug_verdict count(void *arg, const struct debug_hit *hit)
 {
@@ -141,6 +150,62 @@ static struct err *do_step(char **w)
     return NULL;
 }
 
+static struct target *looked_at(void)
+{
+    return copy ? copy : debug_view(d);
+}
+
+static void at_step(const char *name)
+{
+    buf_printf(&steps, "%s%s", steps.n ? "|" : "", name);
+    if (die && strcmp(die, name) == 0)
+        kill(getpid(), SIGKILL);
+}
+
+static struct err *do_die(char **w)
+{
+    char name[64] = "";
+    for (unsigned i = 1; w[i]; i++)
+        snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%s", i > 1 ? " " : "", w[i]);
+    free(die);
+    die = *name ? strdup(name) : NULL;
+    buf_clear(&steps);
+    return ok(NULL);
+}
+
+static struct err *do_steps(char **w)
+{
+    (void)w;
+    printf("OK %s\n", buf_text(&steps));
+    return NULL;
+}
+
+static struct err *do_copy(char **w)
+{
+    const char *parent = w[1] ? w[1] : "";
+    struct target_freeze_options o = {.vectors = true};
+    inject_parent_hook = strcmp(parent, "init") == 0     ? COPY_OF_INIT
+                         : strcmp(parent, "target") == 0 ? COPY_OF_TARGET
+                                                         : COPY_UNDECIDED;
+    return ok(debug_copy(d, &o, &copy));
+}
+
+static struct err *do_copied(char **w)
+{
+    (void)w;
+    printf("OK %s\n", copy ? "1" : "");
+    return NULL;
+}
+
+static struct err *do_thaw(char **w)
+{
+    struct target_pause pause;
+    struct target *gone = copy;
+    (void)w;
+    copy = NULL;
+    return ok(target_thaw(gone, &pause));
+}
+
 static struct err *do_threads(char **w)
 {
     struct arena a;
@@ -148,7 +213,7 @@ static struct err *do_threads(char **w)
     size_t n;
     (void)w;
     arena_init(&a);
-    struct err *e = target_threads(debug_view(d), &a, &t, &n);
+    struct err *e = target_threads(looked_at(), &a, &t, &n);
     if (!e) {
         printf("OK");
         for (size_t i = 0; i < n; i++)
@@ -194,7 +259,7 @@ static struct err *do_read(char **w)
 {
     uint8_t bytes[4096];
     size_t n = number(w, 2) % sizeof(bytes);
-    TRY(target_read(debug_view(d), number(w, 1), bytes, n));
+    TRY(target_read(looked_at(), number(w, 1), bytes, n));
     printf("OK ");
     for (size_t i = 0; i < n; i++)
         printf("%02x", bytes[i]);
@@ -315,7 +380,8 @@ static const struct {
     {"cost", do_cost},       {"warning", do_warning},   {"sleep", do_sleep},
     {"resume", do_resume},   {"halt", do_halt},         {"unwatch", do_unwatch},
     {"hold", do_hold},       {"signal", do_signal},     {"drop", do_drop},
-    {"close", do_close},
+    {"close", do_close},     {"copy", do_copy},         {"thaw", do_thaw},
+    {"steps", do_steps},     {"die", do_die},           {"copied", do_copied},
 };
 
 static struct err *command(char *line)
@@ -380,6 +446,7 @@ int main(int argc, char **argv)
 {
     static char line[1 << 16];
     log_set(LOG_INFO, print_log);
+    inject_step_hook = at_step;
     if (argc < 3)
         return 2;
     struct err *e =

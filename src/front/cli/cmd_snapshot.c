@@ -31,6 +31,7 @@ static struct err *say_json(struct cli *c, const struct snap *s, const char *pat
         json_ki64(&j, "objects", objects);
     json_kstr(&j, "consistency", snap_meta(s, SNAP_META_consistency));
     json_ki64(&j, "pause_ns", snap_meta_i64(s, SNAP_META_pause_ns, 0));
+    json_kstr(&j, "method_why", snap_meta(s, SNAP_META_method_why));
     json_ki64(&j, "took_ns", wall_ns);
     report_trigger_json(&j, s);
     json_end(&j, '}');
@@ -66,6 +67,8 @@ static struct err *say_text(struct cli *c, const struct snap *s, const char *pat
     buf_str(&b, "; ");
     text_ns(&b, wall_ns);
     buf_printf(&b, " in all\n");
+    if (snap_meta(s, SNAP_META_method_why))
+        buf_printf(&b, "it was not read from a copy: %s\n", snap_meta(s, SNAP_META_method_why));
     struct err *e = cli_say_written(c, &b);
     buf_free(&b);
     return e;

@@ -1,10 +1,9 @@
 /* snapshot_at.c - snapshot --at: the very moment at which somebody comes to a place.
  *
  * The process is debugged meanwhile (dbg/dbg.h): it runs on its own, and whoever comes to the place
- * stops.  Then all threads are stopped, the one that came standing right before the place, and all
- * is read while they stand.  It is not copied as by a snapshot taken at once: making a copy needs
- * a thread to be lent from code that runs (target/inject.c), and here all stand wherever they are.
- * So the pause is as long as the reading.
+ * stops.  Then all threads are stopped, the one that came standing right before the place, a copy
+ * is made as by a snapshot taken at once (target/debug_copy.c), the process runs on, and the copy
+ * is read.  Where there can be no copy, all is read while they stand, and the snapshot says why.
  *
  * Who comes to the place while a file is written is not held up by our writing, nor told. */
 #include <inttypes.h>
@@ -29,7 +28,7 @@ struct at {
     unsigned bp_id;        /* 0: it is not in yet */
     int64_t nr;            /* of the system call; -1: none is meant */
     bool entry;
-    int64_t stood_ns; /* in all, when it began to run last */
+    struct debug_cost cost; /* when it ran on last */
     struct arena arena;
     const char *full; /* "--at=main.work --if=n>5" */
 };
@@ -122,6 +121,7 @@ static struct err *catch_calls(struct at *w, bool on)
 
 static struct err *arm(struct at *w)
 {
+    dbg_snapshot_prepare(w->d, &w->s->o);
     if (w->nr >= 0)
         return catch_calls(w, true);
     if (!w->bp_id)
@@ -138,19 +138,12 @@ static struct err *disarm(struct at *w)
     return NULL;
 }
 
-static int64_t stood(struct at *w)
-{
-    struct debug_cost cost = {0};
-    if (dbg_debug(w->d))
-        debug_cost(dbg_debug(w->d), &cost);
-    return cost.stood_ns;
-}
-
 static struct err *run(struct at *w)
 {
     struct dbg_run_spec on = {.how = DBG_CONTINUE};
     TRY(dbg_run(w->d, &on));
-    w->stood_ns = stood(w);
+    if (dbg_debug(w->d))
+        debug_cost(dbg_debug(w->d), &w->cost);
     return NULL;
 }
 
@@ -199,16 +192,11 @@ static void describe(struct at *w, const struct dbg_event *ev, struct cli_trigge
             arena_printf(&w->arena, "%s, %s", ev->text, ev->syscall_entry ? "entry" : "exit");
 }
 
-/* Everybody stands.  Reads what has to be read, and lets them run. */
-static struct err *capture(struct at *w, struct rt_rest **rest, struct snap **ret)
+/* The moment is over. */
+static struct err *run_unheeded(void *arg)
 {
-    struct rt_capture_options o = w->s->o;
-    o.rest = rest;
-    struct err *e = dbg_snapshot(w->d, &o, ret);
-    struct err *out = disarm(w);
-    if (e)
-        err_free(out);
-    return e ? e : out ? out : run(w);
+    TRY(disarm(arg));
+    return run(arg);
 }
 
 static struct err *shoot(struct at *w, const struct dbg_event *ev)
@@ -216,11 +204,13 @@ static struct err *shoot(struct at *w, const struct dbg_event *ev)
     struct rt_rest *rest = NULL;
     struct snap *snap = NULL;
     struct cli_trigger t;
-    int64_t before = w->stood_ns, began = ev->at_mono_ns;
+    int64_t began = ev->at_mono_ns;
     describe(w, ev, &t);
-    struct err *e = capture(w, &rest, &snap);
+    struct rt_capture_options o = w->s->o;
+    o.rest = &rest;
+    struct err *e = dbg_snapshot_go(w->d, &o, run_unheeded, w, &snap);
     if (!e) {
-        snap_set_meta_i64(snap, SNAP_META_pause_ns, w->stood_ns - before);
+        snap_set_meta_i64(snap, SNAP_META_pause_ns, w->cost.last_ns);
         e = rest ? rt_rest_finish(rest, pool_width()) : NULL;
     }
     if (!e)
@@ -276,12 +266,11 @@ static struct err *wait(struct at *w)
     const char *warning = debug_warning(dbg_debug(w->d));
     if (warning)
         cli_note(w->s->cli, "%s", warning);
-    rt_capture_prepare(dbg_rt(w->d), &w->s->o);
     TRY(mind_our_business(w));
+    TRY(run(w)); /* what is prepared now takes a while */
     TRY(arm(w));
-    TRY(run(w));
     log_info("process %d stood still for %.1f ms until it was debugged", dbg_pid(w->d),
-             (double)w->stood_ns / NSEC_PER_MSEC);
+             (double)w->cost.stood_ns / NSEC_PER_MSEC);
     cli_series_waits(w->s, w->full);
     while (cli_series_goes_on(w->s)) {
         struct dbg_event ev;

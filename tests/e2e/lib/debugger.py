@@ -77,6 +77,9 @@ class Debugger:
     def threads(self):
         return {int(t): int(pc, 0) for t, pc in (w.split(":") for w in self.ask("threads").split())}
 
+    def memory(self, addr, n):
+        return bytes.fromhex(self.ask("read", addr, n))
+
     def cost(self):
         return {k: int(v) for k, v in (w.split("=") for w in self.ask("cost").split())}
 

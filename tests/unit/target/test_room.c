@@ -157,6 +157,15 @@ static void unlimited(void)
     put("/cg/app/memory.oom.group", "0\n");
 }
 
+static struct err *room_open(pid_t pid, struct copy_room *r)
+{
+    room_find(pid, r);
+    struct err *e = room_check(pid, r);
+    if (e)
+        room_close(r);
+    return e;
+}
+
 /* 200 MiB of its own, 1 MiB of page tables: a copy needs 3.125 MiB now and 25 in reserve. */
 static void room_for_a_copy(void **state)
 {
