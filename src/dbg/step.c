@@ -228,10 +228,8 @@ static struct err *plan(struct start *s, struct step *st, bool *ret_instruction)
     if (st->how == DBG_NEXT_INSN)
         return plan_next_insn(s, st, ret_instruction);
     st->in_runtime = wants_runtime(s);
-    struct step_view v = {.frames = &s->frames,
-                          .hi = s->hi,
-                          .tid = s->on_g0 ? s->d->stop.tid : s->g.tid,
-                          .a = &s->a};
+    struct step_view v = {
+        .frames = &s->frames, .hi = s->hi, .tid = s->on_g0 ? s->d->stop.tid : s->g.tid, .a = &s->a};
     v.first = s->how->frame && st->how == DBG_STEP_OUT ? s->how->frame
               : st->in_runtime                         ? 0
                                                        : step_first(&s->frames);

@@ -731,8 +731,8 @@ static int by_place_addr(const void *va, const void *vb)
     return a->row.addr < b->row.addr ? -1 : a->row.addr > b->row.addr;
 }
 
-/* Of each path only the least line remains (they differ when `nearest`), each address once, and what
- * begins no statement only where nothing does. */
+/* Of each path only the least line remains (they differ when `nearest`), each address once, and
+ * what begins no statement only where nothing does. */
 static size_t keep_nearest(struct candidate *c, size_t n, struct dwarf_place *ret)
 {
     size_t kept = 0, first = 0; /* first: of this path */
