@@ -123,7 +123,7 @@ def test_hits_that_stop_everybody_are_told_once(hold, release):
     held.target.popen.stdin.write(b"go 40 12\njoin\n")
     held.target.popen.stdin.flush()
     told = 0
-    while True:  # a target that may stand any moment is asked nothing
+    for _ in range(CALLS + 600):  # a target that may stand any moment is asked nothing
         event = held.debugger.wait(100)
         if event.kind == "nothing":
             if len(held.target.lines) == 3:  # ready, begun, joined
