@@ -120,22 +120,22 @@ def test_hits_that_stop_everybody_are_told_once(hold, release):
     held = hold(release)
     sites = held.kinds("every=7")
     held.debugger.ask("resume")
-    held.target.popen.stdin.write(b"go 40 12\n")
+    held.target.popen.stdin.write(b"go 40 12\njoin\n")
     held.target.popen.stdin.flush()
     told = 0
-    while True:
+    for _ in range(CALLS + 600):  # a target that may stand any moment is asked nothing
         event = held.debugger.wait(100)
         if event.kind == "nothing":
-            if sum(counts(held.target)) == CALLS:
+            if len(held.target.lines) == 3:  # ready, begun, joined
                 break
             continue
         assert event.kind == "site" and event.pc in [held.addr(f"kind{k}") for k in range(KINDS)]
         assert held.debugger.pc(event.tid) == event.pc
         told += 1
         held.debugger.ask("resume")
-    held.target.ask("join")
     hits = [held.debugger.hits(s) for s in sites]
     assert hits == expected_hits(counts(held.target))
+    assert sum(counts(held.target)) == CALLS
     assert told == sum(n // 7 for n in hits)
     assert held.target.ask("wrong") == "0"
 
