@@ -21,7 +21,6 @@ const char *heap_by_name(enum heap_by by)
 
 /* ---- keys ---- */
 
-/* By names, not by their numbers: these depend on which of those that read the heap was faster. */
 static int compare_shapes(const void *pa, const void *pb, void *arg)
 {
     const struct snap_shape *t = &((const struct snap *)arg)->shape;
@@ -29,10 +28,12 @@ static int compare_shapes(const void *pa, const void *pb, void *arg)
     if (t->form[a] != t->form[b])
         return t->form[a] < t->form[b] ? -1 : 1;
     if (t->type[a] != t->type[b] && t->form[a] != SNAP_FORM_CLOSURE)
-        return strcmp(snap_str(arg, t->type[a]), snap_str(arg, t->type[b]));
+        return t->type[a] < t->type[b] ? -1 : 1;
     if (t->pc[a] != t->pc[b])
         return t->pc[a] < t->pc[b] ? -1 : 1;
-    return strcmp(snap_str(arg, t->name[a]), snap_str(arg, t->name[b]));
+    if (t->name[a] != t->name[b])
+        return t->name[a] < t->name[b] ? -1 : 1;
+    return 0;
 }
 
 struct err *heap_type_keys(const struct snap *s, struct heap_keys *ret)
@@ -508,7 +509,9 @@ static struct err *by_class(const struct heap_graph *g, struct heap_rows *ret)
 
 /* ---- all ---- */
 
-static int by_weight(const void *pa, const void *pb)
+/* Names before keys: what number a type has depends on which of the threads that read the heap was
+ * faster. */
+static int by_weight(const void *pa, const void *pb, void *snap)
 {
     const struct heap_row *a = pa, *b = pb;
     if (a->retained != b->retained)
@@ -517,6 +520,8 @@ static int by_weight(const void *pa, const void *pb)
         return a->bytes > b->bytes ? -1 : 1;
     if (a->garbage_bytes != b->garbage_bytes)
         return a->garbage_bytes > b->garbage_bytes ? -1 : 1;
+    if (a->name != b->name)
+        return strcmp(snap_str(snap, a->name), snap_str(snap, b->name));
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
@@ -541,7 +546,7 @@ struct err *heap_group(const struct heap_graph *g, enum heap_by by, struct heap_
         if (!empty(by, &ret->v[i]))
             ret->v[n++] = ret->v[i];
     ret->n = n;
-    qsort(ret->v, n, sizeof(*ret->v), by_weight);
+    qsort_r(ret->v, n, sizeof(*ret->v), by_weight, (void *)(uintptr_t)g->s);
     return NULL;
 }
 

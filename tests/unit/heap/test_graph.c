@@ -413,6 +413,30 @@ static void a_cache_retains_what_only_it_holds(void **state)
     close_shop(&p);
 }
 
+/* Whatever numbers they have, which differ from one reading of the same heap to the next. */
+static void types_of_equal_weight_are_in_order_of_names(void **state)
+{
+    static const char *const names[][3] = {{"shop.Ape", "shop.Bee", "shop.Cat"},
+                                           {"shop.Cat", "shop.Ape", "shop.Bee"}};
+    for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+        struct shop p;
+        struct heap_rows rows;
+        make_heap_init(&p.h);
+        for (size_t i = 0; i < 3; i++) {
+            uint32_t type = make_type(&p.h, names[k][i], MAKE_STRUCT, 64, 16);
+            make_object(&p.h, 64, true, make_shape(&p.h, SNAP_FORM_VALUE, type));
+        }
+        make_heap_done(&p.h);
+        check_ok(heap_open(p.h.s, NULL, &p.g));
+        check_ok(heap_group(p.g, HEAP_BY_TYPE, &rows));
+        assert_int_equal(rows.n, 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_string_equal(snap_str(p.h.s, rows.v[i].name), names[0][i]);
+        heap_rows_free(&rows);
+        close_shop(&p);
+    }
+}
+
 static void the_largest_come_in_order(void **state)
 {
     struct shop p;
@@ -511,6 +535,7 @@ static void too_large_a_heap_is_refused(void **state)
 TEST_MAIN(cmocka_unit_test(random_graphs_agree_with_the_slow_way),
           cmocka_unit_test(long_lists_are_quick),
           cmocka_unit_test(a_cache_retains_what_only_it_holds),
+          cmocka_unit_test(types_of_equal_weight_are_in_order_of_names),
           cmocka_unit_test(the_largest_come_in_order),
           cmocka_unit_test(addresses_lead_to_slots_and_back),
           cmocka_unit_test(pointers_are_found_both_ways),
