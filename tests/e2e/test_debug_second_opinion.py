@@ -122,6 +122,7 @@ VALUES = ("testvariables", "testvariables2", "testvariables_generic", "testvaria
 
 
 @pytest.mark.slow
+@pytest.mark.sanitized
 def test_values_of_delves_programs(gospect, go_build, release, mode):
     """And of a value target of ours that is large."""
     judge = Judge("values of Delve's programs", release)
@@ -133,6 +134,8 @@ def test_values_of_delves_programs(gospect, go_build, release, mode):
 
 
 # ---- steps ----
+
+OWN_MAX, DELVES_MAX = 40, 150  # steps of one walk
 
 # What the target `stepping` is asked to do, and where each begins.
 WALKS = {"lines": "main.lines", "fact": "main.fact", "defer": "main.withDefer", "recover": "main.callRecovers", "over": "main.overPanic",
@@ -159,7 +162,7 @@ def own_steps(peer, command, names):
             stop = peer.stop()
         peer.functions()
         assert stop, f"{function} was not reached"
-        found[name] = walk(peer, command, 40, until="main.run")
+        found[name] = walk(peer, command, OWN_MAX, until="main.run")
     return found
 
 
@@ -207,7 +210,7 @@ def test_steps(gospect, go_build, release, mode, command):
         ours, theirs = opinion.both(gospect, release, go_build(release, mode, "stepping"), names,
                                     lambda peer: own_steps(peer, command, names))
         for name, places in ours.items():
-            compare_walks(judge, f"{command} stepping {name}", places, theirs[name])
+            compare_walks(judge, f"{command} stepping {name}", places, theirs[name], OWN_MAX)
     judge.verdict()
 
 
@@ -215,9 +218,6 @@ STEPS = ("testnextprog", "testnextdefer", "teststep", "teststepprog", "rangeover
          "stepintobug", "ifaceembcall", "panicline", "panicex", "stepshadow", "stepoutret", "closurecontents", "increment", "math",
          "doubleinline", "leafrec", "nestedbp", "multinamedreturns", "testshadow", "retstack", "fncall", "issue1817",
          "inlinestripped")
-
-
-DELVES_MAX = 150
 
 
 def delves_steps(peer, command):

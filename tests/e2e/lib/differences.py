@@ -39,6 +39,8 @@ TABLE = [
     Row("deferred calls", "steps", r"^stepIn delve:deferstack behind main\.(f1|call3)", r"main\.f2", "^$", ((INTO, "1.25", "1.27"),)),
     Row("iterators", "steps", r"^stepIn (stepping (range|nested)|delve:rangeoverfunc) behind main\.\w+-range", "^$", r"^main\.\S+\.func1:",
         (("steps stepIn", "1.23", "1.27"), (INTO, "1.25", "1.27"))),
+    Row("iterators", "steps", r"^(next|stepIn) stepping nested behind main\.nested-range", "^$", r"^main\.nested-range1:\d+$",
+        (("steps next", "1.23", "1.27"),)),
     Row("out of what C called", "steps", r"^stepOut corners cgo behind main\.goCallback", r"^main\.crossing:\d+", r"^_cgoexp_\w+:\d+ runtime\.",
         (("steps stepOut cgo", *EVER),)),
     # ---- watchpoints ----
