@@ -396,7 +396,7 @@ static enum value_state print(struct values *v, const struct value *x,
     if (!view.p && size > 0 && size <= VALUE_READ_MAX)
         view = value_at(&p, x->addr, (size_t)size);
     value_any(&p, x->type, view);
-    if (v->arena.total > ARENA_MAX) {
+    if (v->arena.total > ARENA_MAX && !v->lends) {
         arena_free(&v->arena);
         arena_init(&v->arena);
     }

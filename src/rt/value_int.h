@@ -16,7 +16,8 @@ struct values {
     struct dwarf *dw;
     uint8_t *cache;             /* CACHE_BLOCKS of them */
     taddr cached[CACHE_BLOCKS]; /* address of the block + 1; 0: nothing */
-    struct arena arena;         /* pieces read for one value */
+    struct arena arena;         /* pieces read for one value; print() empties it */
+    unsigned lends;             /* walks that lend pieces: until they are over it is kept */
     bool have_constants;
     struct map constants; /* hash of type and value -> index into names */
     VEC(struct value_constant {

@@ -90,22 +90,46 @@ static void walk_bucket_cells(struct map_walk *m, const struct dwarf_type *bucke
     }
 }
 
+/* What is read of one bucket is gone behind it, however many there are. */
+static struct arena begin_bucket(struct map_walk *m)
+{
+    struct arena outer = m->p->v->arena;
+    arena_init(&m->p->v->arena);
+    m->p->v->lends++;
+    return outer;
+}
+
+static void end_bucket(struct map_walk *m, struct arena outer)
+{
+    m->p->v->lends--;
+    arena_free(&m->p->v->arena);
+    m->p->v->arena = outer;
+}
+
+/* A bucket: its entries, and what overflowed from it; 0: nothing more. */
+static taddr walk_bucket(struct map_walk *m, const struct dwarf_type *bucket, taddr at, bool old)
+{
+    struct printer *p = m->p;
+    struct view x = whole(p, bucket, at);
+    uint8_t top[CELLS];
+    taddr overflow;
+    if (++m->buckets > m->buckets_max || !value_peek(p, x, 0, top, sizeof(top))) {
+        m->full = true;
+        return 0;
+    }
+    if (old && top[0] >= TOP_EVACUATED_X && top[0] < TOP_LIVE)
+        return 0;
+    walk_bucket_cells(m, bucket, x, top);
+    return field(p, bucket, x, "overflow", &overflow) ? overflow : 0;
+}
+
 /* A bucket and what overflowed from it; old: only if its entries were not moved yet. */
 static void walk_chain(struct map_walk *m, const struct dwarf_type *bucket, taddr at, bool old)
 {
-    struct printer *p = m->p;
     while (at && !m->full) {
-        struct view x = whole(p, bucket, at);
-        uint8_t top[CELLS];
-        if (++m->buckets > m->buckets_max || !value_peek(p, x, 0, top, sizeof(top))) {
-            m->full = true;
-            return;
-        }
-        if (old && top[0] >= TOP_EVACUATED_X && top[0] < TOP_LIVE)
-            return;
-        walk_bucket_cells(m, bucket, x, top);
-        if (!field(p, bucket, x, "overflow", &at))
-            return;
+        struct arena outer = begin_bucket(m);
+        at = walk_bucket(m, bucket, at, old);
+        end_bucket(m, outer);
     }
 }
 
@@ -133,7 +157,7 @@ static void walk_buckets(struct map_walk *m, const struct dwarf_type *hash, stru
 
 /* ---- since 1.24 ---- */
 
-static void walk_group(struct map_walk *m, const struct dwarf_type *group, taddr at)
+static void walk_cells(struct map_walk *m, const struct dwarf_type *group, taddr at)
 {
     struct printer *p = m->p;
     struct view x = whole(p, group, at);
@@ -163,6 +187,13 @@ static void walk_group(struct map_walk *m, const struct dwarf_type *group, taddr
         }
         take_entry(m, &c);
     }
+}
+
+static void walk_group(struct map_walk *m, const struct dwarf_type *group, taddr at)
+{
+    struct arena outer = begin_bucket(m);
+    walk_cells(m, group, at);
+    end_bucket(m, outer);
 }
 
 static void walk_table(struct map_walk *m, const struct dwarf_type *table, taddr at)

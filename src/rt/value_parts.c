@@ -248,6 +248,20 @@ bool value_get(struct values *v, const struct value *x, size_t off, void *dst, s
     return !e;
 }
 
+/* Bits of a part, from its first byte on, for as long as the values are open; NULL: all are set. */
+static const uint8_t *known_of_part(struct values *v, const struct value *x, size_t off, size_t n)
+{
+    bool all = true;
+    for (size_t i = off; i < off + n; i++)
+        all &= x->known[i / 8] >> (i % 8) & 1;
+    if (all)
+        return NULL;
+    uint8_t *known = arena_alloc(&v->types, n / 8 + 1);
+    for (size_t i = 0; i < n; i++)
+        known[i / 8] |= (uint8_t)((x->known[(off + i) / 8] >> ((off + i) % 8) & 1) << (i % 8));
+    return known;
+}
+
 struct value value_sub(struct values *v, const struct value *x, size_t off, uint64_t type)
 {
     int64_t size = value_type_size(v, type);
@@ -255,13 +269,10 @@ struct value value_sub(struct values *v, const struct value *x, size_t off, uint
     if (x->bytes && size >= 0 && off <= x->n && (uint64_t)size <= x->n - off && !x->known) {
         part.bytes = x->bytes + off;
         part.n = (size_t)size;
-    } else if (x->bytes && size >= 0 && x->known) { /* bits of the part, from its first byte on */
-        uint8_t *known = arena_alloc(&v->arena, (size_t)size / 8 + 1);
-        for (size_t i = 0; i < (size_t)size && off + i < x->n; i++)
-            known[i / 8] |= (uint8_t)((x->known[(off + i) / 8] >> ((off + i) % 8) & 1) << (i % 8));
+    } else if (x->bytes && size >= 0 && x->known) {
         part.bytes = off <= x->n ? x->bytes + off : NULL;
         part.n = off <= x->n ? min_u64((uint64_t)size, x->n - off) : 0;
-        part.known = known;
+        part.known = known_of_part(v, x, off, part.n);
     }
     return part;
 }
@@ -283,7 +294,7 @@ bool value_dynamic(struct values *v, const struct value *x, struct value *ret,
              (type = word) != 0;
     if (ok) {
         d = value_dynamic_type(p, type);
-        *ret_name = d ? value_type_name(v, d->id) : rt_type_name(v->rt, v->t, &v->arena, type);
+        *ret_name = d ? value_type_name(v, d->id) : rt_type_name(v->rt, v->t, &v->types, type);
         ok = value_get(v, x, 8, &word, 8);
         ret->addr = word;
         if (d) {
@@ -324,7 +335,9 @@ bool value_map_each(struct values *v, const struct value *map, value_entry_fn *f
     bool ok = t && t->kind == DWARF_KIND_MAP && value_get(v, map, 0, &addr, 8);
     if (ok && addr) {
         struct each each = {.p = scratch(&s, v), .map = t, .fn = fn, .arg = arg};
+        v->lends++;
         ok = value_map_walk(each.p, t, addr, BUCKETS_MAX, fn ? each_entry : NULL, &each, &total);
+        v->lends--;
         scratch_end(&s);
     }
     if (ret_len)

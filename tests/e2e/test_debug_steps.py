@@ -19,6 +19,7 @@ TABLES = {
         ("next", "@main.run")]),
     "into": ("main.lines:2", [
         ("step", "@main.add"), ("step", "add"), ("step", "@main.lines"), ("step", "lines:for")], "lines"),
+    "into, at the call itself": ("callrecovers:call", [("step", "@main.recovers")], "recover"),
     "out": ("main.add", [("stepout", "lines:2"), ("stepout", "@main.run")], "lines"),
     "recursion": ("fact:call | hits=1", [
         ("next", "fact:return"), ("next", "@main.run")], "fact"),
@@ -127,6 +128,24 @@ def test_loops_over_functions(launch, release, mode):
     assert seen.count(LABELS["ranges:body"]) == 2, seen
     assert LABELS["ranges:end"] in seen
     assert seen.index(LABELS["ranges:body"]) < seen.index(LABELS["ranges:end"])
+
+
+@pytest.mark.releases("1.23", "1.26", "1.27")
+@pytest.mark.modes("noopt", "default", "stripped")
+def test_loops_over_functions_in_loops(launch, release, mode):
+    """The inner loop's body is met in each of its rounds; the compiler names it one way up to 1.26, another since."""
+    session = launch(release, mode, "nested")
+    session.breakpoint("main.nested")
+    session("continue")
+    seen = []
+    for _ in range(40):
+        func, line = where(session("next"))
+        if func == "main.run":
+            break
+        assert func.split("-range")[0] == "main.nested", func
+        seen.append(line)
+    assert seen.count(LABELS["nested:body"]) == 4, seen
+    assert seen.count(LABELS["nested:inner"]) >= 2 and seen[-1] >= LABELS["nested:end"], seen
 
 
 @pytest.mark.modes("default")

@@ -311,6 +311,8 @@ func run(what string) {
 		runtime.Breakpoint() // trap
 	case "range":
 		ranges()
+	case "nested":
+		nested()
 	case "forever":
 		fmt.Println("READY")
 		for n := 0; ; n++ {

@@ -21,3 +21,14 @@ func ranges() {
 	}
 	sink = t // ranges:end
 }
+
+//go:noinline
+func nested() {
+	t := 0                   // nested:1
+	for x := range upTo(2) { // nested:outer
+		for y := range upTo(2) { // nested:inner
+			t += x + y // nested:body
+		}
+	}
+	sink = t // nested:end
+}
