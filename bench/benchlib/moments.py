@@ -10,7 +10,8 @@ from lib.process import Target
 from benchlib.measure import RELEASE, Failed
 
 EVENTS = 5
-PARKED = 10000
+PARKED = (1000, 10000, 100000)
+RATES_AT = 10000  # what waiting costs does not depend on how many goroutines there are
 # who, its arguments, how the target is made to come there, calls that are measured while it waits for something else
 WAYS = (
     ("--at gc-start", ["--at", "gc-start"], "collect", 20000),
@@ -43,39 +44,57 @@ def rates(target, calls):
     return [min(values) for values in zip(*seen)]
 
 
-def measure_way(bench, target, way, plain, entry, directory):
-    who, arguments, come, calls = way
+def measure_rates(bench, target, way, plain):
+    _, arguments, _, calls = way
     with waiting(bench, target, arguments):
         call, syscall = rates(target, calls)
-    entry.note = f"while it waits, a call takes {call:.0f} ns ({plain[0]:.0f}), a system call {syscall:.0f} ns ({plain[1]:.0f})"
-    for _ in range(EVENTS if come else 0):
+    return (f"while it waits, a call takes {call:.0f} ns ({plain[0]:.0f}), "
+            f"a system call {syscall:.0f} ns ({plain[1]:.0f})")
+
+
+def take(entry, seen):
+    entry.pause_ms.append(seen["pause_ns"] / 1e6)
+    entry.wall_ms.append(seen["took_ns"] / 1e6)
+    if seen["method_why"]:  # held while it was read
+        entry.note += f"; without a copy: {seen['method_why']}"
+
+
+def measure_events(bench, target, way, entry, directory):
+    _, arguments, come, _ = way
+    for _ in range(EVENTS):
         with waiting(bench, target, arguments, "-o", f"{directory}/%n.gsnap") as run:
             target.ask(come)
-            seen = json.loads(run.stdout.readline())
-        entry.pause_ms.append(seen["pause_ns"] / 1e6)
-        entry.wall_ms.append(seen["took_ns"] / 1e6)
+            take(entry, json.loads(run.stdout.readline()))
 
 
-def moments(bench, new_entry, directory):
-    """For each way to choose the moment: an entry."""
+def at_size(bench, new_entry, directory, n):
     target = Target([gobuild.build(RELEASE, "default", "moments")], env={"GOGC": "off"})
     try:
         target.wait_ready()
-        target.ask(f"park {PARKED}")
+        target.ask(f"park {n}")
         plain = rates(target, WAYS[0][3])
         for way in WAYS:
-            entry = new_entry(way[0])
+            if n != RATES_AT and not way[2]:
+                continue
+            entry = new_entry(f"{way[0]}, {n:,} goroutines")
             try:
-                measure_way(bench, target, way, plain, entry, directory)
+                entry.note = measure_rates(bench, target, way, plain) if n == RATES_AT else ""
+                if way[2]:
+                    measure_events(bench, target, way, entry, directory)
             except (Failed, AssertionError, ValueError) as problem:
                 entry.error = str(problem)
             yield entry
-        entry = new_entry("--every 10ms")
+        entry = new_entry(f"--every 10ms, {n:,} goroutines")
         done = bench.gospect("snapshot", target.pid, "--json", "--every", "10ms", "--count", EVENTS, "-o",
                              f"{directory}/%n.gsnap")
         for line in done.out.splitlines():
-            entry.pause_ms.append(json.loads(line)["pause_ns"] / 1e6)
-            entry.wall_ms.append(json.loads(line)["took_ns"] / 1e6)
+            take(entry, json.loads(line))
         yield entry
     finally:
         target.close()
+
+
+def moments(bench, new_entry, directory):
+    """For each way to choose the moment, and so many goroutines: an entry."""
+    for n in PARKED[:2] if bench.quick else PARKED:
+        yield from at_size(bench, new_entry, directory, n)

@@ -246,7 +246,7 @@ NEEDS_GIB = {"heap-4g": 10}
 
 # id, title, function
 def chosen_moments(bench):
-    """Snapshots of 10,000 goroutines at a moment: wall is from the moment to the file, pause the target's."""
+    """Snapshots of 1,000 to 100,000 goroutines at a moment: wall is from the moment to the file, pause the target's."""
     with tempfile.TemporaryDirectory() as directory:
         yield from moments.moments(bench, Entry, directory)
 
@@ -256,7 +256,7 @@ ROWS = [
     ("goroutines-10k", "10,000 goroutines with full stacks, grouped, as text", goroutines(10000)),
     ("waits-100k", "100,000 goroutines: wait graph, and proof of leaks", waits),
     ("counters", "attach, read one set of counters, leave (1,000 goroutines)", counters),
-    ("moments", "snapshots of 10,000 goroutines at a chosen moment", chosen_moments),
+    ("moments", "snapshots of 1,000, 10,000 and 100,000 goroutines at a chosen moment", chosen_moments),
     ("core", "core file of a process with a 4.3 GB heap", core),
     ("ps", "list 50 Go processes", processes),
     ("heap-1g", "object graph of a 1.1 GB heap", heap(1)),

@@ -115,8 +115,16 @@ static struct thread *add_thread(struct debug *d, pid_t tid)
 static void drop_thread(struct debug *d, struct thread *t)
 {
     size_t at = (size_t)(t - d->threads.v);
+    vec_free(&t->more);
     memmove(t, t + 1, (d->threads.n - 1 - at) * sizeof(*t));
     d->threads.n--;
+}
+
+static void forget_threads(struct debug *d)
+{
+    for (size_t i = 0; i < d->threads.n; i++)
+        vec_free(&d->threads.v[i].more);
+    d->threads.n = 0;
 }
 
 void debug_drop_thread(struct debug *d, pid_t tid)
@@ -255,7 +263,7 @@ static void clean_children(struct debug *d)
 static void ended(struct debug *d, int status)
 {
     clean_children(d);
-    d->threads.n = 0;
+    forget_threads(d);
     d->state = DEBUG_GONE;
     atomic_store(&d->ended, true);
     note(d, (struct debug_event){.kind = DEBUG_EXITED, .status = status});
@@ -314,7 +322,7 @@ static void expect_newborn(struct debug *d, pid_t parent)
 static void became_another(const struct tracer_token *tok, struct debug *d, pid_t tid)
 {
     clean_children(d);
-    d->threads.n = 0;
+    forget_threads(d);
     d->became_another = true;
     struct thread *t = add_thread(d, tid);
     t->newborn = false;
@@ -532,7 +540,7 @@ static void hold_back(struct thread *t)
         return;
     ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info);
     if (t->have_saved)
-        t->again |= UINT64_C(1) << (t->signal - 1);
+        vec_push(&t->more, info);
     else
         t->saved = info;
     t->have_saved = true;
@@ -547,7 +555,28 @@ static struct place *to_pass(struct debug *d, struct thread *t)
     return p && p->active ? p : NULL;
 }
 
-/* The first with all that was said of it; more than one at a time are rare. */
+/* Signals that count are sent with all that was said of them; of others the kernel takes no word.
+ */
+static void send_again(struct debug *d, const struct thread *t, siginfo_t *info)
+{
+    int signo = info->si_signo;
+    if (info->si_code >= 0 || info->si_code == SI_TKILL ||
+        syscall(SYS_rt_tgsigqueueinfo, d->pid, t->tid, signo, info) < 0)
+        syscall(SYS_tgkill, d->pid, t->tid, signo);
+}
+
+/* All that was held back becomes pending again, in its order. */
+static void requeue(struct debug *d, struct thread *t)
+{
+    if (t->have_saved)
+        send_again(d, t, &t->saved);
+    t->have_saved = false;
+    for (size_t i = 0; i < t->more.n; i++)
+        send_again(d, t, &t->more.v[i]);
+    t->more.n = 0;
+}
+
+/* The first as it was; the others come behind it. */
 static void give_back(struct debug *d, struct thread *t)
 {
     if (!t->have_saved || !t->at_signal || t->signal || t->finishing)
@@ -556,9 +585,7 @@ static void give_back(struct debug *d, struct thread *t)
     ptrace(PTRACE_SETSIGINFO, t->tid, NULL, &t->saved);
     t->signal = t->saved.si_signo;
     t->have_saved = false;
-    for (int signo = 1; t->again; signo++, t->again >>= 1)
-        if (t->again & 1)
-            syscall(SYS_tgkill, d->pid, t->tid, signo);
+    requeue(d, t);
 }
 
 /* Lets one thread that stands run on.  False: it must pass a breakpoint in place. */
@@ -1063,6 +1090,7 @@ void debug_free(struct debug *d)
         free(d->orphans.v[i]);
     vec_free(&d->orphans);
     vec_free(&d->left);
+    forget_threads(d);
     vec_free(&d->threads);
     free(d->warning);
     pthread_mutex_destroy(&d->lock);
@@ -1163,9 +1191,10 @@ static void let_go(const struct tracer_token *tok, struct debug *d)
         err_free(e);
         debug_put_regs(tok, d, t);
         give_back(d, t);
+        requeue(d, t); /* what it could not be given in the stop it stands in */
         ptrace(PTRACE_DETACH, t->tid, NULL, (long)t->signal);
     }
-    d->threads.n = 0;
+    forget_threads(d);
 }
 
 struct closing {

@@ -42,10 +42,10 @@ struct thread {
     bool stepped; /* it was set on its way for one instruction, and whose trap may still be to come
                    */
     bool have_regs, regs_changed;
-    bool met;        /* it has met the site at met_pc already and goes past it */
-    bool have_saved; /* a signal that was taken from it, and is to be given back */
-    int signal;      /* goes with it when it runs on */
-    uint64_t again;  /* more signals that were taken from it; a bit for each */
+    bool met;            /* it has met the site at met_pc already and goes past it */
+    bool have_saved;     /* a signal that was taken from it, and is to be given back */
+    int signal;          /* goes with it when it runs on */
+    VEC(siginfo_t) more; /* that were taken from it behind that one */
     taddr met_pc;
     int64_t syscall; /* that it has entered */
     struct wait_event ev;

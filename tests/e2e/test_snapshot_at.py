@@ -395,6 +395,15 @@ def test_killed_between_moments_and_copies(gospect_start, go_build, run_go, rele
         before.assert_same()
 
 
+@pytest.mark.modes("cgo")
+@pytest.mark.releases("1.27")
+def test_queued_signals_are_not_lost(gospect, go_build, run_go, release, mode):
+    """Threads pass a hot place while signals come, each with a number: the target adds up what arrives."""
+    target = run_go(go_build(release, mode, "harm"))
+    gospect("snapshot", target.pid, "--at", "main.chain", "--if", "n == -7", "--for", "1s", check=3)
+    harm.assert_work_goes_on(target)
+
+
 @pytest.mark.parametrize("args,said", (
     (["--at", ""], "no place is given"),
     (["--at", "gc-begin"], "there is no moment \"gc-begin\""),
