@@ -35,6 +35,9 @@ void dbg_unlook(struct dbg *d)
     d->rt = NULL;
     d->code = NULL;
     d->nplugins = 0;
+    for (size_t i = 0; i < d->loaded.n; i++)
+        plugin_forget(&d->loaded.v[i]);
+    vec_free(&d->loaded);
 }
 
 static struct err *look_at_code(struct dbg *d)
@@ -298,9 +301,6 @@ void dbg_close(struct dbg *d, enum debug_end how)
     ring_free(d->ring);
     vec_free(&d->hits);
     vec_free(&d->changed);
-    for (size_t i = 0; i < d->loaded.n; i++)
-        plugin_forget(&d->loaded.v[i]);
-    vec_free(&d->loaded);
     pthread_mutex_destroy(&d->hits_lock);
     arena_free(&d->arena);
     arena_free(&d->stop_arena);

@@ -2,6 +2,7 @@
 trace of the debugger; and the program goes on."""
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -114,3 +115,21 @@ def test_by_an_editor(gospect_start, go_build, release, mode, tmp_path):
         c.ask("disconnect")
     finally:
         c.close()
+
+
+@pytest.mark.releases("1.27")
+@pytest.mark.modes("cgo")
+def test_interrupted(gospect_start, go_build, release, mode, tmp_path):
+    """Ctrl-C ends it, and the session goes on.  Who reads the core holds it up, so that it comes in the middle."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = gospect_start("debug", "exec", go_build(release, mode, "latecode"), stdin=-1)
+    process.stdin.write(f"break main.main\ncontinue\ndump {fifo}\nprint 40 + 2\n".encode())
+    process.stdin.close()
+    process.stdin = None
+    with open(fifo, "rb") as reader:
+        got = len(reader.read(1 << 20))
+        process.send_signal(signal.SIGINT)
+        got += len(reader.read())
+    out, err = process.communicate(timeout=60)
+    assert b"stopped at your request" in err and b"\n42\n" in out, (got, out, err)
