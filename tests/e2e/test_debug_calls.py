@@ -274,7 +274,7 @@ def test_refused_where_it_waits(stopped, release, mode):
 @pytest.mark.parametrize("first", ["main.show", f"main.go:{drive.labels('settable')['show:print']}"], ids=["function", "line"])
 def test_values_are_made(gospect, go_build, release, mode, first, tmp_path):
     """Texts, interfaces, functions that the program does not have yet; in memory and in registers; alive after collections."""
-    if release == "1.18" and first == "main.show":
+    if release in ("1.18", "1.19", "1.20") and first == "main.show":
         pytest.skip("the runtime allows no call at the beginning of a function")
     s = Session(gospect, ["exec", go_build(release, mode, "settable")], [
         f"break {first}", "continue", 'set name = "somebody quite new"', 'set h.Name = "Grace " + "Hopper"', 'set h.Any = "boxed"',
