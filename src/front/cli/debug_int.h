@@ -210,6 +210,7 @@ struct err *shell_build(struct shell *s) MUST_USE;
 /* ---- debug_lua.c ---- */
 
 struct err *lua_script_run(struct shell *s, const char *path) MUST_USE;
+void lua_script_printers(struct shell *s); /* the user's file of printers, if there is one */
 void lua_script_stopped(struct shell *s, const struct dbg_event *ev);
 void lua_script_free(struct shell *s);
 
