@@ -81,7 +81,7 @@ def test_broken(gospect, go_build, release, mode, tmp_path):
     file = tmp_path / "broken.lua"
     file.write_text(BROKEN)
     wrong = tmp_path / "wrong.lua"
-    wrong.write_text('gospect.printer(7)\n')
+    wrong.write_text('gospect.printer("a", 7)\n')
     shown = ("price", "warm", "key", "byName", "list", "s", "inside", "p", "bad", "u")
     commands = [f"source {wrong}", f"source {file}", f"break {LOOK}", "continue", *(f"print {x}" for x in shown),
                 *["print warm"] * 3, "printers", "continue", "print u", f"source {file}", "print warm", "continue", "continue"]
@@ -92,7 +92,7 @@ def test_broken(gospect, go_build, release, mode, tmp_path):
     assert re.fullmatch(r"main\.id \[222,173,190,239\] \(printer: not enough memory\)\n", s["print key"])
     assert re.fullmatch(r'main\.pair\[string,int\] {key: "k", val: 7} \(printer: it returned a table, not a text\)\n', s["print byName"])
     assert re.fullmatch(r"\*main\.node {.*} \(printer: .*too long\)\n", s["print list"])
-    assert re.search(r"main\.square {side: 4} \(printer: .*nothing else\)", s["print s"])
+    assert re.search(r"{side: 4} \(printer: .*nothing else\)", s["print s"])
     inside = s["print inside"]
     assert inside.startswith("main.stock(kept) {self: main.stock {items: ") and "\x1b" not in inside
     assert 'n: 1.5, yes: true}' in inside
