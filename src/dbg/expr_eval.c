@@ -154,8 +154,7 @@ static void search(struct search *s, uint64_t type, unsigned at, unsigned depth,
         const char *dot = strrchr(m->name, '.'); /* an embedded one of another package */
         bool same =
             strcmp(m->name, s->name) == 0 || (m->embedded && dot && strcmp(dot + 1, s->name) == 0);
-        steps[at] = (struct step){
-            .off = m->off, .type = m->type, .bits = m->bit_size ? m : NULL};
+        steps[at] = (struct step){.off = m->off, .type = m->type, .bits = m->bit_size ? m : NULL};
         if (at == depth && same) {
             if (!s->found++)
                 memcpy(s->path, steps, (at + 1) * sizeof(*steps));

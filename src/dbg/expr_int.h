@@ -88,7 +88,7 @@ struct node {
     uint8_t nsteps;
     struct step {
         uint64_t off, type;
-        bool deref; /* it is behind this pointer */
+        bool deref;                      /* it is behind this pointer */
         const struct dwarf_member *bits; /* it is a bit field; NULL: it is none */
     } steps[8];
 };

@@ -23,7 +23,7 @@ struct dbg_lua_condition {
     const struct expr_ctx *ctx; /* of the hit */
     VEC(struct compiled) exprs;
     struct arena arena; /* of one hit */
-    int function; /* in Lua's registry */
+    int function;       /* in Lua's registry */
 };
 
 static struct dbg_lua_condition *condition_of(lua_State *L)

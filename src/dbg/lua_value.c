@@ -1,8 +1,8 @@
 /* lua_value.c - values of the program in Lua; see lua.h.
  *
- * A value that Lua cannot have itself is userdata: the type and the place, and bytes where it has no
- * place.  It remembers the stop it is of.  Nothing here keeps anything of the C heap while Lua may
- * raise an error, which jumps. */
+ * A value that Lua cannot have itself is userdata: the type and the place, and bytes where it has
+ * no place.  It remembers the stop it is of.  Nothing here keeps anything of the C heap while Lua
+ * may raise an error, which jumps. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <math.h>
@@ -347,7 +347,8 @@ static void push_key(lua_State *L, const struct dbg_value *part, uint64_t i)
         lua_pushinteger(L, (lua_Integer)i);
 }
 
-/* next(value, _): upvalues: the page (a list of keys and parts in turn), its place, the next part. */
+/* next(value, _): upvalues: the page (a list of keys and parts in turn), its place, the next part.
+ */
 static int next_part(lua_State *L)
 {
     struct lua_value *u = check(L, 1);
@@ -456,16 +457,17 @@ static int bytes_of(lua_State *L)
 
 void dbg_lua_value_functions(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"type", type_name}, {"raw", value_raw},
-                                         {"deref", deref},    {"addr", address},
-                                         {"bytes", bytes_of}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"type", type_name}, {"raw", value_raw},  {"deref", deref},
+                                         {"addr", address},   {"bytes", bytes_of}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }
 
 void lua_values_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"__index", value_index},   {"__len", value_length},
-                                       {"__tostring", value_text}, {"__pairs", value_pairs},
+    static const luaL_Reg methods[] = {{"__index", value_index},
+                                       {"__len", value_length},
+                                       {"__tostring", value_text},
+                                       {"__pairs", value_pairs},
                                        {NULL, NULL}};
     luaL_newmetatable(L, VALUE_TYPE);
     luaL_setfuncs(L, methods, 0);

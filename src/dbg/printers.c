@@ -1,7 +1,7 @@
 /* printers.c - printers of values in Lua; see printers.h.
  *
- * Calls are made by a function of C that Lua calls (run_printer), so that errors of Lua, for want of
- * memory, too, end there; what it makes is in buffers and arenas of its caller. */
+ * Calls are made by a function of C that Lua calls (run_printer), so that errors of Lua, for want
+ * of memory, too, end there; what it makes is in buffers and arenas of its caller. */
 #include "dbg/printers.h"
 
 #include <lauxlib.h>
@@ -39,7 +39,7 @@ enum {
 struct printer {
     char *name; /* owned */
     struct regex *re;
-    int fn;           /* in Lua's registry */
+    int fn; /* in Lua's registry */
     char where[256];
     unsigned strikes;
     char trouble[TROUBLE_MAX]; /* why it is off */
@@ -200,7 +200,8 @@ static const char *item(lua_State *L, lua_Integer i)
 static void put_parts(lua_State *L, struct job *j)
 {
     struct value_limits l = *j->q->limits;
-    lua_Integer n = (lua_Integer)lua_rawlen(L, 2), most = (lua_Integer)min_u64(l.elements, PARTS_MAX);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 2),
+                most = (lua_Integer)min_u64(l.elements, PARTS_MAX);
     l.depth = l.depth > j->q->depth ? l.depth - j->q->depth - 1 : 0;
     l.plain = false;
     for (lua_Integer i = 1; i <= n && i <= most && !j->parts->full; i++) {

@@ -2,17 +2,17 @@
  *
  *     gospect.printer("main.Money", function(v) return v.cents / 100 .. " " .. v.currency end)
  *
- * A printer has the name of a type: as values show it; or without the directories of its path ("url.URL"),
- * or without type arguments ("main.Pair"); or "/regexp/".  The one that was registered last comes
- * first; another one of the same name takes its place, nil takes it away.  It gets the value (as
- * dbg/lua.h has values) and the name of its type.  It returns a text, or nil: then the value shows as
- * if there was no printer; and, if it wants, a list of {name, value}, which become the value's
- * children.  Pointers that are nil are not asked about.
+ * A printer has the name of a type: as values show it; or without the directories of its path
+ * ("url.URL"), or without type arguments ("main.Pair"); or "/regexp/".  The one that was registered
+ * last comes first; another one of the same name takes its place, nil takes it away.  It gets the
+ * value (as dbg/lua.h has values) and the name of its type.  It returns a text, or nil: then the
+ * value shows as if there was no printer; and, if it wants, a list of {name, value}, which become
+ * the value's children.  Pointers that are nil are not asked about.
  *
  * A call of a printer (and of those that it has called, by tostring(v)) has 500,000 steps and 8 MB.
- * One that fails shows its error behind the value as it is without it; after three failures by these
- * limits it is off until it is registered anew.  A printer may look, nothing else: commands of
- * scripts are errors in it.
+ * One that fails shows its error behind the value as it is without it; after three failures by
+ * these limits it is off until it is registered anew.  A printer may look, nothing else: commands
+ * of scripts are errors in it.
  *
  * Printers are called wherever values are shown, by the session's thread and by the tracer's (log
  * points), one at a time.
@@ -26,8 +26,8 @@
 struct dbg_printers;
 struct dbg;
 
-/* Printers that are registered in l, which must live as long; adds the function to the table `gospect`
- * of l, which is made when it is not there. */
+/* Printers that are registered in l, which must live as long; adds the function to the table
+ * `gospect` of l, which is made when it is not there. */
 struct err *dbg_printers_new(struct dbg_lua *l, struct dbg_printers **ret) MUST_USE;
 /* The same with a state of its own. */
 struct err *dbg_printers_open(struct dbg_printers **ret) MUST_USE;

@@ -40,8 +40,8 @@ enum dbg_kind {
     DBG_KIND_TYPE,
 };
 
-struct dbg_bits { /* where a bit field is, for setting it */
-    taddr at;      /* 0: not in memory */
+struct dbg_bits {       /* where a bit field is, for setting it */
+    taddr at;           /* 0: not in memory */
     uint16_t off, size; /* bits from the lowest one at `at`; size 0: it is no bit field */
 };
 

@@ -115,10 +115,8 @@ uint64_t local_unshaped(struct local_frame *f, const struct dwarf_var *v, uint64
     if (!t || t->has_dict_index || v->call >= f->s->scope.ncalls || !strstr(t->name, SHAPE))
         return type;
     const struct dwarf_func *func = &f->s->scope.calls[v->call].func;
-    struct shapes s = {.vs = f->values,
-                       .dict = dictionary(f, v->call),
-                       .shape = type,
-                       .real = DWARF_NO_ID};
+    struct shapes s = {
+        .vs = f->values, .dict = dictionary(f, v->call), .shape = type, .real = DWARF_NO_ID};
     if (!s.dict)
         return type;
     take_params(&s, func->die);

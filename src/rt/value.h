@@ -62,8 +62,8 @@ enum value_printed {
 struct value_asked {
     const struct value *x;
     const struct value_limits *limits;
-    unsigned depth;   /* it is that deep in another value, as limits.depth counts */
-    struct buf *text; /* what it means, without control characters */
+    unsigned depth;    /* it is that deep in another value, as limits.depth counts */
+    struct buf *text;  /* what it means, without control characters */
     struct buf *parts; /* "name: value, ..." of parts that the printer names; NULL: not wanted */
 };
 struct value_printers {

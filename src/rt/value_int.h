@@ -29,7 +29,7 @@ struct values {
     const struct value_printers *printers; /* of the user; NULL: none */
     unsigned printing;                     /* texts in one another that are being made */
     struct arena types;                    /* those that were made */
-    VEC(const struct dwarf_type *) made; /* id - VALUE_MADE */
+    VEC(const struct dwarf_type *) made;   /* id - VALUE_MADE */
 };
 #define VALUE_MADE (UINT64_C(1) << 63)
 

@@ -56,6 +56,20 @@ def test_expressions(gospect, go_build, release, mode, tmp_path):
     assert s["print v"] == "main.point {X: 70, Y: 2}\n" and s["print inner.X - one.Y"] == "-1\n"
 
 
+@pytest.mark.modes("noopt")
+def test_what_cannot_be_told(gospect, go_build, release, mode, tmp_path):
+    """Two type arguments of one shape: what has an entry of the dictionary is known, what has escaped is not, and that is said."""
+    commands = [f"break main.go:{LINES['alike:at']}", "continue", "stack 1", "whatis a", "whatis b", "whatis x", "print x + 0.5", "whatis T",
+                "clearall", "continue"]
+    s = Session(gospect, ["exec", go_build(release, mode, "generics")], commands, tmp_path)
+    assert "main.alike[go.shape.float64" in s["continue"] and "main.alike[go.shape.float64" in s["stack 1"]
+    assert s["whatis a"] == "main.meters\n" and s["whatis b"] == "float64\n"
+    told = s["whatis x"]
+    if told != "main.meters\n":  # 1.18 to 1.20 have a shape for each argument
+        assert re.fullmatch(r"go\.shape\.float64\n.*not known.*\n", told), told
+    assert s["print x + 0.5"] == "2\n" and "type parameters" in s["whatis T"]
+
+
 @pytest.mark.modes("default")
 def test_optimised(gospect, go_build, release, mode, tmp_path):
     """What the compiler kept has the real type, or says by its name that only the shape is known: never another type."""

@@ -326,6 +326,10 @@ struct err *verb_whatis(struct shell *s, char *rest)
                      dbg_value_kind(dbg_stand(s->d), &v) == DBG_KIND_INTERFACE &&
                      value_dynamic(vs, &v.v, &inside, &name) && name && *name;
         shell_printf(s, holds ? "%s, holds %s\n" : "%s\n", type, name);
+        if (strstr(type, "go.shape."))
+            shell_printf(s,
+                         "the type that this shape stands for is not known here: no dictionary of "
+                         "types was kept, or it has several of this shape\n");
     }
     arena_free(&a);
     return e;

@@ -169,8 +169,7 @@ struct err *show_here(struct shell *s, unsigned context)
         if (w.has_g)
             buf_printf(&b, "goroutine %llu, ", (unsigned long long)w.g.id);
         buf_printf(&b, "frame %u: ", w.at);
-        show_func(&b,
-                  *f->func ? rt_frame_name(dbg_stand(s->d), f) : "code without a name");
+        show_func(&b, *f->func ? rt_frame_name(dbg_stand(s->d), f) : "code without a name");
         if (*f->file) {
             buf_str(&b, " at ");
             show_place(s, &b, f->file, f->line);

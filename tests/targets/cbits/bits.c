@@ -7,9 +7,9 @@ struct flags flags;
 
 static void say(const char *when)
 {
-    printf("%s ready=%u delta=%d wide=%llu a=%u b=%u color=%u on=%d all=%llu after=%d inner=%d\n", when, flags.ready,
-           flags.delta, (unsigned long long)flags.wide, flags.a, flags.b, flags.color, flags.on,
-           (unsigned long long)flags.all, flags.after, flags.in.inner);
+    printf("%s ready=%u delta=%d wide=%llu a=%u b=%u color=%u on=%d all=%llu after=%d inner=%d\n",
+           when, flags.ready, flags.delta, (unsigned long long)flags.wide, flags.a, flags.b,
+           flags.color, flags.on, (unsigned long long)flags.all, flags.after, flags.in.inner);
     fflush(stdout);
 }
 

@@ -1,4 +1,5 @@
-/* bits.h - bit fields in every way they lie: in one unit, over bytes, signed, after an empty one, of enums. */
+/* bits.h - bit fields in every way they lie: in one unit, over bytes, signed, after an empty one,
+ * of enums. */
 #include <stdint.h>
 
 enum color { RED, GREEN, BLUE = 5 };

@@ -85,6 +85,17 @@ func each[T any, R any](xs []T, f func(T) R) []R {
 	return out // each:at
 }
 
+// alike has two type arguments of one shape.
+//
+//go:noinline
+func alike[A, B number](a A, b B) float64 {
+	x, y := a, b
+	say("alike", "a", a, "b", b)
+	keep(&x)
+	keep(&y)
+	return float64(x) + float64(y) // alike:at
+}
+
 //go:noinline
 func unused[T any](v T) *T {
 	p := &v
@@ -110,5 +121,6 @@ func main() {
 	t.add("a", point{5, 6})
 	each([]string{"x"}, func(s string) int { return len(s) })
 	each([]point{{8, 9}}, func(p point) *point { return &p })
+	fmt.Println(alike(meters(1.5), 2.5))
 	fmt.Println(*unused(3), *unused("s"), ints.n, points.n, pp.n)
 }
