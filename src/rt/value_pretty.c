@@ -568,7 +568,8 @@ bool pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b, 
     size_t start = b->n;
     if (value_user(p, type, x, b) == VALUE_PRINTED)
         return true;
-    if (!v.t || (v.t->kind != DWARF_KIND_STRUCT && v.t->kind != DWARF_KIND_SLICE))
+    bool simple = v.t && v.t->kind != DWARF_KIND_STRUCT && v.t->kind != DWARF_KIND_SLICE;
+    if (!v.t || (simple && !depth)) /* a number has a meaning within others only: an errno */
         return false;
     if ((p->l->plain && p->top) || p->reads >= p->l->reads || !strchr(name, '.'))
         return false;

@@ -29,7 +29,7 @@ def test_types(gospect, go_build, release, mode, tmp_path):
             commands += [f"whatis {name}", f"print {name}"]
     commands += ["clearall", "continue"]
     s = Session(gospect, ["exec", binary], commands, tmp_path)
-    said = TRUTH.findall(s.out)
+    said = [row for row in TRUTH.findall(s.out) if row[0] != "alike"]
     assert len(said) == sum(len(names[w]) for w in order), s
     for where, name, kind, value in said:
         assert where in names
@@ -79,9 +79,9 @@ def test_optimised(gospect, go_build, release, mode, tmp_path):
     s = Session(gospect, ["exec", go_build(release, mode, "generics")], commands, tmp_path)
     for kind in ("int", "float64", "main.meters"):
         shape = "go.shape." + kind.replace("main.meters", "float64")
-        told = s["whatis xs"].strip()
+        told = s["whatis xs"].splitlines()[0]
         assert told.rstrip("_0") in (f"[]{kind}", f"[]{shape}") or NOT_THERE.search(told), told
-        told = s["whatis total"].strip()
+        told = s["whatis total"].splitlines()[0]
         assert told.rstrip("_0") in (kind, shape) or NOT_THERE.search(told), told
     for kind in ("int", "main.point", "*main.point"):
         for name, whole in (("v", kind), ("it", f"*main.item[{kind}]")):

@@ -69,7 +69,7 @@ static void say_frame(struct shell *s, struct buf *b, const struct rt_frame *f, 
 {
     buf_printf(b, "%s%2u  ", here ? "→ " : "  ", i);
     show_style(s, b, here ? CLI_BOLD : f->runtime ? CLI_DIM : CLI_PLAIN);
-    show_func(b, *f->func ? rt_frame_name(dbg_stand(s->d), f) : "?");
+    show_frame_func(s, b, f, "?");
     show_style(s, b, CLI_PLAIN);
     if (*f->file) {
         buf_str(b, "  ");

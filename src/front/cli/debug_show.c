@@ -25,6 +25,21 @@ void show_func(struct buf *b, const char *func)
     buf_free(&text);
 }
 
+void show_frame_func(struct shell *s, struct buf *b, const struct rt_frame *f,
+                     const char *otherwise)
+{
+    const char *name = *f->func ? rt_frame_name(dbg_stand(s->d), f) : otherwise;
+    size_t args = strcspn(name, "["), from = 0;
+    if (name == f->func || !name[args]) {
+        show_func(b, name);
+        return;
+    }
+    for (size_t i = 0; i < args; i++)
+        if (name[i] == '/')
+            from = i + 1;
+    text_clean(b, name + from);
+}
+
 /* As the user has it. */
 static const char *mapped(struct shell *s, const char *file)
 {
@@ -169,7 +184,7 @@ struct err *show_here(struct shell *s, unsigned context)
         if (w.has_g)
             buf_printf(&b, "goroutine %llu, ", (unsigned long long)w.g.id);
         buf_printf(&b, "frame %u: ", w.at);
-        show_func(&b, *f->func ? rt_frame_name(dbg_stand(s->d), f) : "code without a name");
+        show_frame_func(s, &b, f, "code without a name");
         if (*f->file) {
             buf_str(&b, " at ");
             show_place(s, &b, f->file, f->line);
