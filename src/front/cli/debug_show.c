@@ -30,7 +30,7 @@ void show_frame_func(struct shell *s, struct buf *b, const struct rt_frame *f,
 {
     const char *name = *f->func ? rt_frame_name(dbg_stand(s->d), f) : otherwise;
     size_t args = strcspn(name, "["), from = 0;
-    if (name == f->func || !name[args]) {
+    if (!name[args] || strncmp(name + args, "[...]", 5) == 0) {
         show_func(b, name);
         return;
     }
