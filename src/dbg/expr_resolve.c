@@ -164,10 +164,14 @@ static bool in_package(struct resolver *r, struct node *n, const char *path, con
 static bool in_c(struct resolver *r, struct node *n, const char *member)
 {
     static const char *const tags[] = {"struct_", "union_", "enum_"};
-    for (size_t i = 0; i < ARRAY_LEN(tags); i++)
-        if (strncmp(member, tags[i], strlen(tags[i])) == 0 &&
-            global_named(r, n, member + strlen(tags[i])))
+    for (size_t i = 0; r->vs && i < ARRAY_LEN(tags); i++) {
+        if (strncmp(member, tags[i], strlen(tags[i])) != 0)
+            continue;
+        n->type_id = type_named(r, member + strlen(tags[i]));
+        means(n, MEANS_TYPE);
+        if (n->type_id != DWARF_NO_ID)
             return true;
+    }
     return global_named(r, n, member);
 }
 

@@ -319,7 +319,7 @@ static enum value_printed ask(struct hook *h, struct job *j, char trouble[TROUBL
         return j->how;
     keep_trouble(e, trouble);
     if (err_code(e) == ERR_LIMIT && !p->nactive && ++r->strikes >= STRIKES)
-        snprintf(r->trouble, sizeof(r->trouble), "off after %d times: %.150s", STRIKES, trouble);
+        snprintf(r->trouble, sizeof(r->trouble), "off after %d failures: %.140s", STRIKES, trouble);
     err_free(e);
     return VALUE_FAILED;
 }

@@ -102,7 +102,7 @@ def test_broken(gospect, go_build, release, mode, tmp_path):
     assert "net/url.URL(net/url.URL nil false)" in s["print u"]
     for _ in range(2):
         assert "too long" in s["print warm"]
-    assert "off after 3 times" in s["print warm"] and "main.celsius" in s["printers"]
+    assert "off after 3 failures" in s["print warm"] and "main.celsius" in s["printers"]
     s["continue"]  # pylint: disable=expression-not-assigned
     assert "net/url.URL(net/url.URL false false)" in s["print u"], "a value of an earlier stop was looked into"
     s[f"source {file}"]  # pylint: disable=expression-not-assigned
