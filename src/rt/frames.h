@@ -122,7 +122,7 @@ struct err *rt_thread_frames(struct rt_stand *st, pid_t tid, size_t max, struct 
 bool rt_frame_of_regs(struct rt_stand *st, const struct arch_regs *regs, struct rt_frame *ret);
 
 /* The name of its function to be shown: of generic code with the shape of its type arguments
- * ("main.sum[go.shape.int]"), which the function table of some releases leaves out; else f->func. */
+ * ("main.sum[go.shape.int]"), which the function table of some releases leaves out. */
 const char *rt_frame_name(struct rt_stand *st, const struct rt_frame *f);
 
 /* Function and line of a pc; innermost inlined call first. */
