@@ -399,9 +399,9 @@ static enum value_state print(struct values *v, const struct value *x,
     int64_t size = t ? dwarf_type_size(v->dw, t) : 0;
     if (!view.p && size > 0 && size <= VALUE_READ_MAX)
         view = value_at(&p, x->addr, (size_t)size);
-    v->printing++; /* a user's printer may have other values printed meanwhile */
+    v->lends++; /* a user's printer may have other values printed meanwhile */
     value_any(&p, x->type, view);
-    if (!--v->printing && v->arena.total > ARENA_MAX && !v->lends) {
+    if (!--v->lends && v->arena.total > ARENA_MAX) {
         arena_free(&v->arena);
         arena_init(&v->arena);
     }

@@ -17,7 +17,7 @@ struct values {
     uint8_t *cache;             /* CACHE_BLOCKS of them */
     taddr cached[CACHE_BLOCKS]; /* address of the block + 1; 0: nothing */
     struct arena arena;         /* pieces read for one value; print() empties it */
-    unsigned lends;             /* walks that lend pieces: until they are over it is kept */
+    unsigned lends; /* walks that lend pieces, texts being made: until then it is kept */
     bool have_constants;
     struct map constants; /* hash of type and value -> index into names */
     VEC(struct value_constant {
@@ -27,7 +27,6 @@ struct values {
     })
     names;
     const struct value_printers *printers; /* of the user; NULL: none */
-    unsigned printing;                     /* texts in one another that are being made */
     struct arena types;                    /* those that were made */
     VEC(const struct dwarf_type *) made;   /* id - VALUE_MADE */
 };
