@@ -22,6 +22,7 @@
 #include "dbg/expr.h"
 #include "dbg/lua.h"
 #include "dbg/place.h"
+#include "dbg/printers.h"
 #include "rt/frames.h"
 #include "rt/here.h"
 
@@ -229,7 +230,8 @@ struct dbg {
     struct rt *rt;
     struct rt_stand *stand, *hit_stand; /* hit_stand: the tracer thread's */
     struct code *code;
-    struct arena arena; /* as long as the session */
+    struct dbg_printers *printers; /* of the user; NULL: none */
+    struct arena arena;            /* as long as the session */
     struct dbg_options o;
     struct dbg_launched launched;
     pid_t pid;

@@ -149,12 +149,12 @@ static void search(struct search *s, uint64_t type, unsigned at, unsigned depth,
         steps[at - 1].deref = deref;
     for (size_t i = 0; i < t->nmembers; i++) {
         const struct dwarf_member *m = &t->members[i];
-        if (m->computed || m->bit_size)
+        if (m->computed)
             continue;
         const char *dot = strrchr(m->name, '.'); /* an embedded one of another package */
         bool same =
             strcmp(m->name, s->name) == 0 || (m->embedded && dot && strcmp(dot + 1, s->name) == 0);
-        steps[at] = (struct step){.off = m->off, .type = m->type};
+        steps[at] = (struct step){.off = m->off, .type = m->type, .bits = m->bit_size ? m : NULL};
         if (at == depth && same) {
             if (!s->found++)
                 memcpy(s->path, steps, (at + 1) * sizeof(*steps));
@@ -213,7 +213,12 @@ static struct err *walk_steps(struct ev *ev, struct node *n, const struct dbg_va
         struct dbg_value part = {.form = DBG_VALUE,
                                  .v = value_sub(ev->vs, &at.v, s->off, s->type),
                                  .type = value_type_name(ev->vs, s->type)};
-        part_pieces(ev, &at, s->off, &part);
+        if (s->bits)
+            dbg_bit_field(ev->vs, &at.v, s->bits, ev->a, &part);
+        else
+            part_pieces(ev, &at, s->off, &part);
+        if (part.why)
+            return ev_fail(ev, n, "%s is %s", n->name ? n->name : "it", part.why);
         at = part;
         if (s->deref && i + 1 < n->nsteps)
             TRY(ev_deref(ev, n, &part, &at));

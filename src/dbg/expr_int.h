@@ -88,7 +88,8 @@ struct node {
     uint8_t nsteps;
     struct step {
         uint64_t off, type;
-        bool deref; /* it is behind this pointer */
+        bool deref;                      /* it is behind this pointer */
+        const struct dwarf_member *bits; /* it is a bit field; NULL: it is none */
     } steps[8];
 };
 
@@ -184,6 +185,15 @@ enum expr_builtin {
 };
 int expr_builtin_named(const char *name); /* -1: none */
 struct err *ev_builtin(struct ev *ev, struct node *n, struct dbg_value *ret) MUST_USE;
+
+/* expr_value.c: for evaluating with a value that is there instead of text: `value` is its node. */
+struct value_expr {
+    struct expr x;
+    struct ev ev;
+    struct node value;
+};
+struct ev *value_expr(struct value_expr *x, struct rt_stand *st, const struct dbg_value *v,
+                      struct arena *a);
 
 /* expr_runtime.c */
 int expr_runtime_named(const char *name); /* of package runtime; -1: none */

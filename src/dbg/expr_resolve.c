@@ -160,13 +160,30 @@ static bool in_package(struct resolver *r, struct node *n, const char *path, con
            (other != path && global_named(r, n, arena_printf(r->a, "%s.%s", other, member)));
 }
 
+/* What cgo calls C.member; its structs are C.struct_tag. */
+static bool in_c(struct resolver *r, struct node *n, const char *member)
+{
+    static const char *const tags[] = {"struct_", "union_", "enum_"};
+    for (size_t i = 0; r->vs && i < ARRAY_LEN(tags); i++) {
+        if (strncmp(member, tags[i], strlen(tags[i])) != 0)
+            continue;
+        n->type_id = type_named(r, member + strlen(tags[i]));
+        means(n, MEANS_TYPE);
+        if (n->type_id != DWARF_NO_ID)
+            return true;
+    }
+    return global_named(r, n, member);
+}
+
 /* pkg.member, pkg being the name of a package; *is: there is such a package. */
 static bool package_member(struct resolver *r, struct node *n, const char *pkg, const char *member,
                            bool *is)
 {
     const struct dwarf_unit *units;
     size_t count = r->vs ? dwarf_units(values_dwarf(r->vs), &units) : 0;
-    *is = false;
+    *is = strcmp(pkg, "C") == 0;
+    if (*is && in_c(r, n, member))
+        return true;
     for (size_t i = 0; i < count; i++) {
         if (strcmp(units[i].package, pkg) != 0 && !ends_with_part(units[i].name, pkg))
             continue;

@@ -1,21 +1,14 @@
 /* lua.c - a closed room for Lua; see lua.h. */
-#include "dbg/lua.h"
-
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOOK_EVERY = 1000, STRING_MAX = 1 << 16 };
+#include "dbg/lua_int.h"
 
-struct dbg_lua {
-    lua_State *L;
-    struct dbg_lua_limits limits;
-    size_t used;
-    uint64_t left;  /* steps of the call */
-    unsigned depth; /* calls from outside in one another */
-};
+enum { HOOK_EVERY = 1000, ARENA_KEPT = 64 << 10 };
 
 static void *allocate(void *arg, void *p, size_t old, size_t n)
 {
@@ -26,7 +19,7 @@ static void *allocate(void *arg, void *p, size_t old, size_t n)
         l->used -= had;
         return NULL;
     }
-    if (n > had && n - had > l->limits.memory - l->used)
+    if (n > had && (l->used > l->limits.memory || n - had > l->limits.memory - l->used))
         return NULL;
     void *ret = realloc(p, n);
     if (ret)
@@ -34,7 +27,7 @@ static void *allocate(void *arg, void *p, size_t old, size_t n)
     return ret;
 }
 
-static struct dbg_lua *room_of(lua_State *L)
+struct dbg_lua *dbg_lua_of(lua_State *L)
 {
     void *arg;
     lua_getallocf(L, &arg);
@@ -44,7 +37,7 @@ static struct dbg_lua *room_of(lua_State *L)
 /* When the steps are used up every further one is an error, so that no pcall() goes on. */
 static void on_count(lua_State *L, lua_Debug *ar)
 {
-    struct dbg_lua *l = room_of(L);
+    struct dbg_lua *l = dbg_lua_of(L);
     if (l->limits.cancelled && l->limits.cancelled(l->limits.arg)) {
         lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
         luaL_error(L, "interrupted");
@@ -54,6 +47,35 @@ static void on_count(lua_State *L, lua_Debug *ar)
         return;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     luaL_error(L, "it has run for too long");
+}
+
+static void take_steps(struct dbg_lua *l, uint64_t n)
+{
+    l->left = l->left > n ? l->left - n : 0;
+}
+
+void lua_spend(lua_State *L, uint64_t steps)
+{
+    struct dbg_lua *l = dbg_lua_of(L);
+    take_steps(l, steps);
+    if (l->left)
+        return;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+    luaL_error(L, "it has run for too long");
+}
+
+/* Finalizers would run at any time, the end included, where nothing counts their steps. */
+static int set_metatable(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
+    if (lua_istable(L, 2) && lua_getfield(L, 2, "__gc") != LUA_TNIL)
+        return luaL_error(L, "there are no finalizers (__gc) here");
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
+    return 1;
 }
 
 static int open_room(lua_State *L)
@@ -76,24 +98,40 @@ static int open_room(lua_State *L)
     lua_getglobal(L, LUA_STRLIBNAME);
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
+    lua_pushcfunction(L, set_metatable);
+    lua_setglobal(L, "setmetatable");
+    lua_values_open(L);
     return 0;
 }
 
 /* What Lua says becomes an error of ours; it is taken off the stack. */
-static struct err *told(struct dbg_lua *l, int status)
+static struct err *told(const struct dbg_lua *l, lua_State *L, int status)
 {
-    const char *text = lua_type(l->L, -1) == LUA_TSTRING ? lua_tostring(l->L, -1) : "an error";
-    struct err *e = err_new(status == LUA_ERRMEM ? ERR_LIMIT : ERR_USAGE, "%s", text);
-    lua_pop(l->L, 1);
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error";
+    bool limit = status == LUA_ERRMEM || (status == LUA_ERRRUN && !l->left);
+    struct err *e = err_new(limit ? ERR_LIMIT : ERR_USAGE, "%s", text);
+    lua_pop(L, 1);
     return e;
+}
+
+static void init_lock(struct dbg_lua *l)
+{
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&l->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
 }
 
 struct err *dbg_lua_open(const struct dbg_lua_limits *limits, struct dbg_lua **ret)
 {
     struct dbg_lua *l = mem_alloc(sizeof(*l));
     l->limits = *limits;
+    init_lock(l);
+    arena_init(&l->arena);
     l->L = lua_newstate(allocate, l);
     if (!l->L) {
+        pthread_mutex_destroy(&l->lock);
         free(l);
         return err_new(ERR_NOMEM, "no memory for Lua");
     }
@@ -112,6 +150,8 @@ void dbg_lua_close(struct dbg_lua *l)
     if (!l)
         return;
     lua_close(l->L);
+    arena_free(&l->arena);
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
@@ -122,8 +162,11 @@ struct lua_State *dbg_lua_state(struct dbg_lua *l)
 
 struct err *dbg_lua_load(struct dbg_lua *l, const char *text, size_t n, const char *name)
 {
+    dbg_lua_lock(l);
     int status = luaL_loadbufferx(l->L, text, n, name, "t");
-    return status == LUA_OK ? NULL : told(l, status);
+    struct err *e = status == LUA_OK ? NULL : told(l, l->L, status);
+    dbg_lua_unlock(l);
+    return e;
 }
 
 void dbg_lua_rearm(struct dbg_lua *l)
@@ -134,124 +177,82 @@ void dbg_lua_rearm(struct dbg_lua *l)
 
 struct err *dbg_lua_call(struct dbg_lua *l, int nargs, int nresults)
 {
+    dbg_lua_lock(l);
     if (!l->depth++)
         dbg_lua_rearm(l);
     int status = lua_pcall(l->L, nargs, nresults, 0);
     l->depth--;
-    return status == LUA_OK ? NULL : told(l, status);
+    struct err *e = status == LUA_OK ? NULL : told(l, l->L, status);
+    dbg_lua_unlock(l);
+    return e;
 }
 
-/* ---- values ---- */
-
-static bool push_string(lua_State *L, struct rt_stand *st, const struct dbg_value *v)
+/* The outer call, if there is one on this thread of Lua, goes on counting where it was; what its
+ * counter had not told yet is lost, so a round of it is taken for granted. */
+struct err *dbg_lua_call_inner(struct dbg_lua *l, const struct dbg_lua_inner *how, int nargs,
+                               int nresults)
 {
-    static _Thread_local char text[STRING_MAX]; /* Lua's errors jump: nothing may be owned here */
-    uint64_t n = 0;
-    taddr at = dbg_value_memory(st, v, &n);
-    n = min_u64(n, sizeof(text));
-    struct err *e = n ? target_read(rt_stand_target(st), at, text, n) : NULL;
-    bool ok = !e;
+    dbg_lua_lock(l);
+    uint64_t outer = l->left, mine = l->inner ? min_u64(how->steps, outer) : how->steps;
+    size_t memory = l->limits.memory;
+    bool goes_on = l->inner || (l->depth && how->L == l->L);
+    l->limits.memory = min_u64(memory, l->used + how->memory);
+    l->left = mine;
+    lua_sethook(how->L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+    l->inner++;
+    int status = lua_pcall(how->L, nargs, nresults, 0);
+    l->inner--;
+    struct err *e = status == LUA_OK ? NULL : told(l, how->L, status);
+    uint64_t used = mine - l->left;
+    l->limits.memory = memory;
+    l->left = outer;
+    if (goes_on) {
+        take_steps(l, HOOK_EVERY + (l->inner ? used : 0));
+        lua_sethook(how->L, on_count, LUA_MASKCOUNT, l->left ? HOOK_EVERY : 1);
+    }
+    dbg_lua_unlock(l);
+    return e;
+}
+
+bool dbg_lua_is_inner(const struct dbg_lua *l)
+{
+    return l->inner != 0;
+}
+
+void dbg_lua_lock(struct dbg_lua *l)
+{
+    pthread_mutex_lock(&l->lock);
+}
+
+void dbg_lua_unlock(struct dbg_lua *l)
+{
+    pthread_mutex_unlock(&l->lock);
+}
+
+void dbg_lua_yield(struct dbg_lua *l)
+{
+    dbg_lua_unlock(l);
+}
+
+void dbg_lua_resume(struct dbg_lua *l)
+{
+    dbg_lua_lock(l);
+}
+
+struct arena *dbg_lua_arena(lua_State *L)
+{
+    struct dbg_lua *l = dbg_lua_of(L);
+    if (l->arena.total > ARENA_KEPT) {
+        arena_free(&l->arena);
+        arena_init(&l->arena);
+    }
+    return &l->arena;
+}
+
+int dbg_lua_raise(lua_State *L, struct err *e)
+{
+    struct dbg_lua *l = dbg_lua_of(L);
+    snprintf(l->trouble, sizeof(l->trouble), "%s", err_message(e));
     err_free(e);
-    if (ok)
-        lua_pushlstring(L, text, n);
-    return ok;
-}
-
-static void push_float(lua_State *L, const uint8_t bytes[8], size_t size)
-{
-    float f;
-    double d;
-    memcpy(&f, bytes, sizeof(f));
-    memcpy(&d, bytes, sizeof(d));
-    lua_pushnumber(L, size == 4 ? (double)f : d);
-}
-
-static void push_int(lua_State *L, uint64_t word, size_t size, bool is_signed)
-{
-    if (is_signed && size < 8 && word >> (8 * size - 1) & 1)
-        word |= ~UINT64_C(0) << 8 * size;
-    if (!is_signed && word > INT64_MAX)
-        lua_pushnumber(L, (double)word);
-    else
-        lua_pushinteger(L, (lua_Integer)word);
-}
-
-static bool push_word(lua_State *L, struct rt_stand *st, const struct dbg_value *v, enum dbg_kind k)
-{
-    struct values *vs = rt_stand_values(st, NULL);
-    const struct dwarf_type *t = vs ? value_type_stripped(vs, v->v.type) : NULL;
-    int64_t size = vs ? value_type_size(vs, v->v.type) : -1;
-    uint8_t bytes[8] = {0};
-    uint64_t word;
-    if (!t || size < 1 || size > 8 || !value_get(vs, &v->v, 0, bytes, (size_t)size))
-        return false;
-    memcpy(&word, bytes, sizeof(word));
-    if (k == DBG_KIND_FLOAT)
-        push_float(L, bytes, (size_t)size);
-    else if (k == DBG_KIND_BOOL)
-        lua_pushboolean(L, (int)(word & 1));
-    else if (k == DBG_KIND_INT || k == DBG_KIND_ENUM)
-        push_int(L, word, (size_t)size, t->is_signed);
-    else if (!word)
-        lua_pushnil(L);
-    else
-        return false;
-    return true;
-}
-
-/* A constant without a type: by its text. */
-static bool push_constant(lua_State *L, struct rt_stand *st, const struct dbg_value *v,
-                          enum dbg_kind k)
-{
-    static _Thread_local char text[STRING_MAX];
-    struct buf b;
-    buf_init(&b, sizeof(text) - 1);
-    dbg_value_text(st, v, &value_limits_typed, &b);
-    size_t n = b.n;
-    memcpy(text, buf_text(&b), n + 1);
-    buf_free(&b);
-    if (k == DBG_KIND_BOOL)
-        lua_pushboolean(L, strcmp(text, "true") == 0);
-    else if (k == DBG_KIND_STRING && n >= 2)
-        lua_pushlstring(L, text + 1, n - 2);
-    else if (!lua_stringtonumber(L, text))
-        return false;
-    return true;
-}
-
-bool dbg_lua_push(struct lua_State *L, struct rt_stand *st, const struct dbg_value *v)
-{
-    struct value inside;
-    const char *name;
-    struct values *vs = rt_stand_values(st, NULL);
-    if (v->why)
-        return false;
-    enum dbg_kind k = dbg_value_kind(st, v);
-    if (v->form == DBG_NIL) {
-        lua_pushnil(L);
-        return true;
-    }
-    if (v->form == DBG_UNTYPED)
-        return push_constant(L, st, v, k);
-    if (v->form != DBG_VALUE || !vs)
-        return false;
-    switch (k) {
-    case DBG_KIND_BOOL:
-    case DBG_KIND_INT:
-    case DBG_KIND_ENUM:
-    case DBG_KIND_FLOAT:
-    case DBG_KIND_POINTER:
-    case DBG_KIND_FUNC:
-    case DBG_KIND_CHAN:
-        return push_word(L, st, v, k);
-    case DBG_KIND_STRING:
-        return push_string(L, st, v);
-    case DBG_KIND_INTERFACE:
-        if (value_dynamic(vs, &v->v, &inside, &name))
-            return false;
-        lua_pushnil(L);
-        return true;
-    default:
-        return false;
-    }
+    return luaL_error(L, "%s", l->trouble);
 }

@@ -1,21 +1,18 @@
 /* lua_condition.c - conditions of breakpoints in Lua; see lua.h.
  *
- * A variable is looked up when Lua does not know the name; what it leads to is a path: the text of
- * the Go expression that yields it ("h", "h.queue", "h.queue[0]").  Each path is compiled once. */
+ * A variable is looked up when Lua does not know the name.  Each name, and each expression of go(),
+ * is compiled once. */
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/vec.h"
 #include "dbg/lua.h"
 
-enum { MEMORY = 8 << 20, STEPS = 1000000, PATHS_MAX = 64, PATH_MAX_BYTES = 1024 };
-#define VALUE_TYPE "gospect.value"
+enum { MEMORY = 8 << 20, STEPS = 1000000, EXPRS_MAX = 64 };
 
-struct path {
+struct compiled {
     char *text;     /* owned */
     struct expr *x; /* NULL: there is nothing of that name */
 };
@@ -24,10 +21,9 @@ struct dbg_lua_condition {
     struct dbg_lua *lua;
     struct expr_place at;
     const struct expr_ctx *ctx; /* of the hit */
-    VEC(struct path) paths;
+    VEC(struct compiled) exprs;
     struct arena arena; /* of one hit */
-    char trouble[512];
-    int function; /* in Lua's registry */
+    int function;       /* in Lua's registry */
 };
 
 static struct dbg_lua_condition *condition_of(lua_State *L)
@@ -38,20 +34,11 @@ static struct dbg_lua_condition *condition_of(lua_State *L)
     return c;
 }
 
-/* Takes the error over; its text stays for Lua. */
-static bool failed(struct dbg_lua_condition *c, struct err *e)
+static struct err *compile(struct dbg_lua_condition *c, const char *text, struct expr **ret)
 {
-    if (e)
-        snprintf(c->trouble, sizeof(c->trouble), "%s", err_message(e));
-    err_free(e);
-    return e != NULL;
-}
-
-static struct err *compiled(struct dbg_lua_condition *c, const char *text, struct expr **ret)
-{
-    for (size_t i = 0; i < c->paths.n; i++)
-        if (strcmp(c->paths.v[i].text, text) == 0) {
-            *ret = c->paths.v[i].x;
+    for (size_t i = 0; i < c->exprs.n; i++)
+        if (strcmp(c->exprs.v[i].text, text) == 0) {
+            *ret = c->exprs.v[i].x;
             return *ret ? NULL : err_new(ERR_NOT_FOUND, "there is nothing called %s here", text);
         }
     struct err *e = expr_compile(c->ctx->st, &c->at, text, ret);
@@ -59,111 +46,53 @@ static struct err *compiled(struct dbg_lua_condition *c, const char *text, struc
         return e;
     if (e)
         *ret = NULL;
-    if (c->paths.n >= PATHS_MAX) { /* of changing indexes: the oldest goes */
-        free(c->paths.v[0].text);
-        expr_free(c->paths.v[0].x);
-        memmove(&c->paths.v[0], &c->paths.v[1], --c->paths.n * sizeof(c->paths.v[0]));
+    if (c->exprs.n >= EXPRS_MAX) { /* of go() with changing texts: the oldest goes */
+        free(c->exprs.v[0].text);
+        expr_free(c->exprs.v[0].x);
+        memmove(&c->exprs.v[0], &c->exprs.v[1], --c->exprs.n * sizeof(c->exprs.v[0]));
     }
-    struct path p = {mem_strdup(text), *ret};
-    vec_push(&c->paths, p);
+    struct compiled p = {mem_strdup(text), *ret};
+    vec_push(&c->exprs, p);
     return e;
 }
 
-static bool evaluate(struct dbg_lua_condition *c, const char *text, struct dbg_value *ret)
-{
-    struct expr *x;
-    struct expr_ctx ctx = *c->ctx;
-    ctx.arena = &c->arena;
-    struct err *e = compiled(c, text, &x);
-    if (!e)
-        e = expr_eval(x, &ctx, ret);
-    if (!e && ret->why)
-        e = err_new(ERR_FAULT, "%s: %s", text, ret->why);
-    return !failed(c, e);
-}
-
-static int push_path(lua_State *L, const char *text)
+static int push_expression(lua_State *L, const char *text)
 {
     struct dbg_lua_condition *c = condition_of(L);
+    struct expr_ctx ctx = *c->ctx;
     struct dbg_value v;
-    if (!evaluate(c, text, &v))
-        return luaL_error(L, "%s", c->trouble);
-    if (dbg_lua_push(L, c->ctx->st, &v))
-        return 1;
-    char *path = lua_newuserdatauv(L, strlen(text) + 1, 0);
-    memcpy(path, text, strlen(text) + 1);
-    luaL_setmetatable(L, VALUE_TYPE);
+    struct expr *x;
+    ctx.arena = &c->arena;
+    struct err *e = compile(c, text, &x);
+    if (!e)
+        e = expr_eval(x, &ctx, &v);
+    if (!e && v.why)
+        e = err_new(ERR_FAULT, "%s: %s", text, v.why);
+    if (e)
+        return dbg_lua_raise(L, e);
+    dbg_lua_push(L, &v);
     return 1;
 }
 
 /* ---- what Lua calls ---- */
 
-static int value_index(lua_State *L)
-{
-    const char *path = luaL_checkudata(L, 1, VALUE_TYPE);
-    struct dbg_lua_condition *c = condition_of(L);
-    struct dbg_value v;
-    char text[PATH_MAX_BYTES];
-    int n;
-    if (!evaluate(c, path, &v))
-        return luaL_error(L, "%s", c->trouble);
-    bool map = dbg_value_kind(c->ctx->st, &v) == DBG_KIND_MAP;
-    if (lua_isinteger(L, 2))
-        n = snprintf(text, sizeof(text), "%s[%lld]", path, (long long)lua_tointeger(L, 2));
-    else
-        n = snprintf(text, sizeof(text), map ? "%s[\"%s\"]" : "%s.%s", path,
-                     luaL_checkstring(L, 2));
-    if (n < 0 || (size_t)n >= sizeof(text))
-        return luaL_error(L, "the expression is too long");
-    return push_path(L, text);
-}
-
-static int value_length(lua_State *L)
-{
-    char text[PATH_MAX_BYTES];
-    int n =
-        snprintf(text, sizeof(text), "len(%s)", (const char *)luaL_checkudata(L, 1, VALUE_TYPE));
-    if (n < 0 || (size_t)n >= sizeof(text))
-        return luaL_error(L, "the expression is too long");
-    return push_path(L, text);
-}
-
-static int value_text(lua_State *L)
-{
-    const char *path = luaL_checkudata(L, 1, VALUE_TYPE);
-    struct dbg_lua_condition *c = condition_of(L);
-    struct dbg_value v;
-    if (!evaluate(c, path, &v))
-        return luaL_error(L, "%s", c->trouble);
-    struct buf b = {0};
-    dbg_value_text(c->ctx->st, &v, &value_limits_typed, &b);
-    const char *text = arena_strdup(&c->arena, buf_text(&b));
-    buf_free(&b);
-    lua_pushstring(L, text);
-    return 1;
-}
-
 static int go_expression(lua_State *L)
 {
-    return push_path(L, luaL_checkstring(L, 1));
+    return push_expression(L, luaL_checkstring(L, 1));
 }
 
 /* A name that Lua does not know: a variable of the frame. */
 static int global_index(lua_State *L)
 {
-    return push_path(L, luaL_checkstring(L, 2));
+    return push_expression(L, luaL_checkstring(L, 2));
 }
 
 static int prepare(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"__index", value_index},
-                                       {"__len", value_length},
-                                       {"__tostring", value_text},
-                                       {NULL, NULL}};
     lua_setfield(L, LUA_REGISTRYINDEX, "gospect.condition"); /* the argument */
-    luaL_newmetatable(L, VALUE_TYPE);
-    luaL_setfuncs(L, methods, 0);
-    lua_pop(L, 1);
+    lua_newtable(L);
+    dbg_lua_value_functions(L);
+    lua_setglobal(L, "gospect");
     lua_register(L, "go", go_expression);
     lua_pushglobaltable(L);
     lua_newtable(L);
@@ -218,11 +147,11 @@ void dbg_lua_condition_free(struct dbg_lua_condition *c)
     if (!c)
         return;
     dbg_lua_close(c->lua);
-    for (size_t i = 0; i < c->paths.n; i++) {
-        free(c->paths.v[i].text);
-        expr_free(c->paths.v[i].x);
+    for (size_t i = 0; i < c->exprs.n; i++) {
+        free(c->exprs.v[i].text);
+        expr_free(c->exprs.v[i].x);
     }
-    vec_free(&c->paths);
+    vec_free(&c->exprs);
     arena_free(&c->arena);
     free(c);
 }
@@ -231,6 +160,7 @@ struct err *dbg_lua_true(struct dbg_lua_condition *c, const struct expr_ctx *ctx
 {
     lua_State *L = dbg_lua_state(c->lua);
     c->ctx = ctx;
+    dbg_lua_look_at(c->lua, ctx->st);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->function);
     struct err *e = dbg_lua_call(c->lua, 0, 1);
     if (!e) {
@@ -238,6 +168,7 @@ struct err *dbg_lua_true(struct dbg_lua_condition *c, const struct expr_ctx *ctx
         lua_pop(L, 1);
     }
     c->ctx = NULL;
+    dbg_lua_look_at(c->lua, NULL);
     arena_free(&c->arena);
     arena_init(&c->arena);
     return e;

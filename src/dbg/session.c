@@ -59,6 +59,7 @@ struct err *dbg_look(struct dbg *d)
     TRY(rt_stand_open(d->rt, t, &d->stand));
     TRY(rt_stand_open(d->rt, t, &d->hit_stand));
     plugin_look(d, false);
+    dbg_use_printers(d, d->printers);
     return NULL;
 }
 

@@ -24,6 +24,22 @@ const struct dwarf_type *dbg_type(struct rt_stand *st, const struct dbg_value *v
     return vs ? value_type_stripped(vs, v->v.type) : NULL;
 }
 
+void dbg_bit_field(struct values *vs, const struct value *of, const struct dwarf_member *m,
+                   struct arena *a, struct dbg_value *ret)
+{
+    uint8_t *bytes = arena_alloc(a, BIT_FIELD_BYTES);
+    size_t n;
+    ret->v = (struct value){.type = m->type};
+    ret->bits = (struct dbg_bits){
+        .at = of->addr ? of->addr + m->off : 0, .off = m->bit_off, .size = m->bit_size};
+    if (value_bit_field(vs, of, m, bytes, &n)) {
+        ret->v.bytes = bytes;
+        ret->v.n = n;
+    } else {
+        ret->why = "a bit field that cannot be read";
+    }
+}
+
 enum dbg_kind dbg_value_kind(struct rt_stand *st, const struct dbg_value *v)
 {
     static const uint8_t kinds[] = {[DWARF_KIND_BOOL] = DBG_KIND_BOOL,
@@ -57,6 +73,8 @@ void dbg_value_text(struct rt_stand *st, const struct dbg_value *v,
                     const struct value_limits *limits, struct buf *b)
 {
     struct values *vs = rt_stand_values(st, NULL);
+    struct value_limits l = *limits;
+    l.plain |= v->plain;
     if (v->why) {
         buf_printf(b, "(%s)", v->optimized_out ? "optimized out" : v->why);
         return;
@@ -77,6 +95,6 @@ void dbg_value_text(struct rt_stand *st, const struct dbg_value *v,
         break;
     case DBG_VALUE:
         if (vs)
-            value_print(vs, &v->v, limits, b);
+            value_print(vs, &v->v, &l, b);
     }
 }

@@ -40,6 +40,11 @@ enum dbg_kind {
     DBG_KIND_TYPE,
 };
 
+struct dbg_bits {       /* where a bit field is, for setting it */
+    taddr at;           /* 0: not in memory */
+    uint16_t off, size; /* bits from the lowest one at `at`; size 0: it is no bit field */
+};
+
 struct dbg_const; /* expr_const.h: a number or text without a type */
 
 struct dbg_value {
@@ -51,10 +56,12 @@ struct dbg_value {
     struct value v;  /* type DWARF_NO_ID when the form has none */
     const char *why; /* NULL, or why it has no value */
     bool optimized_out;
+    bool plain;                    /* it shows without a printer's text, its parts are its own */
     uint8_t var_kind;              /* enum rt_var_kind of a variable */
     bool is_var, shadowed;         /* is_var: name, var_kind and shadowed are those of a variable */
     const struct rt_piece *pieces; /* of what is not in memory as a whole */
     size_t npieces;
+    struct dbg_bits bits;
     const struct dbg_const *untyped;
     taddr func_pc;
     const struct dbg_value *receiver;
@@ -79,6 +86,18 @@ void dbg_value_count(struct rt_stand *st, const struct dbg_value *v, struct dbg_
 struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, uint64_t start,
                                uint64_t count, bool pairs, struct arena *a, struct dbg_value **ret,
                                size_t *ret_n) MUST_USE;
+
+/* A field (past a pointer, in embedded ones, of what an interface holds); a method is DBG_FUNC. */
+struct err *dbg_value_field(struct rt_stand *st, const struct dbg_value *v, const char *name,
+                            struct arena *a, struct dbg_value *ret) MUST_USE;
+/* An element, or a map's entry: key may be an untyped constant. */
+struct err *dbg_value_index(struct rt_stand *st, const struct dbg_value *v,
+                            const struct dbg_value *key, struct arena *a,
+                            struct dbg_value *ret) MUST_USE;
+struct err *dbg_value_deref(struct rt_stand *st, const struct dbg_value *v, struct arena *a,
+                            struct dbg_value *ret) MUST_USE;
+struct err *dbg_value_len(struct rt_stand *st, const struct dbg_value *v, struct arena *a,
+                          uint64_t *ret) MUST_USE;
 
 /* Where its memory is; what a memory view would show (of a slice or string: its elements).  0:
  * none.

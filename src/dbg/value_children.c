@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "dbg/printers.h"
 #include "dbg/value_int.h"
 
 struct children {
@@ -138,9 +139,12 @@ static void take_fields(struct children *c)
         if (strcmp(m->name, "_") == 0 || !wanted(c, n++))
             continue;
         const char *path = is_named(m->name) ? path_of(c, "%s%s%s.%s", m->name) : "";
-        if (m->computed || m->bit_size) {
+        if (m->computed) {
             push(c, m->name, path, (struct value){.type = m->type});
-            vec_last(&c->v)->why = "a bit field";
+            vec_last(&c->v)->why = "where it is depends on the object";
+        } else if (m->bit_size) {
+            push(c, m->name, path, (struct value){.type = m->type});
+            dbg_bit_field(c->vs, &c->of->v, m, c->a, vec_last(&c->v));
         } else {
             push_part(c, m->name, path, m->off, m->type);
         }
@@ -307,11 +311,38 @@ static bool open_children(struct rt_stand *st, const struct dbg_value *v, struct
     return c->t != NULL;
 }
 
+/* What the user's printer names, and behind it the value as it is. */
+static bool printed(struct rt_stand *st, const struct dbg_value *v, struct arena *a,
+                    struct dbg_value **ret, size_t *ret_n)
+{
+    struct dbg_value *named;
+    size_t n;
+    if (!dbg_printed_children(st, v, a, &named, &n))
+        return false;
+    *ret = arena_array(a, struct dbg_value, n + 1);
+    memcpy(*ret, named, n * sizeof(*named));
+    (*ret)[n] = *v;
+    (*ret)[n].name = "[raw]";
+    (*ret)[n].path = "";
+    (*ret)[n].plain = true;
+    (*ret)[n].is_var = false;
+    *ret_n = n + 1;
+    return true;
+}
+
 void dbg_value_count(struct rt_stand *st, const struct dbg_value *v, struct dbg_count *ret)
 {
     struct children c;
+    struct arena a;
+    struct dbg_value *named;
+    size_t n;
     *ret = (struct dbg_count){0};
-    if (open_children(st, v, &c))
+    arena_init(&a);
+    bool is = printed(st, v, &a, &named, &n);
+    arena_free(&a);
+    if (is)
+        ret->named = n;
+    else if (open_children(st, v, &c))
         *ret = count_of(&c);
 }
 
@@ -329,6 +360,12 @@ struct err *dbg_value_children(struct rt_stand *st, const struct dbg_value *v, u
     struct children c;
     *ret_n = 0;
     *ret = NULL;
+    if (printed(st, v, a, ret, ret_n)) {
+        uint64_t from = min_u64(start, *ret_n);
+        *ret += from;
+        *ret_n = min_u64(count, *ret_n - from);
+        return NULL;
+    }
     if (!open_children(st, v, &c))
         return NULL;
     c.start = start;

@@ -8,4 +8,8 @@
 /* Its type past names; NULL: none. */
 const struct dwarf_type *dbg_type(struct rt_stand *st, const struct dbg_value *v);
 
+/* The value of a bit field of v, and where it is, in ret. */
+void dbg_bit_field(struct values *vs, const struct value *of, const struct dwarf_member *m,
+                   struct arena *a, struct dbg_value *ret);
+
 #endif

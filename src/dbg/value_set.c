@@ -13,6 +13,8 @@ bool dbg_value_assignable(struct rt_stand *st, const struct dbg_value *v)
     const struct dwarf_type *t = dbg_type(st, v);
     if (v->form != DBG_VALUE || v->why || !t)
         return false;
+    if (v->bits.size)
+        return v->bits.at != 0;
     for (size_t i = 0; !v->v.addr && i < v->npieces; i++)
         if (v->pieces[i].reg < 0 && !v->pieces[i].addr)
             return false;
@@ -66,10 +68,8 @@ static struct err *box(struct values *vs, uint64_t iface, const struct dbg_value
 struct err *dbg_value_assigned(struct rt_stand *st, const struct dbg_value *v, uint64_t type,
                                struct arena *a, struct dbg_value *ret)
 {
-    struct expr x = {.text = (char *)""};
-    struct node node = {0};
-    struct ev ev = {.x = &x, .st = st, .vs = rt_stand_values(st, NULL), .a = a};
-    return ev_assign(&ev, &node, v, type, ret);
+    struct value_expr x;
+    return ev_assign(value_expr(&x, st, v, a), &x.value, v, type, ret);
 }
 
 static struct err *same_bytes(struct values *vs, const struct dbg_value *src, uint8_t *dst,
@@ -121,6 +121,31 @@ static struct err *write_piece(const struct rt_piece *p, const uint8_t *bytes,
     return w->reg(w->arg, (unsigned)p->reg, bytes + p->off, p->n);
 }
 
+/* The other bits of its bytes stay what they are. */
+static struct err *set_bits(struct values *vs, const struct dbg_value *dst, const uint8_t *bytes,
+                            size_t n, const struct dbg_writer *w)
+{
+    const struct dwarf_type *t = value_type_stripped(vs, dst->v.type);
+    const struct dbg_bits *f = &dst->bits;
+    struct value there = {.addr = f->at};
+    uint8_t old[BIT_FIELD_BYTES + 1];
+    size_t k = value_bits_bytes(f->off, f->size);
+    uint64_t word = 0;
+    memcpy(&word, bytes, min_u64(n, sizeof(word)));
+    unsigned up = 64u - 8u * (unsigned)n, spare = 64u - f->size;
+    bool is_signed = t && t->is_signed;
+    int64_t wide = (int64_t)(word << up) >> up;
+    bool fits = is_signed ? (int64_t)((uint64_t)wide << spare) >> spare == wide
+                          : word << spare >> spare == word;
+    if (!fits)
+        return usage("the value does not fit into a bit field of %u bit%s", f->size,
+                     f->size == 1 ? "" : "s");
+    if (k > sizeof(old) || !value_get(vs, &there, 0, old, k))
+        return err_new(ERR_FAULT, "the bit field cannot be read");
+    value_bits_set(old, f->off, f->size, word);
+    return w->memory(w->arg, f->at, old, k);
+}
+
 struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst,
                           const struct dbg_value *src, const struct dbg_writer *w)
 {
@@ -136,9 +161,12 @@ struct err *dbg_value_set(struct rt_stand *st, const struct dbg_value *dst,
     uint8_t *bytes = arena_alloc(&a, (size_t)size + 1);
     struct err *e = w->make ? w->make(w->arg, dst->v.type, src, bytes, (size_t)size)
                             : bytes_of(st, vs, dst, src, w->wants_making, &a, bytes, (size_t)size);
-    if (!e && dst->v.addr)
+    if (!e && dst->bits.size)
+        e = size <= BIT_FIELD_BYTES ? set_bits(vs, dst, bytes, (size_t)size, w)
+                                    : usage("a bit field of %lld bytes", (long long)size);
+    else if (!e && dst->v.addr)
         e = w->memory(w->arg, dst->v.addr, bytes, (size_t)size);
-    for (size_t i = 0; !e && !dst->v.addr && i < dst->npieces; i++)
+    for (size_t i = 0; !e && !dst->v.addr && !dst->bits.size && i < dst->npieces; i++)
         if (dst->pieces[i].off + dst->pieces[i].n <= (uint64_t)size)
             e = write_piece(&dst->pieces[i], bytes, w);
     arena_free(&a);

@@ -8,12 +8,14 @@
 
 struct err *rt_stand_open(struct rt *rt, struct target *t, struct rt_stand **ret)
 {
+    static _Atomic uint64_t opened;
     *ret = NULL;
     if (target_kind(t) == TARGET_LIVE)
         return err_new(ERR_USAGE, "the process runs; it has to be stopped or copied first");
     struct rt_stand *st = mem_alloc(sizeof(*st));
     st->rt = rt;
     st->t = t;
+    st->moves = ++opened << 32; /* no other stand has been where this one is */
     arena_init(&st->kept);
     arena_init(&st->arena);
     st->u = unwinder_new(rt, t, 0);
@@ -89,7 +91,15 @@ bool stand_values(struct rt_stand *st)
         return false;
     }
     st->scopes = local_scopes_new(st->rt, values_dwarf(st->values));
+    values_set_printers(st->values, st->printers);
     return true;
+}
+
+void rt_stand_set_printers(struct rt_stand *st, const struct value_printers *p)
+{
+    st->printers = p;
+    if (st->values)
+        values_set_printers(st->values, p);
 }
 
 struct values *rt_stand_values(struct rt_stand *st, const char **why)

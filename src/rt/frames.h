@@ -28,6 +28,8 @@ uint64_t rt_stand_moves(const struct rt_stand *st);
 struct target *rt_stand_target(const struct rt_stand *st);
 /* Prints values of the target.  NULL: there is no DWARF; *why (NULL is fine) says so. */
 struct values *rt_stand_values(struct rt_stand *st, const char **why);
+/* Printers of the user for these values (rt/value.h); NULL: none any more. */
+void rt_stand_set_printers(struct rt_stand *st, const struct value_printers *p);
 
 /* ---- goroutines ---- */
 
@@ -118,6 +120,10 @@ struct err *rt_thread_frames(struct rt_stand *st, pid_t tid, size_t max, struct 
 /* The innermost frame of a thread with these registers (which must live as long): no memory is
  * read; quick, for handlers.  False: it is not Go code. */
 bool rt_frame_of_regs(struct rt_stand *st, const struct arch_regs *regs, struct rt_frame *ret);
+
+/* The name of its function to be shown: of generic code with the shape of its type arguments
+ * ("main.sum[go.shape.int]"), which the function table of some releases leaves out. */
+const char *rt_frame_name(struct rt_stand *st, const struct rt_frame *f);
 
 /* Function and line of a pc; innermost inlined call first. */
 size_t rt_where(struct rt_stand *st, taddr pc, bool exact, struct rt_frame *ret, size_t max);

@@ -14,10 +14,11 @@ struct rt_stand {
     struct unwinder *u;
     struct values *values; /* NULL: not opened yet, or there is no DWARF */
     struct local_scopes *scopes;
-    const char *no_values; /* why values is NULL after it was tried */
-    struct arena kept;     /* as long as the rt_stand */
-    struct arena arena;    /* until rt_stand_moved() */
-    uint64_t moves;        /* how often that was */
+    const char *no_values;                 /* why values is NULL after it was tried */
+    const struct value_printers *printers; /* for values, when they are opened */
+    struct arena kept;                     /* as long as the rt_stand */
+    struct arena arena;                    /* until rt_stand_moved() */
+    uint64_t moves;                        /* how often that was */
     const char *reasons[256];
 
     struct map where_at; /* pc << 1 | exact -> index in wheres; the program's own code only */

@@ -104,6 +104,7 @@ static void take_var(struct place *p, size_t i, struct arena *a, struct rt_var *
     }
     if (escaped && found.why)
         found.value.type = pointed_to(p, v->type);
+    found.value.type = local_unshaped(&p->local, v, found.value.type);
     *ret = (struct rt_var){
         .name = v->name + escaped,
         .type = value_type_name(p->st->values, found.value.type),
@@ -127,6 +128,16 @@ static int call_of(const struct local_scope *s, uint16_t inline_no)
         if (s->frame_of[i] == inline_no)
             return (int)i;
     return -1;
+}
+
+const char *rt_frame_name(struct rt_stand *st, const struct rt_frame *f)
+{
+    if (!strstr(f->func, "[...]") || !stand_values(st))
+        return f->func;
+    const struct local_scope *s = local_scope_at(st->scopes, f->pc, f->exact);
+    int call = call_of(s, f->inline_no);
+    const char *name = call >= 0 ? s->scope.calls[call].func.name : "";
+    return *name ? name : f->func;
 }
 
 static bool is_in(const struct local_scope *s, size_t i, int call)

@@ -92,6 +92,7 @@ static void take_var(struct locals *lo, struct local_frame *f, const struct dwar
         found.value.type = e ? v->type : t->elem;
         err_free(e);
     }
+    found.value.type = local_unshaped(f, v, found.value.type);
     struct local_row row = {.frame = (uint16_t)frame};
     row.flags = put_value(f, &found, &lo->text);
     row.flags |= (uint8_t)((v->result  ? SNAP_LF_RESULT

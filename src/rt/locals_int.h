@@ -41,6 +41,8 @@ struct local_found {
 void local_locate(struct local_frame *f, const struct dwarf_var *v, struct local_found *ret);
 /* Generics: the real type of a variable whose type is a shape, by the dictionary of its call. */
 uint64_t local_real_type(struct local_frame *f, const struct dwarf_var *v);
+/* The same for what has a bare shape: `type` is that of v, or of what v points to. */
+uint64_t local_unshaped(struct local_frame *f, const struct dwarf_var *v, uint64_t type);
 /* The variable itself, when what the frame has is the pointer to it ("&x"). */
 void local_follow_escaped(struct local_frame *f, struct local_found *ret);
 

@@ -1,7 +1,7 @@
 /* locals_place.c - where the variable of a frame is, and its bytes.
  *
- * Go: cmd/compile/abi-internal.md, runtime/preempt_amd64.s, dictionaries of generic code:
- * cmd/compile/internal/noder (1.18-1.27).  See locals.c for what is believed. */
+ * Go: cmd/compile/abi-internal.md, runtime/preempt_amd64.s (1.18-1.27).  See locals.c for what is
+ * believed; locals_generic.c has the types of generic code. */
 #include <stdio.h>
 
 #include "rt/locals_int.h"
@@ -171,37 +171,6 @@ void local_locate(struct local_frame *f, const struct dwarf_var *v, struct local
         ret->why = "not set yet";
     else if (!dwarf_location_address(loc, &ret->value.addr))
         gather(f, loc, size, ret);
-}
-
-/* Generics: the real type of a variable whose type is a shape, by the dictionary of its call. */
-uint64_t local_real_type(struct local_frame *f, const struct dwarf_var *v)
-{
-    const struct dwarf_type *t;
-    struct dwarf *dw = values_dwarf(f->values);
-    struct err *e =
-        v->type == DWARF_NO_ID ? err_new(ERR_NOT_FOUND, "no type") : dwarf_type(dw, v->type, &t);
-    uint64_t type = v->type;
-    err_free(e);
-    if (e || !t->has_dict_index)
-        return type;
-    for (size_t i = 0; i < f->s->scope.nvars; i++) {
-        const struct dwarf_var *d = &f->s->scope.vars[i];
-        struct local_found found;
-        taddr dict = 0;
-        if (d->call != v->call || strcmp(d->name, ".dict") != 0)
-            continue;
-        local_locate(f, d, &found);
-        if (found.why)
-            return type;
-        if (!found.value.addr)
-            memcpy(&dict, found.bytes, found.value.n == 8 && found.known[0] == 0xff ? 8 : 0);
-        else if ((e = values_read(f->values, found.value.addr, &dict, 8)))
-            err_free(e);
-        if (dict)
-            value_type_of_dict(f->values, dict, t->dict_index, &type);
-        return type;
-    }
-    return type;
 }
 
 /* The variable itself, when what the frame has is the pointer to it. */

@@ -66,6 +66,16 @@ void values_close(struct values *v)
     free(v);
 }
 
+void values_set_printers(struct values *v, const struct value_printers *p)
+{
+    v->printers = p;
+}
+
+const struct value_printers *values_printers(const struct values *v)
+{
+    return v->printers;
+}
+
 struct dwarf *values_dwarf(const struct values *v)
 {
     return v->dw;
@@ -250,22 +260,16 @@ static void print_array(struct printer *p, const struct dwarf_type *t, struct vi
     p->depth--;
 }
 
+/* As its type, not as bits: an enumeration shows its names. */
 static void print_bits(struct printer *p, const struct dwarf_member *m, struct view x)
 {
-    size_t n = (m->bit_off + m->bit_size + 7u) / 8u;
-    const struct dwarf_type *t = value_strip(p, m->type);
-    const uint8_t *at = n <= 8 ? value_bytes(p, x, m->off, n) : NULL;
-    uint64_t v = 0;
-    if (!at)
-        return;
-    memcpy(&v, at, n);
-    v >>= m->bit_off;
-    unsigned up = 64u - m->bit_size;
-    p->shown++;
-    if (t && t->is_signed)
-        buf_printf(p->b, "%lld", (long long)((int64_t)(v << up) >> up));
+    struct value of = {.addr = x.addr, .bytes = x.p, .n = x.n};
+    size_t n;
+    uint8_t *at = arena_alloc(&p->v->arena, BIT_FIELD_BYTES);
+    if (x.known || !value_bit_field(p->v, &of, m, at, &n))
+        value_unreadable(p);
     else
-        buf_printf(p->b, "%llu", (unsigned long long)(v << up >> up));
+        value_any(p, m->type, (struct view){.p = at, .n = n});
 }
 
 void value_member(struct printer *p, const struct dwarf_member *m, struct view x)
@@ -370,7 +374,7 @@ void value_any(struct printer *p, uint64_t type, struct view x)
         value_unreadable(p);
     else if (p->l->style == VALUE_STYLE_TYPED)
         value_typed(p, type, x);
-    else
+    else if (!p->v->printers || value_user(p, type, x, p->b) != VALUE_PRINTED)
         print_kind(p, t, type, x);
 }
 
@@ -395,8 +399,9 @@ static enum value_state print(struct values *v, const struct value *x,
     int64_t size = t ? dwarf_type_size(v->dw, t) : 0;
     if (!view.p && size > 0 && size <= VALUE_READ_MAX)
         view = value_at(&p, x->addr, (size_t)size);
+    v->lends++; /* a user's printer may have other values printed meanwhile */
     value_any(&p, x->type, view);
-    if (v->arena.total > ARENA_MAX && !v->lends) {
+    if (!--v->lends && v->arena.total > ARENA_MAX) {
         arena_free(&v->arena);
         arena_init(&v->arena);
     }

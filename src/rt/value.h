@@ -31,6 +31,7 @@ struct value_limits {
     unsigned reads;    /* pieces of memory read */
     unsigned fields;   /* typed: shown of a struct; 0: all */
     uint8_t style;     /* enum value_style */
+    bool plain;        /* typed: the value itself (not its parts) without any printer's text */
 };
 extern const struct value_limits value_limits_short; /* what a report shows in a line */
 extern const struct value_limits value_limits_typed; /* what debuggers show at first */
@@ -51,6 +52,27 @@ enum value_state {
 };
 
 struct values;
+
+/* Printers of a user, which come before those of value_pretty.c. */
+enum value_printed {
+    VALUE_AS_USUAL, /* it has none */
+    VALUE_PRINTED,
+    VALUE_FAILED, /* it has one that did not work: text says why */
+};
+struct value_asked {
+    const struct value *x;
+    const struct value_limits *limits;
+    unsigned depth;    /* it is that deep in another value, as limits.depth counts */
+    struct buf *text;  /* what it means, without control characters */
+    struct buf *parts; /* "name: value, ..." of parts that the printer names; NULL: not wanted */
+};
+struct value_printers {
+    enum value_printed (*put)(void *arg, struct values *v, const struct value_asked *q);
+    void *arg;
+};
+/* NULL: none.  They must live as long. */
+void values_set_printers(struct values *v, const struct value_printers *p);
+const struct value_printers *values_printers(const struct values *v);
 
 /* Prepares to print values that lie in t (the frozen copy, or the target of the rt).  NOT_FOUND:
  * the program has no DWARF.  What takes long (the index of types) is made here. */
@@ -100,6 +122,14 @@ taddr value_type_address(struct values *v, uint64_t id);
 bool value_get(struct values *v, const struct value *x, size_t off, void *dst, size_t n);
 /* The part of a value at off that has a type. */
 struct value value_sub(struct values *v, const struct value *x, size_t off, uint64_t type);
+
+/* A bit field of x as a value of its type, *ret_n bytes.  False: unreadable, or wider than any. */
+enum { BIT_FIELD_BYTES = 8 };
+bool value_bit_field(struct values *v, const struct value *x, const struct dwarf_member *m,
+                     uint8_t ret[BIT_FIELD_BYTES], size_t *ret_n);
+/* The n bytes that hold bits (off counts from the lowest bit of the first), with other bits. */
+size_t value_bits_bytes(unsigned off, unsigned size);
+void value_bits_set(uint8_t *bytes, unsigned off, unsigned size, uint64_t bits);
 
 /* What an interface holds.  False: nothing (nil), or unreadable; *ret_name: name of the type, even
  * if it is not in DWARF and ret->type is DWARF_NO_ID. */

@@ -17,7 +17,7 @@ struct values {
     uint8_t *cache;             /* CACHE_BLOCKS of them */
     taddr cached[CACHE_BLOCKS]; /* address of the block + 1; 0: nothing */
     struct arena arena;         /* pieces read for one value; print() empties it */
-    unsigned lends;             /* walks that lend pieces: until they are over it is kept */
+    unsigned lends; /* walks that lend pieces, texts being made: until then it is kept */
     bool have_constants;
     struct map constants; /* hash of type and value -> index into names */
     VEC(struct value_constant {
@@ -26,8 +26,9 @@ struct values {
         const char *name;
     })
     names;
-    struct arena types;                  /* those that were made */
-    VEC(const struct dwarf_type *) made; /* id - VALUE_MADE */
+    const struct value_printers *printers; /* of the user; NULL: none */
+    struct arena types;                    /* those that were made */
+    VEC(const struct dwarf_type *) made;   /* id - VALUE_MADE */
 };
 #define VALUE_MADE (UINT64_C(1) << 63)
 
@@ -49,6 +50,7 @@ struct printer {
     unsigned shown, unreadable, lost; /* parts */
     bool bare;                        /* typed: without the type in front */
     bool top;                         /* typed: not part of another value */
+    struct buf *parts, *trouble;      /* what a user's printer adds; NULL: not wanted */
 };
 
 enum { VALUE_READ_MAX = 4096 };
@@ -109,6 +111,8 @@ bool value_cell(struct printer *p, uint64_t type, uint64_t cell, struct view *x)
 /* value_typed.c: the whole of a value in the typed style */
 void value_typed(struct printer *p, uint64_t type, struct view x);
 /* value_pretty.c */
+/* What the user's printers make of it, in b. */
+enum value_printed value_user(struct printer *p, uint64_t type, struct view x, struct buf *b);
 bool value_pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b);
 /* value_ref.c */
 const struct dwarf_type *value_dynamic_type(struct printer *p, taddr rtype);

@@ -277,6 +277,45 @@ struct value value_sub(struct values *v, const struct value *x, size_t off, uint
     return part;
 }
 
+/* ---- bit fields ---- */
+
+size_t value_bits_bytes(unsigned off, unsigned size)
+{
+    return (off + size + 7u) / 8u;
+}
+
+bool value_bit_field(struct values *v, const struct value *x, const struct dwarf_member *m,
+                     uint8_t ret[BIT_FIELD_BYTES], size_t *ret_n)
+{
+    const struct dwarf_type *t = value_type_stripped(v, m->type);
+    int64_t size = value_type_size(v, m->type);
+    size_t n = value_bits_bytes(m->bit_off, m->bit_size);
+    uint8_t bytes[BIT_FIELD_BYTES + 1] = {0};
+    uint64_t word = 0;
+    if (!t || size < 1 || size > BIT_FIELD_BYTES || m->bit_size < 1 || m->bit_size > 64 ||
+        n > sizeof(bytes) || !value_get(v, x, m->off, bytes, n))
+        return false;
+    for (unsigned i = 0; i < m->bit_size; i++) {
+        unsigned at = m->bit_off + i;
+        word |= (uint64_t)(bytes[at / 8] >> (at % 8) & 1) << i;
+    }
+    unsigned up = 64u - m->bit_size;
+    if (t->is_signed)
+        word = (uint64_t)((int64_t)(word << up) >> up);
+    memcpy(ret, &word, sizeof(word));
+    *ret_n = (size_t)size;
+    return true;
+}
+
+void value_bits_set(uint8_t *bytes, unsigned off, unsigned size, uint64_t bits)
+{
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t mask = (uint8_t)(1u << ((off + i) % 8));
+        uint8_t *at = &bytes[(off + i) / 8];
+        *at = (uint8_t)(bits >> i & 1 ? *at | mask : *at & ~mask);
+    }
+}
+
 bool value_dynamic(struct values *v, const struct value *x, struct value *ret,
                    const char **ret_name)
 {

@@ -381,6 +381,7 @@ void pretty_value(const struct pretty *v, uint64_t type, struct view x)
     p.b = v->b;
     p.bare = true;
     p.top = false;
+    p.parts = p.trouble = NULL;
     value_any(&p, type, x);
 }
 
@@ -532,13 +533,45 @@ static bool (*find(const struct pretty_type *t, size_t n, const char *name))(con
     return NULL;
 }
 
+static const uint8_t *known_of(struct printer *p, struct view x)
+{
+    uint8_t *known = arena_alloc(&p->v->arena, x.n / 8 + 1);
+    for (size_t i = 0, at = x.at; i < x.n; i++, at++)
+        known[i / 8] |= (uint8_t)((x.known[at / 8] >> (at % 8) & 1) << (i % 8));
+    return known;
+}
+
+enum value_printed value_user(struct printer *p, uint64_t type, struct view x, struct buf *b)
+{
+    struct value v = {.type = type, .addr = x.addr, .bytes = x.p, .n = x.n, .known = x.known};
+    const struct value_printers *up = p->v->printers;
+    struct value_asked q = {
+        .x = &v, .limits = p->l, .depth = p->depth, .text = b, .parts = p->parts};
+    if (!up || (p->l->plain && p->top))
+        return VALUE_AS_USUAL;
+    if (x.known && x.at) /* what is known of it begins within another's bits */
+        v.known = known_of(p, x);
+    size_t start = b->n;
+    enum value_printed how = up->put(up->arg, p->v, &q);
+    if (how == VALUE_FAILED && p->trouble)
+        buf_add(p->trouble, b->p + start, b->n - start);
+    if (how != VALUE_PRINTED)
+        buf_cut(b, start);
+    return how;
+}
+
 bool pretty_any(struct printer *p, uint64_t type, struct view x, struct buf *b, unsigned depth)
 {
     const char *name = value_type_name(p->v, type);
     struct pretty v = {
         .p = p, .t = value_type_stripped(p->v, type), .x = x, .b = b, .depth = depth};
     size_t start = b->n;
-    if (!v.t || p->reads >= p->l->reads || !strchr(name, '.'))
+    if (value_user(p, type, x, b) == VALUE_PRINTED)
+        return true;
+    bool simple = v.t && v.t->kind != DWARF_KIND_STRUCT && v.t->kind != DWARF_KIND_SLICE;
+    if (!v.t || (simple && !depth)) /* a number has a meaning within others only: an errno */
+        return false;
+    if ((p->l->plain && p->top) || p->reads >= p->l->reads || !strchr(name, '.'))
         return false;
     bool (*put)(const struct pretty *) = find(types, ARRAY_LEN(types), name);
     v.text = put ? NULL : pretty_text_of(name);

@@ -162,15 +162,22 @@ static void put_map(struct printer *p, uint64_t type, const struct dwarf_type *t
     buf_char(p->b, ']');
 }
 
-/* TYPE(meaning), where a type has one. */
-static bool put_pretty(struct printer *p, uint64_t type, struct view x)
+/* TYPE(meaning), where a type has one; {parts} behind it when a user's printer names some.  Why
+ * that printer failed goes to `trouble`. */
+static bool put_pretty(struct printer *p, uint64_t type, struct view x, struct buf *trouble)
 {
-    struct buf pretty = {0};
+    struct buf pretty = {0}, parts = {0};
+    p->parts = p->depth > p->l->depth ? NULL : &parts;
+    p->trouble = trouble;
     bool ok = value_pretty_any(p, type, x, &pretty);
+    p->parts = p->trouble = NULL;
     if (ok)
         buf_printf(p->b, "%s(%s)", name_of(p, type), buf_text(&pretty));
+    if (ok && parts.n)
+        buf_printf(p->b, " {%s}", buf_text(&parts));
     p->shown += ok;
     buf_free(&pretty);
+    buf_free(&parts);
     return ok;
 }
 
@@ -378,11 +385,9 @@ static void put_string(struct printer *p, struct view x)
     }
 }
 
-void value_typed(struct printer *p, uint64_t type, struct view x)
+static void put_as_usual(struct printer *p, uint64_t type, const struct dwarf_type *t,
+                         struct view x)
 {
-    const struct dwarf_type *t = value_strip(p, type);
-    if ((t->kind == DWARF_KIND_STRUCT || t->kind == DWARF_KIND_SLICE) && put_pretty(p, type, x))
-        return;
     switch (t->kind) {
     case DWARF_KIND_BOOL:
         value_bool(p, x);
@@ -432,4 +437,14 @@ void value_typed(struct printer *p, uint64_t type, struct view x)
     default:
         value_unreadable(p);
     }
+}
+
+void value_typed(struct printer *p, uint64_t type, struct view x)
+{
+    struct buf trouble = {0};
+    if (!put_pretty(p, type, x, &trouble))
+        put_as_usual(p, type, value_strip(p, type), x);
+    if (trouble.n)
+        buf_printf(p->b, " (printer: %s)", buf_text(&trouble));
+    buf_free(&trouble);
 }

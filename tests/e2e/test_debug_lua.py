@@ -59,7 +59,7 @@ for _, g in ipairs(gospect.goroutines()) do
 end
 print("waiting", waiting)
 local o = gospect.eval("o")
-print(o.type, o.value, gospect.eval("o.Name").value, gospect.eval("o.At.Y").value, gospect.eval("o.ID > 3").value)
+print(o.type, o.value.Tags[1], gospect.eval("o.Name").value, gospect.eval("o.At.Y").value, gospect.eval("o.ID > 3").value)
 print(gospect.eval("nosuch").value, gospect.eval("nosuch").error)
 print(#gospect.command("print o.Name"), pcall(gospect.command, "frobnicate"))
 print(io, os, package, require, load, loadfile, dofile, debug, collectgarbage, string.dump)
@@ -78,7 +78,7 @@ def test_script(gospect, go_build, release, mode, tmp_path):
                 [f"source {script}", f"source {endless}", f"source {wrong}", "source /nowhere.lua"], tmp_path, check=1)
     said = s[f"source {script}"]
     assert "seen\t0 1 2 3 4\n" in said and "waiting\t3\n" in said
-    assert "*main.order\tnil\tAda\t-4\ttrue\n" in said
+    assert "*main.order\tyy\tAda\t-4\ttrue\n" in said
     assert "nil\tnothing is called nosuch here\n" in said
     assert '6\tfalse\tthere is no command "frobnicate"\n' in said
     assert "\t".join(["nil"] * 10) + "\n" in said and "false\tnot enough memory\n" in said

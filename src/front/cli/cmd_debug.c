@@ -224,6 +224,7 @@ static struct err *session(struct shell *s)
 {
     const char *init = cli_text(&s->c->args, OPT_debug_init);
     say_notes(s);
+    lua_script_printers(s);
     TRY(run_first(s));
     if (init) {
         struct err *e = shell_command(s, arena_printf(&s->arena, "source \"%s\"", init));

@@ -170,6 +170,9 @@ struct err *shell_frames(struct shell *s, const struct rt_goroutine *g, size_t m
 struct err *shell_select(struct shell *s, int64_t goroutine, unsigned frame) MUST_USE;
 
 void show_func(struct buf *b, const char *func);
+/* The function of a frame, with the shapes of type arguments; otherwise: when it has no name. */
+void show_frame_func(struct shell *s, struct buf *b, const struct rt_frame *f,
+                     const char *otherwise);
 void show_file(struct shell *s, struct buf *b, const char *file);
 void show_place(struct shell *s, struct buf *b, const char *file, int32_t line);
 void show_style(struct shell *s, struct buf *b, enum cli_style style);
@@ -210,6 +213,7 @@ struct err *shell_build(struct shell *s) MUST_USE;
 /* ---- debug_lua.c ---- */
 
 struct err *lua_script_run(struct shell *s, const char *path) MUST_USE;
+void lua_script_printers(struct shell *s); /* the user's file of printers, if there is one */
 void lua_script_stopped(struct shell *s, const struct dbg_event *ev);
 void lua_script_free(struct shell *s);
 

@@ -69,7 +69,7 @@ static void say_frame(struct shell *s, struct buf *b, const struct rt_frame *f, 
 {
     buf_printf(b, "%s%2u  ", here ? "→ " : "  ", i);
     show_style(s, b, here ? CLI_BOLD : f->runtime ? CLI_DIM : CLI_PLAIN);
-    show_func(b, *f->func ? f->func : "?");
+    show_frame_func(s, b, f, "?");
     show_style(s, b, CLI_PLAIN);
     if (*f->file) {
         buf_str(b, "  ");
@@ -326,6 +326,10 @@ struct err *verb_whatis(struct shell *s, char *rest)
                      dbg_value_kind(dbg_stand(s->d), &v) == DBG_KIND_INTERFACE &&
                      value_dynamic(vs, &v.v, &inside, &name) && name && *name;
         shell_printf(s, holds ? "%s, holds %s\n" : "%s\n", type, name);
+        if (strstr(type, "go.shape."))
+            shell_printf(s,
+                         "the type that this shape stands for is not known here: no dictionary of "
+                         "types was kept, or it has several of this shape\n");
     }
     arena_free(&a);
     return e;

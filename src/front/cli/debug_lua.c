@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dbg/lua.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "dbg/printers.h"
 #include "front/cli/debug_int.h"
 
 enum { MEMORY = 64 << 20, SCRIPT_MAX = 1 << 20, FRAMES_LOOKED_AT = 64 };
@@ -18,6 +20,7 @@ enum { MEMORY = 64 << 20, SCRIPT_MAX = 1 << 20, FRAMES_LOOKED_AT = 64 };
 struct lua_script {
     struct shell *shell;
     struct dbg_lua *lua;
+    struct dbg_printers *printers;
     struct arena arena;
     struct buf said; /* by a command */
     char trouble[1024];
@@ -27,7 +30,10 @@ struct lua_script {
 
 static struct lua_script *script_of(lua_State *L)
 {
-    return lua_touserdata(L, lua_upvalueindex(1));
+    struct lua_script *x = lua_touserdata(L, lua_upvalueindex(1));
+    if (dbg_lua_is_inner(x->lua))
+        luaL_error(L, "a printer may look at its value, and nothing else");
+    return x;
 }
 
 static void fresh(struct lua_script *x)
@@ -45,6 +51,11 @@ static int fail(lua_State *L, struct lua_script *x, struct err *e)
 
 /* ---- what Lua calls ---- */
 
+static struct rt_stand *shell_stand(struct shell *s)
+{
+    return s->d && shell_state(s) == DBG_STANDS ? dbg_stand(s->d) : NULL;
+}
+
 static int do_command(lua_State *L)
 {
     struct lua_script *x = script_of(L);
@@ -54,9 +65,12 @@ static int do_command(lua_State *L)
     buf_clear(&x->said);
     s->capture = &x->said;
     s->was_interrupted = false;
+    dbg_lua_yield(x->lua); /* the program may run, and meet log points that have values printed */
     struct err *e = shell_command(s, text);
     s->capture = outer;
     err_free(cli_out_flush(&s->c->out));
+    dbg_lua_resume(x->lua);
+    dbg_lua_look_at(x->lua, shell_stand(s));
     dbg_lua_rearm(x->lua);
     if (!e && s->was_interrupted)
         e = err_new(ERR_CANCELLED, "interrupted");
@@ -76,8 +90,11 @@ static int do_eval(lua_State *L)
     fresh(x);
     lua_newtable(L);
     bool stands = shell_state(s) == DBG_STANDS;
+    dbg_lua_yield(x->lua); /* as for a command: it may call functions of the program */
     struct err *e =
         stands ? shell_eval(s, text, &x->arena, &v) : err_new(ERR_GONE, "the process has ended");
+    dbg_lua_resume(x->lua);
+    dbg_lua_look_at(x->lua, shell_stand(s));
     if (e) {
         const char *why = arena_strdup(&x->arena, err_message(e));
         err_free(e);
@@ -96,8 +113,10 @@ static int do_eval(lua_State *L)
     lua_setfield(L, -2, "text");
     lua_pushstring(L, v.type ? v.type : "");
     lua_setfield(L, -2, "type");
-    if (dbg_lua_push(L, dbg_stand(s->d), &v))
+    if (v.form == DBG_VALUE || v.form == DBG_UNTYPED || v.form == DBG_NIL) {
+        dbg_lua_push(L, &v);
         lua_setfield(L, -2, "value");
+    }
     return 1;
 }
 
@@ -229,9 +248,13 @@ static struct err *open_script(struct shell *s)
         lua_pushlightuserdata(dbg_lua_state(x->lua), x);
         e = dbg_lua_call(x->lua, 1, 0);
     }
+    if (!e)
+        e = dbg_printers_new(x->lua, &x->printers);
     s->lua = x;
     if (e)
         lua_script_free(s);
+    else
+        dbg_use_printers(s->d, x->printers);
     return e;
 }
 
@@ -247,7 +270,46 @@ struct err *lua_script_run(struct shell *s, const char *path)
         e = dbg_lua_load(s->lua->lua, buf_text(&text), text.n, name);
     }
     buf_free(&text);
-    return e ? e : dbg_lua_call(s->lua->lua, 0, 0);
+    if (e)
+        return e;
+    dbg_lua_look_at(s->lua->lua, shell_stand(s));
+    return dbg_lua_call(s->lua->lua, 0, 0);
+}
+
+void lua_script_printers(struct shell *s)
+{
+    const char *path = dbg_printers_file(&s->arena);
+    struct err *e = path ? lua_script_run(s, path) : NULL;
+    if (e)
+        cli_note(s->c, "printers: %s", err_message(e));
+    err_free(e);
+}
+
+struct err *verb_printers(struct shell *s, char *rest)
+{
+    struct dbg_printer_info *v;
+    struct arena a;
+    struct buf b = {0};
+    if (*rest)
+        return shell_usage("printers");
+    arena_init(&a);
+    size_t n = s->lua ? dbg_printers_list(s->lua->printers, &a, &v) : 0;
+    while (n-- > 0) {
+        text_clean(&b, v[n].name);
+        buf_str(&b, "  ");
+        text_clean(&b, v[n].where);
+        if (*v[n].trouble) {
+            buf_str(&b, "  ");
+            text_clean(&b, v[n].trouble);
+        }
+        buf_char(&b, '\n');
+    }
+    if (!b.n)
+        buf_str(&b, "There are no printers.\n");
+    shell_say(s, &b);
+    buf_free(&b);
+    arena_free(&a);
+    return NULL;
 }
 
 struct stop {
@@ -338,6 +400,9 @@ void lua_script_free(struct shell *s)
     struct lua_script *x = s->lua;
     if (!x)
         return;
+    if (s->d)
+        dbg_use_printers(s->d, NULL);
+    dbg_printers_free(x->printers);
     dbg_lua_close(x->lua);
     arena_free(&x->arena);
     buf_free(&x->said);

@@ -248,7 +248,7 @@ static struct err *say_place(struct shell *s, const struct dbg_event *ev, struct
         if (w.has_g && !(step && s->shown_func))
             buf_printf(&b, "goroutine %llu in ", (unsigned long long)w.g.id);
         show_style(s, &b, CLI_BOLD);
-        show_func(&b, *f->func ? f->func : "code without a name");
+        show_frame_func(s, &b, f, "code without a name");
         show_style(s, &b, CLI_PLAIN);
         if (*f->file) {
             buf_str(&b, " at ");

@@ -25,6 +25,21 @@ void show_func(struct buf *b, const char *func)
     buf_free(&text);
 }
 
+void show_frame_func(struct shell *s, struct buf *b, const struct rt_frame *f,
+                     const char *otherwise)
+{
+    const char *name = *f->func ? rt_frame_name(dbg_stand(s->d), f) : otherwise;
+    size_t args = strcspn(name, "["), from = 0;
+    if (!name[args] || strncmp(name + args, "[...]", 5) == 0) {
+        show_func(b, name);
+        return;
+    }
+    for (size_t i = 0; i < args; i++)
+        if (name[i] == '/')
+            from = i + 1;
+    text_clean(b, name + from);
+}
+
 /* As the user has it. */
 static const char *mapped(struct shell *s, const char *file)
 {
@@ -169,7 +184,7 @@ struct err *show_here(struct shell *s, unsigned context)
         if (w.has_g)
             buf_printf(&b, "goroutine %llu, ", (unsigned long long)w.g.id);
         buf_printf(&b, "frame %u: ", w.at);
-        show_func(&b, *f->func ? f->func : "code without a name");
+        show_frame_func(s, &b, f, "code without a name");
         if (*f->file) {
             buf_str(&b, " at ");
             show_place(s, &b, f->file, f->line);
@@ -253,6 +268,13 @@ static bool show_children(struct shell *s, struct buf *b, const struct dbg_value
     return true;
 }
 
+/* A text that a printer made, or where one has failed: not to be broken into fields. */
+static bool is_printed(const struct dbg_value *v, const char *text)
+{
+    size_t n = v->type ? strlen(v->type) : 0;
+    return (n && strncmp(text, v->type, n) == 0 && text[n] == '(') || strstr(text, " (printer: ");
+}
+
 void show_variable(struct shell *s, struct buf *b, const char *name, const struct dbg_value *v,
                    unsigned indent, bool full)
 {
@@ -266,7 +288,8 @@ void show_variable(struct shell *s, struct buf *b, const char *name, const struc
         buf_str(b, v->is_var && v->shadowed ? " (shadowed) = " : " = ");
     }
     bool wide = s->c->term.out_tty && column + text_width(buf_text(&text)) > s->c->term.width;
-    if (!(full && wide && show_children(s, b, v, indent))) {
+    bool fits = !wide || is_printed(v, buf_text(&text));
+    if (fits || !full || !show_children(s, b, v, indent)) {
         if (full)
             text_clean(b, buf_text(&text));
         else
@@ -379,8 +402,10 @@ static bool format_parts(struct shell *s, struct buf *b, const struct dbg_value 
     struct dbg_count count;
     bool map = kind == DBG_KIND_MAP, fields = kind == DBG_KIND_STRUCT, ok = true;
     arena_init(&a);
-    dbg_value_count(dbg_stand(s->d), v, &count);
-    struct err *e = dbg_value_children(dbg_stand(s->d), v, 0,
+    struct dbg_value plain = *v; /* printers have no formats */
+    plain.plain = true;
+    dbg_value_count(dbg_stand(s->d), &plain, &count);
+    struct err *e = dbg_value_children(dbg_stand(s->d), &plain, 0,
                                        count.named + min_u64(count.indexed, s->config.elements),
                                        false, &a, &children, &n);
     buf_str(b, fields ? "{" : map ? "map[" : "[");

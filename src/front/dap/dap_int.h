@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "dbg/dbg.h"
 #include "dbg/expr.h"
+#include "dbg/printers.h"
 #include "dbg/value.h"
 #include "front/dap/dap.h"
 #include "wire/dap.h"
@@ -192,6 +193,8 @@ struct dap_session {
     const char *const *env;
     bool stop_on_entry, hide_system, globals, registers;
     const char *const *source_map;
+    const char *const *printer_files; /* NULL-terminated */
+    struct dbg_printers *printers;    /* NULL: none yet */
     pid_t pid;
     struct dap_output output[2];
     int keep_fd[2], stdin_fd; /* the program's ends */
@@ -274,6 +277,7 @@ void dap_wait_for_poll(struct dap_server *s); /* attach with waitFor */
 /* ---- launch.c, terminal.c ---- */
 struct err *dap_build_start(struct dap_client *c, bool again) MUST_USE;
 void dap_argv(struct dap_session *s, const char *const *args, size_t n);
+const char *const *dap_strings(const char *const *v, size_t n, struct arena *a);
 const char *const *dap_source_map(const struct dap_PathPair *v, size_t n, struct arena *a);
 bool dap_output_ready(const struct dap_output *o);
 void dap_build_poll(struct dap_server *s);

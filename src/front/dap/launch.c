@@ -22,7 +22,7 @@ extern char **environ;
 
 /* ---- what was asked for, kept ---- */
 
-static const char *const *strings(const char *const *v, size_t n, struct arena *a)
+const char *const *dap_strings(const char *const *v, size_t n, struct arena *a)
 {
     const char **ret = arena_array(a, const char *, n + 1);
     for (size_t i = 0; i < n; i++)
@@ -51,8 +51,8 @@ static void keep_request(struct dap_session *s, const struct dap_launch *a)
     l->output = arena_strdup(&s->mem, a->output);
     l->coreFilePath = arena_strdup(&s->mem, a->coreFilePath);
     l->snapshotFilePath = arena_strdup(&s->mem, a->snapshotFilePath);
-    l->args = strings(a->args, a->nargs, &s->mem);
-    l->buildFlags = strings(a->buildFlags, a->nbuildFlags, &s->mem);
+    l->args = dap_strings(a->args, a->nargs, &s->mem);
+    l->buildFlags = dap_strings(a->buildFlags, a->nbuildFlags, &s->mem);
     struct dap_pair *env = arena_array(&s->mem, struct dap_pair, a->nenv + 1);
     for (size_t i = 0; i < a->nenv; i++) {
         env[i].name = arena_strdup(&s->mem, a->env[i].name);
@@ -65,6 +65,9 @@ static void keep_request(struct dap_session *s, const struct dap_launch *a)
     s->globals = a->showGlobalVariables;
     s->registers = a->showRegisters;
     s->source_map = dap_source_map(a->substitutePath, a->nsubstitutePath, &s->mem);
+    s->printer_files = dap_strings(a->printers, a->nprinters, &s->mem);
+    l->printers = NULL;
+    l->nprinters = 0;
 }
 
 static const struct dap_pair *env_of(const struct dap_launch *l, const char *entry, size_t n)

@@ -110,6 +110,32 @@ static void tell_notes(struct dap_server *s)
     arena_free(&a);
 }
 
+/* What does not work is told, and the session goes on without it. */
+static void tell_printer_error(struct dap_server *s, struct err *e)
+{
+    if (e)
+        dap_note(s, "gospect: printers: %s", err_message(e));
+    err_free(e);
+}
+
+static void load_printers(struct dap_server *s)
+{
+    struct dap_session *se = &s->session;
+    const char *own = dbg_printers_file(&se->mem);
+    if (!own && !(se->printer_files && se->printer_files[0]))
+        return;
+    struct err *e = dbg_printers_open(&se->printers);
+    if (e) {
+        tell_printer_error(s, e);
+        return;
+    }
+    if (own)
+        tell_printer_error(s, dbg_printers_run(se->printers, own));
+    for (const char *const *f = se->printer_files; f && *f; f++)
+        tell_printer_error(s, dbg_printers_run(se->printers, *f));
+    dbg_use_printers(se->d, se->printers);
+}
+
 struct err *dap_session_started(struct dap_client *c)
 {
     struct dap_session *s = &c->server->session;
@@ -119,8 +145,10 @@ struct err *dap_session_started(struct dap_client *c)
     if (s->d)
         s->pid = s->kind == DAP_CORE ? 0 : dbg_pid(s->d);
     join(c);
-    if (s->d)
+    if (s->d) {
         tell_notes(c->server);
+        load_printers(c->server);
+    }
     dap_answer(c);
     return NULL;
 }
@@ -158,6 +186,7 @@ static struct err *attach_new(struct dap_client *c, const struct dap_attach *a)
     s->globals = a->showGlobalVariables;
     s->registers = a->showRegisters;
     s->source_map = dap_source_map(a->substitutePath, a->nsubstitutePath, &s->mem);
+    s->printer_files = dap_strings(a->printers, a->nprinters, &s->mem);
     s->program = arena_strdup(&s->mem, a->name);
     if (!pid && !*a->name)
         return err_new(ERR_USAGE, "attach needs processId, or name");
@@ -529,6 +558,8 @@ void dap_session_end(struct dap_server *s, bool kill)
     bool lived = se->d && se->kind != DAP_CORE && dbg_state(se->d) != DBG_OVER;
     dbg_close(se->d, kill ? DEBUG_KILL : DEBUG_LET_GO);
     se->d = NULL;
+    dbg_printers_free(se->printers);
+    se->printers = NULL;
     drain_output(s);
     if (lived && !se->over_said)
         dap_note(s, kill ? "The program was ended." : "The process runs on without us.");

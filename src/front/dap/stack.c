@@ -33,8 +33,9 @@ void dap_frame_json(struct dap_client *c, const struct dap_frame_view *v, struct
 
 static void frame_out(struct dap_client *c, const struct rt_frame *f, int64_t id, struct json *j)
 {
+    struct rt_stand *st = dbg_stand(c->server->session.d);
     struct dap_frame_view v = {.id = id,
-                               .func = *f->func ? f->func : "(unknown)",
+                               .func = *f->func ? rt_frame_name(st, f) : "(unknown)",
                                .file = f->file,
                                .line = f->line,
                                .pc = f->pc,
