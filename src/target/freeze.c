@@ -141,14 +141,18 @@ static struct err *threads(struct target *t, struct arena *a, struct target_thre
     return NULL;
 }
 
-/* The process may be gone, or another program, while its copy is here. */
+/* The process may be gone, or another program, while its copy is here.  It goes bit by bit: first
+ * it has no program any more, then no memory, and then it is not there. */
 static struct err *process(struct target *t, struct arena *a, struct target_process *ret)
 {
     struct frozen *f = of(t);
-    struct err *gone = f->copy ? memory_alive(&f->of->memory) : NULL;
-    if (!gone)
-        return process_facts(t->pid, a, ret);
-    err_free(gone);
+    struct err *e = process_facts(t->pid, a, ret);
+    bool going = f->copy && !e && !*ret->exe;
+    if (f->copy && !e)
+        e = memory_alive(&f->of->memory);
+    if (!f->copy || (!e && !going))
+        return e;
+    err_free(e);
     TRY(process_facts_of_copy(f->copy, t->pid, f->of->start_ticks, a, ret));
     ret->threads = (unsigned)f->nthreads;
     return NULL;

@@ -383,7 +383,7 @@ def test_killed_between_moments_and_copies(gospect_start, go_build, run_go, rele
     """kill -9 at any time of a series at a place that is met all the time."""
     target = run_go(go_build(release, "default", "harm"))
     before, dice = harm.Before(target), random.Random(release)
-    for n in range(15):
+    for n in range(8):
         folder = tmp_path / str(n)
         folder.mkdir()
         run = Series(gospect_start, target, folder, "--at", "main.chain", "--count", "99").ready()
