@@ -115,9 +115,9 @@ def test_values(gospect, go_build, release, mode):
 
 
 VALUES = ("testvariables", "testvariables2", "testvariables_generic", "testvariables_pointers_not_loaded", "testunsafepointers",
-          "closurecontents", "issue1101", "issue1264", "issue1374", "issue1432", "issue1531", "issue1615", "issue1817",
+          "closurecontents", "issue1101", "issue1264", "issue1374", "issue1432", "issue1531", "issue1817",
           "issue2078", "issue2086", "issue3310", "issue4051", "issue951", "pkgrenames", "genericintoiface",
-          "decllinetest", "fncall", "longstrings", "math", "multinamedreturns", "retstack", "scopetest", "scopeescapevareval",
+          "decllinetest", "fncall", "longstrings", "multinamedreturns", "retstack", "scopetest", "scopeescapevareval",
           "testshadow", "escapestrings", "databpeasy")
 
 

@@ -34,7 +34,7 @@ TABLE = [
     Row("lines without code", "stack", r"delve:issue4051", r"main\.init:14", r"main\.init:1$"),
     # ---- steps ----
     Row("recovered panics", "steps", "^stepIn", "", r"^runtime\.gopanic:\d+( |$)", (("steps stepIn", *EVER), (INTO, *EVER))),
-    Row("the statement go", "steps", r"^stepIn (stepping spawn|delve:(testnextprog|stepshadow))", "", "", ((INTO, *EVER),)),
+    Row("the statement go", "steps", r"^stepIn (stepping spawn|delve:(testnextprog|stepshadow))", "", "", ((INTO, "1.24", "1.27"),)),
     Row("runtime.Breakpoint", "steps", "", r"^runtime\.breakpoint:\d+( |$)", r"^(runtime\.Breakpoint:|$)", ((INTO, *EVER), (NEXT, *EVER))),
     Row("deferred calls", "steps", r"^stepIn delve:deferstack behind main\.(f1|call3)", r"main\.f2", "^$", ((INTO, "1.25", "1.27"),)),
     Row("iterators", "steps", r"^stepIn (stepping (range|nested)|delve:rangeoverfunc) behind main\.\w+-range", "^$", r"^main\.\S+\.func1:",
