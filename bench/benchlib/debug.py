@@ -10,9 +10,10 @@ import time
 from lib import dapclient, real
 
 from benchlib import peers
-from benchlib.measure import Failed, pulse
+from benchlib.measure import BENCH, Failed, pulse
 
-HOT = "main.work"                   # of target-calls, with arguments a and s
+SOURCE = BENCH / "targets" / "target-calls" / "main.go"
+HOT = "\tr := a\n"                  # the line of the hot function, which has arguments a and s
 FALSE = "a == -1"                   # a is never negative
 MESSAGE = "a is {a}, s is {s}"
 TICKS = "go.etcd.io/raft/v3.(*node).Tick"  # etcd calls it every 100 ms
@@ -118,9 +119,10 @@ def hits(bench, who, target, **point):
     def once(entry):
         with adapter(bench, who) as a:
             seq = a.attach(target.pid)
-            answer = a.client.ask("setFunctionBreakpoints", breakpoints=[{"name": HOT, **point}])
-            if not answer["breakpoints"][0]["verified"]:
-                raise Failed(answer["breakpoints"][0].get("message", "not verified"))
+            line = SOURCE.read_text().split(HOT)[0].count("\n") + 1
+            answer = a.client.set_breakpoints(SOURCE, [{"line": line, **point}])
+            if not answer[0]["verified"]:
+                raise Failed(answer[0].get("message", "not verified"))
             a.go(seq)
             calls = rate(target)
             time.sleep(0.3)
@@ -213,14 +215,13 @@ def snapshot(entry_type):
     def theirs(a, entry):
         c = a.client
         began = time.monotonic()
-        stop = c.ask("pause", threadId=0)
-        stop = c.stopped()
+        c.ask("pause", threadId=0)
+        c.stopped()
         threads = c.ask("threads")["threads"]
         frames = sum(len(c.ask("stackTrace", threadId=t["id"], startFrame=0, levels=100)["stackFrames"])
                      for t in threads)
         entry.wall_ms.append((time.monotonic() - began) * 1e3)
         entry.note = f"{len(threads):,} goroutines, {frames:,} frames"
-        del stop
 
     def row(bench):
         with pulse("goroutines", 10000) as target:
