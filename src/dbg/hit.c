@@ -124,9 +124,8 @@ struct meeting {
     const struct debug_hit *hit;
     struct rt_here here;
     struct rt_frame frame;
-    struct arena arena;
     bool asked; /* here was read, which costs a read of memory */
-    bool ready; /* frame and arena are there, the stand looks at now */
+    bool ready; /* frame is there, the stand looks at now */
 };
 
 static const struct rt_here *here(struct meeting *m)
@@ -142,7 +141,6 @@ static struct expr_ctx context(struct meeting *m, const struct expr *x)
 {
     struct dbg *d = m->s->bp->d;
     if (!m->ready) {
-        arena_init(&m->arena);
         rt_stand_moved(d->hit_stand, debug_view(d->debug));
         m->ready = rt_frame_of_regs(d->hit_stand, m->hit->regs, &m->frame);
     }
@@ -150,7 +148,7 @@ static struct expr_ctx context(struct meeting *m, const struct expr *x)
                              .frame = m->ready ? &m->frame : NULL,
                              .g = !x || expr_asks_who(x) ? here(m)->g : 0,
                              .tid = m->hit->tid,
-                             .arena = &m->arena};
+                             .arena = &d->hit_arena};
 }
 
 static void set_trouble(struct bp *bp, struct err *e)
@@ -300,7 +298,6 @@ enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
     if (atomic_load(&m.s->bp->plan) != m.s->plan || atomic_load(&m.s->bp->muted))
         return DEBUG_GO_ON; /* being changed, or nobody wants to hear of it now */
     enum debug_verdict v = judge(&m);
-    if (m.arena.chunks)
-        arena_free(&m.arena);
+    arena_reset(&m.s->bp->d->hit_arena);
     return v;
 }

@@ -93,6 +93,7 @@ static struct err *dbg_new(const struct dbg_options *o, struct dbg **ret)
     arena_init(&d->stop_arena);
     arena_init(&d->call_arena);
     arena_init(&d->message_arena);
+    arena_init(&d->hit_arena);
     arena_init(&d->launched.arena);
     if (o)
         d->o = *o;
@@ -307,6 +308,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     arena_free(&d->call_arena);
     err_free(d->call_error);
     arena_free(&d->message_arena);
+    arena_free(&d->hit_arena);
     arena_free(&d->launched.arena);
     if (d->epoll_fd >= 0)
         close(d->epoll_fd);
