@@ -102,6 +102,10 @@ static struct err *compile_message(struct dbg *d, struct bp_plan *p, struct bp_s
 struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 {
     struct expr_place at = {.pc = s->at.pc, .exact = true}; /* of a watchpoint: nowhere */
+    struct values *values;
+    if ((*p->spec.condition || *p->spec.log || p->spec.trace) &&
+        (values = rt_stand_values(d->stand, NULL)))
+        values_prepare(values); /* not while a thread waits at its first hit */
     if (strncmp(p->spec.condition, "lua:", 4) == 0)
         TRY(dbg_lua_condition(&at, p->spec.condition + 4, &s->lua));
     else if (*p->spec.condition)

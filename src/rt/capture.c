@@ -325,6 +325,8 @@ void rt_capture_prepare(struct rt *rt, const struct rt_capture_options *o)
         return;
     struct err *e = values_open(rt, rt->t, &values); /* its DWARF stays with the image */
     if (!e)
+        values_prepare(values);
+    if (!e)
         values_close(values);
     err_free(e);
 }
