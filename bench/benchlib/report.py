@@ -50,7 +50,8 @@ METHOD = """## Method
 - *CPU* is the tool's own processor time: what the wall time comes down to on an idle machine.
 - dlv prints every goroutine and every frame; gospect prints groups. Both read all of it.
 - Debugging: both tools are driven by the same client, over the Debug Adapter Protocol. *wall, µs a hit* is the time of the
-  measurement over the calls that the program itself counted in it. dlv tells a client of 1,024 goroutines at most.
+  measurement over the calls that the program itself counted in it. dlv tells a client of 1,024 goroutines at most;
+  the answer counts until it has arrived, without what the client needs to understand it.
 - A ratio compares the peer's figure with ours.
 """
 
