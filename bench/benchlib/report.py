@@ -1,7 +1,7 @@
 """Turns results into docs/performance.md."""
 import statistics
 
-# What issues "Foundation" and "Heap" ask: row, who, figure, at most, unit, the peer it is compared with.
+# What issues "Foundation", "Heap" and "Debugger" ask: row, who, figure, at most, unit, the peer it is compared with.
 GOALS = [
     ("goroutines-100k", "gospect --consistency process", "pause_ms", 15, "ms stopped",
      "dlv, list with stacks"),
@@ -26,8 +26,15 @@ GOALS = [
     ("heap-4g", "gospect heap", "peak_mib", 1430, "MiB ours", None),
     ("heap-4g", "gospect heap", "pause_ms", 110, "ms stopped", None),
     ("heap-diff", "gospect mem diff", "wall_ms", 2000, "ms wall", None),
+    ("condition", "gospect dap", "hit_us", 15, "µs a hit", "dlv dap"),
+    ("log-point", "gospect dap", "hit_us", 25, "µs a hit", "dlv dap"),
+    ("debug-attach", "gospect dap", "wall_ms", 50, "ms until ready", "dlv dap"),
+    ("debug-attach", "gospect dap", "peak_mib", 60, "MiB ours", "dlv dap"),
+    ("dap-10k", "gospect dap", "wall_ms", 100, "ms wall", "dlv dap"),
 ]
-FIGURES = ("wall_ms", "cpu_ms", "stopped_ms", "pause_ms", "peak_mib")
+FIGURES = {"wall_ms": "wall, ms", "cpu_ms": "CPU, ms", "stopped_ms": "stopped, felt, ms",
+           "pause_ms": "stopped, own figure, ms", "peak_mib": "peak memory, MiB"}
+HIT_FIGURES = {"hit_us": "wall, µs a hit", "cpu_us": "the tool's CPU, µs a hit", "peak_mib": "peak memory, MiB"}
 
 METHOD = """## Method
 - `./dev bench` measures every tool in one run, on the same running targets, one after the other. `bench/README.md`
@@ -42,6 +49,9 @@ METHOD = """## Method
   run once.
 - *CPU* is the tool's own processor time: what the wall time comes down to on an idle machine.
 - dlv prints every goroutine and every frame; gospect prints groups. Both read all of it.
+- Debugging: both tools are driven by the same client, over the Debug Adapter Protocol. *wall, µs a hit* is the time of the
+  measurement over the calls that the program itself counted in it. dlv tells a client of 1,024 goroutines at most;
+  the answer counts until it has arrived, without what the client needs to understand it.
 - A ratio compares the peer's figure with ours.
 """
 
@@ -103,12 +113,12 @@ def goal_lines(results):
 def row_lines(row):
     yield f"### {row['title']}"
     yield ""
-    yield ("| who | wall, ms | CPU, ms | stopped, felt, ms | stopped, own figure, ms | peak memory, MiB "
-           "| note |")
-    yield "|---|---|---|---|---|---|---|"
+    figures = HIT_FIGURES if any(entry.get("hit_us") for entry in row["entries"]) else FIGURES
+    yield f"| who | {' | '.join(figures.values())} | note |"
+    yield "|---" * (len(figures) + 2) + "|"
     for entry in row["entries"]:
         note = f"could not: {entry['error']}" if entry["error"] else entry["note"]
-        yield (f"| {entry['who']} | " + " | ".join(cell(entry[f]) for f in FIGURES) +
+        yield (f"| {entry['who']} | " + " | ".join(cell(entry[f]) for f in figures) +
                f" | {note.replace('|', '/')} |")
     yield ""
 

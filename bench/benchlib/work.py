@@ -12,7 +12,7 @@ from lib import gobuild
 from lib.paths import ROOT
 from lib.process import Target
 
-from benchlib import moments, peers
+from benchlib import debug, moments, peers
 from benchlib.measure import BENCH, RELEASE, Failed, cost_of, pulse
 
 
@@ -25,6 +25,8 @@ class Entry:
     stopped_ms: list = dataclasses.field(default_factory=list)  # felt by the target
     pause_ms: list = dataclasses.field(default_factory=list)    # our own figure
     peak_mib: list = dataclasses.field(default_factory=list)
+    hit_us: list = dataclasses.field(default_factory=list)      # from one hit of a breakpoint to the next
+    cpu_us: list = dataclasses.field(default_factory=list)      # the tool's own time for one hit
     note: str = ""
     error: str = ""
 
@@ -262,4 +264,8 @@ ROWS = [
     ("heap-1g", "object graph of a 1.1 GB heap", heap(1)),
     ("heap-4g", "object graph of a 4.3 GB heap", heap(4, with_peers=False)),
     ("heap-diff", "difference of two snapshots of a 1.1 GB heap", heap_difference),
+    ("condition", "a breakpoint with a condition that is false", debug.points(Entry, condition=debug.FALSE)),
+    ("log-point", "a log point with two values", debug.points(Entry, logMessage=debug.MESSAGE)),
+    ("debug-attach", "attach to etcd (38 MB), a breakpoint by line, a stop, its locals", debug.attach(Entry)),
+    ("dap-10k", "10,000 goroutines with stacks to a DAP client", debug.snapshot(Entry)),
 ]

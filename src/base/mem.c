@@ -86,6 +86,28 @@ void arena_free(struct arena *a)
     arena_init(a);
 }
 
+void arena_reset(struct arena *a)
+{
+    struct arena_chunk *kept = NULL;
+    for (struct arena_chunk *c = a->chunks, *next; c; c = next) {
+        next = c->next;
+        if (a->end == c->bytes + c->size)
+            kept = c;
+        else
+            free(c);
+    }
+    if (!kept) {
+        arena_init(a);
+        return;
+    }
+    memset(kept->bytes, 0, (size_t)(a->at - kept->bytes));
+    kept->next = NULL;
+    *a = (struct arena){.chunks = kept,
+                        .at = kept->bytes,
+                        .end = kept->bytes + kept->size,
+                        .total = sizeof(*kept) + kept->size};
+}
+
 void arena_join(struct arena *a, struct arena *from)
 {
     struct arena_chunk **last = &from->chunks;

@@ -37,6 +37,8 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_free(struct arena *a);
+/* The same, for those who fill it again at once: some memory stays.  Its end is arena_free(). */
+void arena_reset(struct arena *a);
 /* What `from` handed out belongs to a now; from is empty. */
 void arena_join(struct arena *a, struct arena *from);
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 16 */

@@ -256,6 +256,7 @@ struct dbg {
 
     struct arena stop_arena;    /* of the last stop */
     struct arena message_arena; /* of the last message */
+    struct arena hit_arena;     /* of the last hit; the tracer thread's */
     struct dbg_event stop;
     bool have_told; /* told is to be told when all messages are */
     struct dbg_event told;

@@ -34,6 +34,11 @@ void expr_free(struct expr *x)
     free(x);
 }
 
+bool expr_asks_who(const struct expr *x)
+{
+    return x->asks_who;
+}
+
 /* An expression that yields the value again; in brackets unless it is one operand. */
 static const char *path_of(const struct expr *x, struct arena *a)
 {

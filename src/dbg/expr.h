@@ -48,6 +48,7 @@ void expr_free(struct expr *x); /* NULL is fine */
 /* Bytes of the text before what "call" is written in front of; 0: it is not.  For those who run
  * functions only when that was asked for. */
 size_t expr_call_prefix(const char *text);
+bool expr_asks_who(const struct expr *x); /* whether ctx->g matters to it */
 
 /* A call that an expression asks for. */
 struct expr_call {

@@ -101,6 +101,7 @@ struct expr {
     struct arena arena;  /* nodes */
     struct node *root;
     VEC(struct rt_slot *) slots;
+    bool asks_who; /* about the goroutine */
 };
 
 struct err *expr_parse(struct arena *a, const char *text, struct node **ret) MUST_USE;

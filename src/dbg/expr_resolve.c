@@ -258,6 +258,7 @@ static struct err *resolve_name(struct resolver *r, struct node *n)
     }
     if (strcmp(n->name, "labels") == 0) {
         means(n, MEANS_RUNTIME);
+        r->x->asks_who = true;
         n->runtime = RUNTIME_LABELS;
         return NULL;
     }
@@ -401,6 +402,7 @@ static struct err *resolve_select(struct resolver *r, struct node *n)
         int runtime = strcmp(n->x->name, "runtime") == 0 ? expr_runtime_named(n->name) : -1;
         if (runtime >= 0) {
             means(n, MEANS_RUNTIME);
+            r->x->asks_who = true;
             n->runtime = (uint8_t)runtime;
             return NULL;
         }

@@ -102,6 +102,10 @@ static struct err *compile_message(struct dbg *d, struct bp_plan *p, struct bp_s
 struct err *bp_compile(struct dbg *d, struct bp_plan *p, struct bp_site *s)
 {
     struct expr_place at = {.pc = s->at.pc, .exact = true}; /* of a watchpoint: nowhere */
+    struct values *values;
+    if ((*p->spec.condition || *p->spec.log || p->spec.trace) &&
+        (values = rt_stand_values(d->stand, NULL)))
+        values_prepare(values); /* not while a thread waits at its first hit */
     if (strncmp(p->spec.condition, "lua:", 4) == 0)
         TRY(dbg_lua_condition(&at, p->spec.condition + 4, &s->lua));
     else if (*p->spec.condition)
@@ -124,23 +128,31 @@ struct meeting {
     const struct debug_hit *hit;
     struct rt_here here;
     struct rt_frame frame;
-    struct arena arena;
-    bool ready; /* frame and arena are there, the stand looks at now */
+    bool asked; /* here was read, which costs a read of memory */
+    bool ready; /* frame is there, the stand looks at now */
 };
 
-static struct expr_ctx context(struct meeting *m)
+static const struct rt_here *here(struct meeting *m)
+{
+    struct dbg *d = m->s->bp->d;
+    if (!m->asked && !rt_here(d->rt, debug_view(d->debug), m->hit->regs, &m->here))
+        m->here = (struct rt_here){0};
+    m->asked = true;
+    return &m->here;
+}
+
+static struct expr_ctx context(struct meeting *m, const struct expr *x)
 {
     struct dbg *d = m->s->bp->d;
     if (!m->ready) {
-        arena_init(&m->arena);
         rt_stand_moved(d->hit_stand, debug_view(d->debug));
         m->ready = rt_frame_of_regs(d->hit_stand, m->hit->regs, &m->frame);
     }
     return (struct expr_ctx){.st = d->hit_stand,
                              .frame = m->ready ? &m->frame : NULL,
-                             .g = m->here.g,
+                             .g = !x || expr_asks_who(x) ? here(m)->g : 0,
                              .tid = m->hit->tid,
-                             .arena = &m->arena};
+                             .arena = &d->hit_arena};
 }
 
 static void set_trouble(struct bp *bp, struct err *e)
@@ -158,12 +170,11 @@ static uint64_t count(struct meeting *m)
 {
     struct bp *bp = m->s->bp;
     bool added = false;
+    uint64_t goroutine = (uint64_t)here(m)->goroutine;
     pthread_mutex_lock(&bp->lock);
     uint64_t n = ++bp->hits;
-    if (bp->counts.n < GOROUTINES_MAX ||
-        map_get(&bp->slot_of, (uint64_t)m->here.goroutine) != MAP_NONE) {
-        uint32_t slot = map_get_or_put(&bp->slot_of, (uint64_t)m->here.goroutine,
-                                       (uint32_t)bp->counts.n, &added);
+    if (bp->counts.n < GOROUTINES_MAX || map_get(&bp->slot_of, goroutine) != MAP_NONE) {
+        uint32_t slot = map_get_or_put(&bp->slot_of, goroutine, (uint32_t)bp->counts.n, &added);
         if (added)
             vec_push(&bp->counts, 0);
         uint64_t own = ++bp->counts.v[slot];
@@ -197,7 +208,7 @@ static bool rule_holds(const struct hit_rule *r, uint64_t n)
 
 static void add_value(struct meeting *m, struct log_part *part, struct buf *b)
 {
-    struct expr_ctx ctx = context(m);
+    struct expr_ctx ctx = context(m, part->x);
     struct dbg_value v;
     struct err *e = expr_eval(part->x, &ctx, &v);
     if (e)
@@ -209,7 +220,7 @@ static void add_value(struct meeting *m, struct log_part *part, struct buf *b)
 
 static void add_call(struct meeting *m, struct buf *b)
 {
-    struct expr_ctx ctx = context(m);
+    struct expr_ctx ctx = context(m, NULL);
     struct rt_var *vars;
     size_t n = 0, shown = 0;
     buf_printf(b, "%s(", m->s->at.func);
@@ -240,7 +251,7 @@ static void say(struct meeting *m)
     if (m->s->plan->spec.trace && !m->s->nparts)
         add_call(m, &b);
     ring_put(bp->d->ring, &(struct ring_entry){.bp = bp->id,
-                                               .goroutine = m->here.goroutine,
+                                               .goroutine = here(m)->goroutine,
                                                .tid = m->hit->tid,
                                                .pc = m->hit->addr,
                                                .text = b.n ? buf_take(&b) : mem_strdup("")});
@@ -253,7 +264,7 @@ static bool holds(struct meeting *m, bool *ret_trouble)
     bool yes = true;
     if (!m->s->condition && !m->s->lua)
         return true;
-    struct expr_ctx ctx = context(m);
+    struct expr_ctx ctx = context(m, m->s->condition);
     struct err *e =
         m->s->lua ? dbg_lua_true(m->s->lua, &ctx, &yes) : expr_true(m->s->condition, &ctx, &yes);
     *ret_trouble = e != NULL;
@@ -270,7 +281,7 @@ static enum debug_verdict judge(struct meeting *m)
     pthread_mutex_lock(&bp->lock);
     bp->met++;
     pthread_mutex_unlock(&bp->lock);
-    if (p->spec.goroutine && p->spec.goroutine != m->here.goroutine)
+    if (p->spec.goroutine && p->spec.goroutine != here(m)->goroutine)
         return DEBUG_GO_ON;
     bool yes = holds(m, &trouble);
     if (!yes && !trouble)
@@ -288,13 +299,9 @@ static enum debug_verdict judge(struct meeting *m)
 enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
 {
     struct meeting m = {.s = arg, .hit = hit};
-    struct dbg *d = m.s->bp->d;
     if (atomic_load(&m.s->bp->plan) != m.s->plan || atomic_load(&m.s->bp->muted))
         return DEBUG_GO_ON; /* being changed, or nobody wants to hear of it now */
-    if (!rt_here(d->rt, debug_view(d->debug), hit->regs, &m.here))
-        m.here = (struct rt_here){0};
     enum debug_verdict v = judge(&m);
-    if (m.arena.chunks)
-        arena_free(&m.arena);
+    arena_reset(&m.s->bp->d->hit_arena);
     return v;
 }

@@ -94,6 +94,7 @@ static struct err *dbg_new(const struct dbg_options *o, struct dbg **ret)
     arena_init(&d->stop_arena);
     arena_init(&d->call_arena);
     arena_init(&d->message_arena);
+    arena_init(&d->hit_arena);
     arena_init(&d->launched.arena);
     if (o)
         d->o = *o;
@@ -308,6 +309,7 @@ void dbg_close(struct dbg *d, enum debug_end how)
     arena_free(&d->call_arena);
     err_free(d->call_error);
     arena_free(&d->message_arena);
+    arena_free(&d->hit_arena);
     arena_free(&d->launched.arena);
     if (d->epoll_fd >= 0)
         close(d->epoll_fd);
@@ -362,18 +364,33 @@ struct err *dbg_must_stand(const struct dbg *d)
     return NULL;
 }
 
+/* Go's own sources are below *ret_root, of which so many bytes count; 0: not known. */
+static size_t go_root(const struct code_module *m, const char **ret_root)
+{
+    static const char own[] = "/src/runtime/proc.go";
+    for (const char *f = NULL; (f = pcln_next_file(&m->pcln, f));) {
+        size_t n = strlen(f);
+        *ret_root = f;
+        if (n >= sizeof(own) && strcmp(f + n - (sizeof(own) - 1), own) == 0)
+            return n - (sizeof(own) - 1) + strlen("/src/");
+    }
+    return 0;
+}
+
+/* Nobody edits the sources of Go and those in the module cache, which are most of them. */
 static void note_newer(struct dbg *d, struct arena *a, const char **notes, size_t *n)
 {
     struct code_module *const *modules;
     struct stat program, source;
     unsigned newer = 0, seen = 0;
-    const char *first = NULL;
+    const char *first = NULL, *root = "";
     char *exe = arena_printf(a, "/proc/%d/exe", d->pid);
     if (d->core || !code_modules(d->code, &modules) || stat(exe, &program) != 0)
         return;
+    size_t nroot = go_root(modules[0], &root);
     for (const char *f = NULL; (f = pcln_next_file(&modules[0]->pcln, f)) && seen < FILES_MAX;) {
-        if (f[0] != '/' || ++seen == 0 || stat(f, &source) != 0 ||
-            source.st_mtime <= program.st_mtime)
+        if (f[0] != '/' || strstr(f, "/pkg/mod/") || (nroot && strncmp(f, root, nroot) == 0) ||
+            ++seen == 0 || stat(f, &source) != 0 || source.st_mtime <= program.st_mtime)
             continue;
         if (!newer++)
             first = f;

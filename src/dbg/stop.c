@@ -555,8 +555,7 @@ static struct err *attend(struct dbg *d, bool *ret_any)
     *ret_any = m.kind != DEBUG_NOTHING;
     if (!*ret_any)
         return NULL;
-    arena_free(&d->stop_arena);
-    arena_init(&d->stop_arena);
+    arena_reset(&d->stop_arena);
     TRY(on_event(d, &m, &d->told, &told));
     if (!told && d->debug && atomic_load(&d->interrupted)) { /* the mechanism took it for done */
         d->told = (struct dbg_event){.why = DBG_WHY_INTERRUPT, .text = ""};
@@ -599,8 +598,7 @@ struct err *dbg_wait(struct dbg *d, int64_t timeout_ns, struct dbg_event *ret)
 {
     int64_t until = timeout_ns < 0 ? 0 : clock_mono_ns() + timeout_ns;
     struct err *e = NULL;
-    arena_free(&d->message_arena);
-    arena_init(&d->message_arena);
+    arena_reset(&d->message_arena);
     *ret = (struct dbg_event){.kind = DBG_EV_NOTHING, .text = ""};
     if (d->state == DBG_STANDS)
         has_ended(d);

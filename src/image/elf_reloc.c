@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "image/image_int.h"
 
 enum {
@@ -34,19 +35,6 @@ static Elf64_Rela rela_at(const struct relocs *r, size_t i)
     return rela;
 }
 
-struct sortable {
-    uint64_t off;
-    uint32_t i;
-};
-
-static int by_offset(const void *va, const void *vb)
-{
-    const struct sortable *a = va, *b = vb;
-    if (a->off != b->off)
-        return a->off < b->off ? -1 : 1;
-    return a->i < b->i ? -1 : a->i > b->i;
-}
-
 static void sort_relocs(struct relocs *r)
 {
     bool sorted = true;
@@ -54,13 +42,13 @@ static void sort_relocs(struct relocs *r)
         sorted = rela_at(r, i - 1).r_offset <= rela_at(r, i).r_offset;
     if (sorted)
         return;
-    struct sortable *all = mem_alloc(r->n * sizeof(*all));
+    struct sort_keyed *all = mem_alloc(2 * r->n * sizeof(*all));
     for (size_t i = 0; i < r->n; i++)
-        all[i] = (struct sortable){rela_at(r, i).r_offset, (uint32_t)i};
-    qsort(all, r->n, sizeof(*all), by_offset);
+        all[i] = (struct sort_keyed){rela_at(r, i).r_offset, (uint32_t)i};
+    sort_keyed(all, all + r->n, r->n);
     uint32_t *order = mem_alloc(r->n * sizeof(*order));
     for (size_t i = 0; i < r->n; i++)
-        order[i] = all[i].i;
+        order[i] = all[i].value;
     free(all);
     r->order = order;
 }

@@ -225,6 +225,22 @@ static struct err *finish(struct capture *c)
 
 /* ---- the order of things ---- */
 
+/* What there is besides goroutines, and what of them needs a look elsewhere. */
+static struct err *read_more(struct capture *c)
+{
+    capture_runqs(c);
+    TRY(capture_waits(c));
+    capture_panics(c);
+    capture_closers(c);
+    TRY(capture_timers(c));
+    TRY(capture_counters(c->rt, c->t, c->s));
+    TRY(capture_heap(c));
+    TRY(capture_ahead(c)); /* behind the heap: it has the closures */
+    capture_copies(c);
+    capture_prints(c);
+    return NULL;
+}
+
 static struct err *read_all(struct capture *c)
 {
     TRY(capture_list(c));
@@ -245,18 +261,8 @@ static struct err *read_all(struct capture *c)
     count_assists(c);
     if (c->locals)
         locals_rows(c->locals);
-    capture_runqs(c);
-    TRY(capture_waits(c));
-    capture_panics(c);
-    capture_closers(c);
     TRY(capture_labels(c));
-    TRY(capture_timers(c));
-    TRY(capture_counters(c->rt, c->t, c->s));
-    TRY(capture_heap(c));
-    TRY(capture_ahead(c)); /* behind the heap: it has the closures */
-    capture_copies(c);
-    capture_prints(c);
-    return NULL;
+    return c->o->goroutines_only ? NULL : read_more(c);
 }
 
 /* Variables need DWARF; what takes long is made before anything stands still. */
@@ -324,6 +330,8 @@ void rt_capture_prepare(struct rt *rt, const struct rt_capture_options *o)
     if (o->locals == RT_LOCALS_NONE)
         return;
     struct err *e = values_open(rt, rt->t, &values); /* its DWARF stays with the image */
+    if (!e)
+        values_prepare(values);
     if (!e)
         values_close(values);
     err_free(e);
@@ -411,7 +419,7 @@ static struct err *capture(struct capture *c, bool *opened)
         e = finish(c);
     if (!e && !c->o->heap) /* the tables of the heap have their size from the start */
         snap_trim(c->s);
-    if (!e)
+    if (!e && !c->o->goroutines_only)
         count_spans(c);
     if (!e && !c->o->rest)
         e = capture_heap_finish(c, pool_width());

@@ -36,8 +36,7 @@ static void forget(struct rt_stand *st)
     st->maps = NULL;
     st->ngs = st->nms = st->nthreads = st->nmaps = 0;
     st->have_gs = st->have_ms = st->have_threads = st->have_finalizer = false;
-    arena_free(&st->arena);
-    arena_init(&st->arena);
+    arena_reset(&st->arena);
 }
 
 uint64_t rt_stand_moves(const struct rt_stand *st)

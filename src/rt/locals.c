@@ -315,6 +315,7 @@ struct err *locals_open(struct capture *c, struct locals **ret)
         free(lo);
         return e;
     }
+    values_prepare(lo->values);
     lo->scopes = local_scopes_new(c->rt, values_dwarf(lo->values));
     *ret = lo;
     return NULL;

@@ -53,6 +53,8 @@ struct rt_capture_options {
     struct target *frozen;
     const char *why_held; /* the target stands, and cannot be copied: why; NULL: it is not said */
     unsigned max_depth;   /* innermost frames to keep of each stack; 0: all */
+    bool goroutines_only; /* with their stacks, labels and threads; not what they wait for, nor the
+                             scheduler's and the allocator's side; alone or with locals */
     enum rt_locals locals;
     uint32_t locals_limit; /* of so many goroutines at most, one of each stack first; 0: no limit */
     bool names;            /* of what goroutines wait for: object.name */

@@ -26,11 +26,9 @@ enum { MEMBERS_MAX = 64, ARENA_MAX = 256 << 10 };
 
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
 {
-    const struct dwarf_type *any;
     struct dwarf *dw;
     *ret = NULL;
     TRY(image_dwarf(rt->img, &dw));
-    err_free(dwarf_type_of_runtime(dw, UINT64_MAX, &any)); /* makes the index */
     struct values *v = mem_alloc(sizeof(*v));
     v->rt = rt;
     v->t = t;
@@ -40,6 +38,12 @@ struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
     arena_init(&v->types);
     *ret = v;
     return NULL;
+}
+
+void values_prepare(struct values *v)
+{
+    const struct dwarf_type *any;
+    err_free(dwarf_type_of_runtime(v->dw, UINT64_MAX, &any));
 }
 
 void values_set_target(struct values *v, struct target *t)

@@ -75,8 +75,11 @@ void values_set_printers(struct values *v, const struct value_printers *p);
 const struct value_printers *values_printers(const struct values *v);
 
 /* Prepares to print values that lie in t (the frozen copy, or the target of the rt).  NOT_FOUND:
- * the program has no DWARF.  What takes long (the index of types) is made here. */
+ * the program has no DWARF. */
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret) MUST_USE;
+/* What takes long (the index of types) is made now and not with the first value that needs it,
+ * which may be printed while a process or a thread stands. */
+void values_prepare(struct values *v);
 void values_set_target(struct values *v, struct target *t);
 /* What was read is kept, because values lie close together.  To be called when the target may have
  * moved on: before the next value of a target that runs. */

@@ -37,7 +37,7 @@ void capture_sudogs(struct capture *c, struct worker *w, const uint32_t *gi, siz
     size_t size = (size_t)l->size[RT_STRUCT_sudog], left = 0;
     struct pending *p = mem_alloc(n * sizeof(*p) + 1);
     for (size_t i = 0; i < n; i++)
-        if (c->gs[gi[i]].g.waiting)
+        if (c->gs[gi[i]].g.waiting && !c->o->goroutines_only)
             p[left++] = (struct pending){gi[i], 0, c->gs[gi[i]].g.waiting};
     uint8_t *copies = left ? mem_alloc(left * size) : NULL;
     taddr *addr = mem_alloc(left * sizeof(*addr) + 1);

@@ -407,10 +407,20 @@ static bool is_step(const siginfo_t *info)
     return info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT; /* behind a system call */
 }
 
+/* Just behind a breakpoint of ours, in the middle of the instruction that it covers: nothing but
+ * the breakpoint leads there, so that the kernel need not be asked. */
+static bool is_within(struct debug *d, struct thread *t)
+{
+    struct place *p = debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
+    return p && p->active && !p->own && p->how.len > d->arch->breakpoint_n;
+}
+
 /* TRAP_NONE: it has been killed while it stood, by kill -9 or another thread's exit. */
 static enum trap trap_kind(struct debug *d, struct thread *t)
 {
     siginfo_t info = {0};
+    if (is_within(d, t))
+        return TRAP_OURS;
     if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0)
         return TRAP_NONE;
     if (is_step(&info))

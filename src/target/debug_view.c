@@ -51,7 +51,8 @@ static void show_own_bytes(const struct debug *d, struct target_iov *v)
 static struct err *view_readv(struct target *t, struct target_iov *iov, size_t n)
 {
     struct view *v = of(t);
-    TRY(memory_readv(&v->memory, iov, n));
+    if (n != 1 || !memory_read_little(&v->memory, iov))
+        TRY(memory_readv(&v->memory, iov, n));
     pthread_mutex_lock(&v->d->lock);
     for (size_t i = 0; v->d->view == t && v->d->places.n && i < n; i++)
         if (iov[i].ok)

@@ -25,6 +25,7 @@ enum {
     JOB_BYTES = 4 << 20,
     BOUNCE = 256 << 10, /* neighbouring pieces are read in one go of at most this size */
     OPEN_TRIES = 3,
+    LITTLE = 1024,
     GAP = 1024, /* ... with so much in between that nobody wants */
 };
 
@@ -187,6 +188,22 @@ static struct err *read_shared(struct memory *m, struct target_iov *iov, size_t 
     s.jobs = min_u64(n, max_u64(2 * pool_width(), n / JOB_PIECES));
     TRY(pool_run(s.jobs, share_job, &s));
     return memory_alive(m);
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !p[i])
+        i++;
+    return i == n;
+}
+
+/* The open file reads also what nobody may read, as zeros: those are asked for once more. */
+bool memory_read_little(struct memory *m, struct target_iov *v)
+{
+    v->ok = v->n && v->n <= LITTLE && pread(m->fd, v->dst, v->n, (off_t)v->addr) == (ssize_t)v->n &&
+            !all_zero(v->dst, v->n);
+    return v->ok;
 }
 
 struct err *memory_readv(struct memory *m, struct target_iov *iov, size_t n)

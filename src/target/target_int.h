@@ -55,6 +55,9 @@ struct memory {
 struct err *memory_open(pid_t pid, struct memory *ret) MUST_USE;
 void memory_close(struct memory *m);
 /* Of a running or stopped process; and of a copy, whose pages must not be pinned. */
+/* One small piece that can be read, and is not all zeros, in one call; false: ask memory_readv().
+ */
+bool memory_read_little(struct memory *m, struct target_iov *v) MUST_USE;
 struct err *memory_readv(struct memory *m, struct target_iov *iov, size_t n) MUST_USE;
 struct err *memory_readv_fd(struct memory *m, struct target_iov *iov, size_t n) MUST_USE;
 /* ERR_GONE when the program the memory belonged to is not there any more. */

@@ -58,10 +58,16 @@ static void kicked(int signo)
     (void)signo;
 }
 
-static void install_kick(void)
+/* Every stop would also send SIGCHLD, which the tracer blocks: another thread of ours is woken for
+ * it, only to ignore it.  That costs as much as the rest of a stop. */
+static void install(void)
 {
-    struct sigaction sa = {.sa_handler = kicked}; /* no SA_RESTART: it is to interrupt */
+    struct sigaction sa = {.sa_handler = kicked}, child; /* no SA_RESTART: it is to interrupt */
     sigaction(kick_signal(), &sa, NULL);
+    if (sigaction(SIGCHLD, NULL, &child) == 0) {
+        child.sa_flags |= SA_NOCLDSTOP;
+        sigaction(SIGCHLD, &child, NULL);
+    }
 }
 
 void tracer_attend(const struct tracer_token *tok,
@@ -69,7 +75,7 @@ void tracer_attend(const struct tracer_token *tok,
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     sigset_t kick;
-    pthread_once(&once, install_kick);
+    pthread_once(&once, install);
     sigemptyset(&kick);
     sigaddset(&kick, kick_signal());
     pthread_sigmask(SIG_UNBLOCK, &kick, NULL);

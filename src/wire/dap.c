@@ -168,10 +168,15 @@ struct err *dap_message_read(const char *text, size_t n, struct arena *a, struct
 
 /* ---- out ---- */
 
-/* JSON of one message is written to a buffer of its own, because its length comes before it. */
+enum { LARGE = 1 << 20 };
+
+/* JSON of one message is written to a buffer of its own, because its length comes before it.  A
+ * body may be large: it is copied once, from where it is to where it goes. */
 struct writer {
     struct json j;
     struct buf text;
+    const char *key, *body; /* the last member; NULL: none */
+    size_t body_n;
 };
 
 static struct err *to_buf(void *arg, const char *bytes, size_t n)
@@ -182,7 +187,7 @@ static struct err *to_buf(void *arg, const char *bytes, size_t n)
 
 static void begin(struct writer *w, int64_t seq, const char *type)
 {
-    w->text = (struct buf){0};
+    *w = (struct writer){0};
     json_init(&w->j, to_buf, &w->text);
     json_begin(&w->j, '{');
     json_ki64(&w->j, "seq", seq);
@@ -192,30 +197,74 @@ static void begin(struct writer *w, int64_t seq, const char *type)
 static void raw(struct writer *w, const char *key, const char *body, size_t n)
 {
     if (n) {
-        json_key(&w->j, key);
-        json_raw(&w->j, body, n);
+        w->key = key;
+        w->body = body;
+        w->body_n = n;
     }
+}
+
+/* All that comes before the body. */
+static void head(struct writer *w, struct buf *out)
+{
+    if (w->key)
+        json_key(&w->j, w->key);
+    else
+        json_end(&w->j, '}');
+    err_free(json_finish(&w->j)); /* a buffer does not fail */
+    buf_printf(out, "Content-Length: %zu\r\n\r\n",
+               w->text.n + (w->key ? w->body_n + strlen("}") : 0));
+    buf_add(out, w->text.p, w->text.n);
 }
 
 static void end(struct writer *w, struct buf *out)
 {
-    json_end(&w->j, '}');
-    err_free(json_finish(&w->j)); /* a buffer does not fail */
-    buf_printf(out, "Content-Length: %zu\r\n\r\n", w->text.n);
-    buf_add(out, w->text.p, w->text.n);
+    head(w, out);
+    if (w->key) {
+        buf_add(out, w->body, w->body_n);
+        buf_char(out, '}');
+    }
     buf_free(&w->text);
+}
+
+static void begin_response(struct writer *w, int64_t seq, int64_t request_seq, const char *command)
+{
+    begin(w, seq, "response");
+    json_ki64(&w->j, "request_seq", request_seq);
+    json_kbool(&w->j, "success", true);
+    json_kstr(&w->j, "command", command);
 }
 
 void dap_put_response(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
                       const char *body, size_t n)
 {
     struct writer w;
-    begin(&w, seq, "response");
-    json_ki64(&w.j, "request_seq", request_seq);
-    json_kbool(&w.j, "success", true);
-    json_kstr(&w.j, "command", command);
+    begin_response(&w, seq, request_seq, command);
     raw(&w, "body", body, n);
     end(&w, out);
+}
+
+void dap_take_response(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
+                       struct buf *body)
+{
+    struct writer w;
+    struct buf before = {0};
+    size_t n = body->n, max = out->max;
+    if (out->n || n < LARGE) {
+        dap_put_response(out, seq, request_seq, command, buf_text(body), n);
+        return;
+    }
+    begin_response(&w, seq, request_seq, command);
+    raw(&w, "body", body->p, n);
+    head(&w, &before);
+    buf_repeat(body, '}', before.n + 1);
+    memmove(body->p + before.n, body->p, n);
+    memcpy(body->p, before.p, before.n);
+    buf_free(&w.text);
+    buf_free(&before);
+    buf_free(out);
+    *out = *body;
+    out->max = max;
+    *body = (struct buf){0};
 }
 
 /* What a user reads: the message, lines below it, the hint. */

@@ -102,6 +102,9 @@ struct err *dap_args_read(const struct dap_record *r, const struct json_value *v
 /* Bodies are JSON values, n 0: none. */
 void dap_put_response(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
                       const char *body, size_t n);
+/* The same; a large body becomes part of an empty out without being copied, and is empty then. */
+void dap_take_response(struct buf *out, int64_t seq, int64_t request_seq, const char *command,
+                       struct buf *body);
 /* The error's message with its excerpt and hint; word: what stands in its place for programs (the
  * protocol's own "cancelled" and "notStopped"), or NULL; show: the user is to see it.  e stays the
  * caller's. */

@@ -89,7 +89,7 @@ static void answer(struct dap_client *c, const struct dap_message *m, const stru
         c->deferred.seq = m->seq;
         c->deferred.command = row->name;
     } else {
-        dap_put_response(&c->out, c->seq++, m->seq, m->command, buf_text(&b->text), b->text.n);
+        dap_take_response(&c->out, c->seq++, m->seq, m->command, &b->text);
     }
     if (row && row->flags & LOGGED)
         dap_log_request(c, m, e);

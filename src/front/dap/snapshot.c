@@ -35,7 +35,8 @@ static bool cancelled(struct progress *p)
 static struct err *take(void *arg)
 {
     struct taking *t = arg;
-    struct rt_capture_options o = {.max_depth = t->depth, .progress = &t->progress};
+    struct rt_capture_options o = {
+        .max_depth = t->depth, .goroutines_only = true, .progress = &t->progress};
     return dbg_snapshot(t->server->session.d, &o, &t->snap);
 }
 

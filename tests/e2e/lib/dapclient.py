@@ -47,6 +47,7 @@ class Client:
         self.responses = {}
         self.requests = collections.deque()  # of the adapter
         self.output = collections.defaultdict(str)
+        self.arrived = 0  # when the message that was taken last was whole
         self.closed = False
         self.capabilities = None
 
@@ -88,6 +89,7 @@ class Client:
 
     def take_messages(self):
         self.needed = 0
+        arrived = time.monotonic()
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = dict(line.split(b": ") for line in bytes(self.buffer[:end]).split(b"\r\n"))
             stop = end + 4 + int(head[b"Content-Length"])
@@ -96,6 +98,7 @@ class Client:
                 return
             body = self.buffer[end + 4:stop]
             del self.buffer[:stop]
+            self.arrived = arrived
             self.take(json.loads(body.decode()))
 
     def take(self, message):

@@ -111,6 +111,29 @@ static void test_every_release(void **state)
         check_release(rt_layout_release(i));
 }
 
+static void test_goroutines_only(void **state)
+{
+    struct captured c = {0};
+    struct rt_capture_options o = {.goroutines_only = true};
+    assert_true(make_go(&c.m, "go1.24.6"));
+    taddr waits = make_parked(&c.m, 7, "chan receive", parked);
+    make_chan_wait(&c.m, waits, 0, false);
+    make_field(&c.m, waits, RT_g_waitsince, 12345);
+    make_labels(&c.m, waits, "user", "ann");
+    make_timer(&c.m, 777);
+    open_it(&c);
+    check_ok(rt_capture(c.rt, &o, &c.s));
+    check_ok(snap_check(c.s));
+    const struct snap *s = c.s;
+    assert_string_equal(stack_of(s, 7), "runtime.gopark:51 main.work:31 runtime.goexit:1");
+    assert_string_equal(snap_str(s, s->goroutine.wait_reason[row_of(s, 7)]), "chan receive");
+    assert_int_equal(s->goroutine.wait_since[row_of(s, 7)], 12345);
+    assert_int_equal(s->label.n, 1);
+    assert_int_equal(s->thread.tid[0], MAKE_TID);
+    assert_int_equal(s->wait.n + s->chan.n + s->timer.n + s->runq.n, 0);
+    close_it(&c);
+}
+
 /* ---- what is wrong in memory ---- */
 
 static void test_a_list_that_makes_no_sense(void **state)
@@ -237,7 +260,8 @@ static void test_pulse_counts_states(void **state)
     close_it(&c);
 }
 
-TEST_MAIN(cmocka_unit_test(test_every_release), cmocka_unit_test(test_a_list_that_makes_no_sense),
+TEST_MAIN(cmocka_unit_test(test_every_release), cmocka_unit_test(test_goroutines_only),
+          cmocka_unit_test(test_a_list_that_makes_no_sense),
           cmocka_unit_test(test_goroutines_that_cannot_be_read),
           cmocka_unit_test(test_timers_that_cannot_be_read_are_a_gap),
           cmocka_unit_test(test_a_ring_of_sudogs_ends),
