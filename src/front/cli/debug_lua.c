@@ -56,7 +56,7 @@ static int do_command(lua_State *L)
     s->was_interrupted = false;
     struct err *e = shell_command(s, text);
     s->capture = outer;
-    err_free(cli_out_flush(&s->c->out));
+    shell_flush(s);
     dbg_lua_rearm(x->lua);
     if (!e && s->was_interrupted)
         e = err_new(ERR_CANCELLED, "interrupted");
@@ -186,7 +186,7 @@ static int do_print(lua_State *L)
     luaL_addchar(&b, '\n');
     luaL_pushresult(&b);
     shell_printf(x->shell, "%s", lua_tostring(L, -1));
-    err_free(cli_out_flush(&x->shell->c->out));
+    shell_flush(x->shell);
     return 0;
 }
 
