@@ -530,8 +530,7 @@ static void tell_of_call(struct dap_server *s)
     if (s->call.told || clock_mono_ns() - s->call.began_ns < CALL_TOLD_NS)
         return;
     s->call.told = true;
-    snprintf(s->progress_id, sizeof(s->progress_id), "call-%lld",
-             (long long)++s->next_progress);
+    snprintf(s->progress_id, sizeof(s->progress_id), "call-%lld", (long long)++s->next_progress);
     dap_progress(s->now, "progressStart", s->progress_id, "Waiting for the function");
 }
 
