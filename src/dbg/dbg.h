@@ -32,6 +32,10 @@ struct dbg_options {
                                       specs name files as the user has them ("to"), too */
     bool stop_on_entry; /* launch: the first thing that is told is DBG_WHY_ENTRY, in main.main */
     bool non_stop;      /* see dbg_hold() */
+    /* While dbg_eval() waits for a function of the program: asked when it begins to run, and then
+     * some times a second.  True: as dbg_interrupt().  NULL: nobody is asked. */
+    bool (*give_up)(void *arg);
+    void *give_up_arg;
 };
 struct err *dbg_launch(const struct debug_launch *what, const struct dbg_options *o,
                        struct dbg **ret) MUST_USE;

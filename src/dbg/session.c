@@ -47,7 +47,7 @@ static struct err *look_at_code(struct dbg *d)
     TRY(target_image(dbg_view(d), &img, &slide));
     struct err *e = code_open(img, slide, &d->code);
     image_unref(img);
-    return e;
+    return e ? err_hint(e, "Only programs that were built with Go can be debugged") : NULL;
 }
 
 struct err *dbg_look(struct dbg *d)

@@ -122,8 +122,8 @@ static bool look_at_g0(struct start *s, struct step *st)
     struct dbg *d = s->d;
     struct arch_regs regs;
     struct rt_here here;
-    if (s->how->goroutine || !d->stop.tid || d->stop.kind != DBG_EV_STOPPED)
-        return false;
+    if (s->how->goroutine || d->goroutine || !d->stop.tid || d->stop.kind != DBG_EV_STOPPED)
+        return false; /* else that goroutine is meant, whoever stopped */
     struct err *e = debug_regs(d->debug, d->stop.tid, &regs);
     bool ok = !e && rt_here(d->rt, dbg_view(d), &regs, &here) && !here.goroutine;
     err_free(e);

@@ -16,6 +16,7 @@
 #include "dbg/dbg_int.h"
 
 enum { BPS_AT_ONCE = 64 };
+#define ASK_NS (NSEC_PER_SEC / 20)
 
 /* ---- records of handlers ---- */
 
@@ -571,11 +572,19 @@ static struct err *attend(struct dbg *d, bool *ret_any)
 struct err *dbg_run_on(struct dbg *d)
 {
     struct err *e = NULL;
+    int64_t ask = d->o.give_up ? 0 : INT64_MAX;
     while (!e && d->state == DBG_RUNS && !d->have_told) {
         bool any;
+        int64_t now = clock_mono_ns();
+        if (now >= ask && d->o.give_up(d->o.give_up_arg)) {
+            dbg_interrupt(d);
+            ask = INT64_MAX;
+        } else if (now >= ask) {
+            ask = now + ASK_NS;
+        }
         e = attend(d, &any);
         if (!e && !any)
-            await(d, -1);
+            await(d, ask == INT64_MAX ? -1 : ASK_NS);
     }
     settle_fd(d);
     return e;

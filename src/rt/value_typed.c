@@ -368,13 +368,29 @@ static void put_float(struct printer *p, const struct dwarf_type *t, struct view
     buf_str(p->b, "i)");
 }
 
+/* Piece by piece; NULL: not readable, and the text says so. */
+static const uint8_t *text_bytes_of(struct printer *p, taddr at, size_t n)
+{
+    if (n <= VALUE_READ_MAX)
+        return n ? value_bytes(p, (struct view){.addr = at}, 0, n) : (const uint8_t *)"";
+    uint8_t *all = arena_alloc(&p->v->arena, n + 1);
+    for (size_t got = 0; got < n; got += VALUE_READ_MAX) {
+        size_t piece = min_u64(n - got, VALUE_READ_MAX);
+        const uint8_t *from = value_bytes(p, (struct view){.addr = at}, got, piece);
+        if (!from)
+            return NULL;
+        memcpy(all + got, from, piece);
+    }
+    return all;
+}
+
 static void put_string(struct printer *p, struct view x)
 {
     uint64_t ptr, len;
     if (!value_word(p, x, 0, &ptr) || !value_word(p, x, 8, &len))
         return;
     size_t n = min_u64(len, p->l->text);
-    const uint8_t *at = n ? value_bytes(p, (struct view){.addr = ptr}, 0, n) : (const uint8_t *)"";
+    const uint8_t *at = text_bytes_of(p, ptr, n);
     if (!at)
         return;
     p->shown++;

@@ -25,10 +25,10 @@ enum { START_LIMIT_S = 10 };
 
 enum stage { AT_DIR, AT_TTY, AT_FILES, AT_EXEC };
 static const char *const stages[] = {
-    [AT_DIR] = "go to its directory",
-    [AT_TTY] = "open its terminal",
-    [AT_FILES] = "give it its files",
-    [AT_EXEC] = "run it",
+    [AT_DIR] = "its directory",
+    [AT_TTY] = "its terminal",
+    [AT_FILES] = "its files",
+    [AT_EXEC] = "it cannot be run",
 };
 struct failure {
     int stage, errnum;
@@ -112,7 +112,13 @@ static struct err *why(struct launch *l)
     if (f.stage == AT_EXEC && (f.errnum == ENOENT || f.errnum == ENOTDIR) &&
         access(l->o->exe, F_OK) < 0)
         return err_new(ERR_NOT_FOUND, "there is no program %s", l->o->exe);
-    return err_sys(f.errnum, "cannot start %s: cannot %s", l->o->exe, stages[f.stage]);
+    const char *what = f.stage == AT_DIR ? l->o->dir : f.stage == AT_TTY ? l->o->tty : NULL;
+    if (what)
+        return err_sys(f.errnum, "cannot start %s: %s %s", l->o->exe, stages[f.stage], what);
+    struct err *e = err_sys(f.errnum, "cannot start %s: %s", l->o->exe, stages[f.stage]);
+    return f.errnum == ENOEXEC ? err_hint(e, "It is no program of this machine (another system or "
+                                             "processor), or none at all")
+                               : e;
 }
 
 /* To its first instruction. */

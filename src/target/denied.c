@@ -72,14 +72,18 @@ static const char *user_name(uint32_t uid, char *dst, size_t n)
 static struct err *traced(const struct facts *f)
 {
     char comm[64];
-    if (proc_read(comm, sizeof(comm), "/proc/%d/comm", f->them.tracer) <= 0)
+    struct proc_status tracer; /* what traces is a thread; people end processes */
+    struct err *e = proc_status(f->them.tracer, &tracer);
+    pid_t pid = e ? f->them.tracer : tracer.tgid;
+    err_free(e);
+    if (proc_read(comm, sizeof(comm), "/proc/%d/comm", pid) <= 0)
         snprintf(comm, sizeof(comm), "?");
     comm[strcspn(comm, "\n")] = '\0';
     return err_hint(err_sys_text(EPERM,
                                  "cannot %s process %d: it is being traced by process %d (%s)",
-                                 f->what, f->pid, f->them.tracer, comm),
+                                 f->what, f->pid, pid, comm),
                     "only one tracer is allowed: end %s first, or read without stopping "
-                    "(--consistency goroutine)",
+                    "(gospect goroutines --consistency goroutine)",
                     comm);
 }
 

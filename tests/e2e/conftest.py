@@ -18,7 +18,7 @@ import signal
 
 import pytest
 
-from lib import drive, gobuild, process, releases, tool
+from lib import dapclient, dapserver, drive, gobuild, process, releases, tool
 from lib.terminal import Terminal
 
 
@@ -147,6 +147,35 @@ def gospect_start(gospect):
         if popen.poll() is None:
             popen.kill()
         popen.communicate()
+
+
+@pytest.fixture
+def dap(gospect_start):
+    """dap(*options) -> a client of a new gospect dap on its standard files; .popen is the process."""
+    with contextlib.ExitStack() as stack:
+        def start(*options, **popen):
+            client = dapserver.on_stdio(gospect_start("dap", *options, stdin=-1, **popen))
+            stack.callback(client.close)
+            return client
+        yield start
+
+
+@pytest.fixture
+def server(gospect_start):
+    """server(*options) -> connect(): clients of one gospect dap --listen."""
+    with contextlib.ExitStack() as stack:
+        def start(*options, listen="127.0.0.1:0"):
+            process_ = gospect_start("dap", "--listen", listen, *options)
+            address = dapserver.address_of(process_)
+
+            def connect():
+                client = dapclient.connect(address)
+                client.popen = process_
+                stack.callback(client.close)
+                return client
+            connect.popen, connect.address = process_, address
+            return connect
+        yield start
 
 
 @pytest.fixture

@@ -9,76 +9,17 @@ import time
 import pytest
 
 from lib import dapclient, dapscript, gobuild
-from lib.paths import ROOT, TARGETS
+from lib.dapserver import SOURCE, ends, gone, line
+from lib.paths import ROOT
 from lib.process import assert_unharmed
 from lib.terminal import Terminal
 
-SOURCE = TARGETS / "dap" / "main.go"
 SCRIPTS = sorted((ROOT / "tests" / "dap").glob("*.txt"))
-
-
-def line(mark):
-    """The line of the program that has this remark."""
-    return next(i for i, text in enumerate(SOURCE.read_text().splitlines(), 1) if f"// {mark}" in text)
-
-
-def alive(pid):
-    return os.path.exists(f"/proc/{pid}") and "State:\tZ" not in open(f"/proc/{pid}/status", encoding="utf-8").read()
-
-
-def gone(pid, patience=20):
-    end = time.monotonic() + patience
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not alive(pid)
-
-
-@pytest.fixture
-def dap(gospect_start):
-    """dap(*options) -> a client of a new gospect dap on its standard files; .popen is the process."""
-    with contextlib.ExitStack() as stack:
-        def start(*options, **popen):
-            process = gospect_start("dap", *options, stdin=-1, **popen)
-            client = dapclient.Client(os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno()))
-            process.stdin.close()
-            process.stdin = None
-            client.popen = process
-            stack.callback(client.close)
-            return client
-        yield start
-
-
-@pytest.fixture
-def server(gospect_start):
-    """server(*options) -> connect(): clients of one gospect dap --listen."""
-    with contextlib.ExitStack() as stack:
-        def start(*options, listen="127.0.0.1:0"):
-            process = gospect_start("dap", "--listen", listen, *options)
-            text = b""
-            while b"listening at " not in text or not text.endswith(b"\n"):
-                piece = os.read(process.stderr.fileno(), 4096)
-                assert piece, f"no server: {text}"
-                text += piece
-            address = text.decode().split("listening at ")[1].strip().rstrip(".")
-
-            def connect():
-                client = dapclient.connect(address)
-                client.popen = process
-                stack.callback(client.close)
-                return client
-            connect.popen, connect.address = process, address
-            return connect
-        yield start
 
 
 @pytest.fixture
 def program(go_build):
     return lambda release: go_build(release, "noopt", "dap")
-
-
-def ends(client, code=0):
-    """The adapter ends by itself; the exit code is that of ASan's findings, too."""
-    assert client.popen.wait(60) == code, client.popen.stderr.read().decode()
 
 
 @pytest.mark.sanitized

@@ -7,15 +7,12 @@ import os
 import re
 import signal
 import subprocess
-import termios
-import time
 
 import pytest
 
 from lib import drive, gobuild, real
-from lib.dbgterm import Session, arrow
+from lib.dbgterm import Session, Typed, arrow
 from lib.paths import ROOT
-from lib.terminal import Terminal
 
 SOURCE = ROOT / "tests" / "targets" / "terminal"
 LINES = drive.labels("terminal")
@@ -302,41 +299,6 @@ def test_wrong_calls(gospect, tmp_path, release="1.27"):
 
 
 # ---- on a terminal ----
-
-class Typed(Terminal):
-    """gospect debug on a terminal: type() a command, and read until the next prompt."""
-
-    def __init__(self, gospect, tmp_path, *args):
-        super().__init__([gospect.path, "debug", *args], rows=50, columns=100,
-                         env={"XDG_STATE_HOME": str(tmp_path / "state"), "GOSPECT_PAGER": "cat"})
-
-    def prompt(self, n):
-        """Waits for the n-th prompt; the text of what came before it."""
-        before = self.wait(r"(?s)(.*\(gospect\) ){%d}" % n).text().split("(gospect) ")[n - 1]
-        self.ready()
-        return before
-
-    def ready(self):
-        """The line editor shows its prompt before it takes the terminal: until then Ctrl-D means something else."""
-        end = time.monotonic() + 20
-        while termios.tcgetattr(self.fd)[3] & termios.ICANON and time.monotonic() < end:
-            time.sleep(0.005)
-
-    def interrupt(self, n):
-        """Ctrl-C, again while the program has not begun to run (then it is for a line that is gone)."""
-        end = time.monotonic() + 60
-        while self.text().count("(gospect) ") < n and time.monotonic() < end:
-            self.press("\x03")
-            until = time.monotonic() + 2
-            while self.text().count("(gospect) ") < n and time.monotonic() < until:
-                self.read(0.05)
-        return self.prompt(n)
-
-    def type(self, line):
-        n = self.text().count("(gospect) ") + 1
-        self.press(line + "\n")
-        return self.prompt(n)
-
 
 @pytest.mark.modes("noopt")
 def test_terminal(gospect, go_build, release, mode, tmp_path):

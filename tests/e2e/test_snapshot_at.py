@@ -422,10 +422,32 @@ def test_queued_signals_are_not_lost(gospect, go_build, run_go, release, mode):
     (["--for", "3s"], "--for needs"),
     (["--if", "x"], "--if needs --at"),
     (["--interval", "3s"], "--interval needs --when"),
+    (["--at", "main.step", "--if", " "], "--if: no condition is given"),
+    (["--at", "main.go:0"], "lines count from 1"),
+    (["--at", "+3"], "no file is being looked at"),
+    (["--at", "/(/"], "a ) is missing"),
+    (["--when", ""], "expected at byte 1"),
+    (["--when", "goroutines >"], "expected at byte 13"),
+    (["--when", "(goroutines > 1"], ") expected at byte 16"),
+    (["--when", "goroutines > 1 &&& heap > 1"], "expected at byte 18"),
+    (["--when", "goroutines + 1"], "byte 12"),
+    (["--every", "1ms"], "out of range"),
+    (["--every", "1s", "--count", "0"], "out of range"),
+    (["--every", "1s", "--for", "0s"], "out of range"),
 ))
 def test_what_makes_no_sense(gospect, one, args, said):
     done = gospect("snapshot", one.pid, *args, check=2)
     assert said in done.err and not done.out
+
+
+def test_where_nothing_can_be_written(gospect, one, tmp_path):
+    """Said before it waits, not when the moment has come."""
+    for path in (tmp_path / "no" / "a.gsnap", "/proc/a.gsnap"):
+        done = gospect("snapshot", one.pid, "--at", "main.step", "-o", path, check=3)
+        assert "no file can be made in" in done.err and "waiting" not in done.err
+    (tmp_path / "a").mkdir()
+    done = gospect("snapshot", one.pid, "--every", "10ms", "--count", "2", "-o", tmp_path / "a" / "%%of%n", "--json", check=0)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["%of1", "%of2"]
 
 
 def test_what_is_not_there(gospect, one):

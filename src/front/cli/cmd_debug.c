@@ -15,18 +15,29 @@ enum { BUILD_ARGS_MAX = 64 };
 
 /* ---- building ---- */
 
-/* go, with its output where ours is.  It must not get a Ctrl-C that is meant for the program. */
-static struct err *run_go(char *const *argv)
+/* go, with its output where ours is, or what it says on standard output in `said`.  It must not get
+ * a Ctrl-C that is meant for the program. */
+static struct err *run_go(char *const *argv, struct buf *said)
 {
-    int status;
+    int status, fd[2] = {-1, -1};
+    if (said && pipe2(fd, O_CLOEXEC) < 0)
+        return err_sys(errno, "cannot start go");
     pid_t pid = fork();
     if (pid == 0) {
-        dup2(2, 1);
+        dup2(said ? fd[1] : 2, 1);
         signal(SIGINT, SIG_DFL);
         signal(SIGPIPE, SIG_DFL);
         execvp(argv[0], argv);
         _exit(errno == ENOENT ? 127 : 126);
     }
+    if (said)
+        close(fd[1]);
+    char bytes[4096];
+    for (ssize_t n; said && pid > 0 &&
+                    ((n = read(fd[0], bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR));)
+        buf_add(said, bytes, n > 0 ? (size_t)n : 0);
+    if (said)
+        close(fd[0]);
     if (pid < 0)
         return err_sys(errno, "cannot start go");
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -42,7 +53,7 @@ static struct err *run_go(char *const *argv)
 struct err *shell_build(struct shell *s)
 {
     const char *flags = cli_text(&s->c->args, OPT_debug_build_flags);
-    char *argv[BUILD_ARGS_MAX + 1], *copy = mem_strdup(flags ? flags : ""), *at = copy, *word;
+    char *argv[BUILD_ARGS_MAX + 1], *at = arena_strdup(&s->arena, flags ? flags : ""), *word;
     size_t n = 0;
     argv[n++] = "go";
     argv[n++] = s->is_test ? "test" : "build";
@@ -51,17 +62,29 @@ struct err *shell_build(struct shell *s)
     argv[n++] = "-gcflags=all=-N -l";
     argv[n++] = "-o";
     argv[n++] = (char *)s->built;
-    while ((word = strsep(&at, " ")) && n < BUILD_ARGS_MAX - 1)
-        if (*word)
-            argv[n++] = word;
+    while (n < BUILD_ARGS_MAX - 1 && (word = shell_word(&at)))
+        argv[n++] = word;
     argv[n++] = (char *)s->package;
     argv[n] = NULL;
-    struct err *e = run_go(argv);
-    free(copy);
+    struct err *e = run_go(argv, NULL);
     if (!e && access(s->built, X_OK) != 0)
         e = err_hint(err_new(ERR_NOT_FOUND, "go built no program of %s", s->package),
                      s->is_test ? "It has no test files" : "It is not package main");
     return e;
+}
+
+/* Where go test would run the tests of the package: among its files. */
+static const char *test_dir(struct shell *s)
+{
+    char *argv[] = {"go", "list", "-f", "{{.Dir}}", "--", (char *)s->package, NULL};
+    struct buf said = {0};
+    struct stat st;
+    struct err *e = run_go(argv, &said);
+    const char *dir = arena_strndup(&s->arena, buf_text(&said), strcspn(buf_text(&said), "\n"));
+    bool is = !e && stat(dir, &st) == 0;
+    err_free(e); /* then they run where we are */
+    buf_free(&said);
+    return is ? dir : NULL;
 }
 
 static struct err *build_package(struct shell *s, const char *package, bool test)
@@ -115,30 +138,67 @@ static const char *const *arguments(struct shell *s)
     return argv;
 }
 
-/* What the program reads: not our commands, when those do not come from a terminal. */
-static struct err *open_stdin(struct shell *s, const char *tty)
+struct err *shell_redirect(struct shell *s, int which, const char *path)
 {
-    const char *path = cli_text(&s->c->args, OPT_debug_stdin);
-    if (!path && (tty || isatty(0)))
+    int flags = which ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    if (fd < 0)
+        return err_sys(errno, "cannot open %s", path);
+    s->is_file[which] = true;
+    if (s->fd[which] < 0) {
+        s->fd[which] = fd;
         return NULL;
-    s->stdin_fd = open(path ? path : "/dev/null", O_RDONLY | O_CLOEXEC);
-    return s->stdin_fd < 0 ? err_sys(errno, "--stdin: cannot open %s", path) : NULL;
+    }
+    dup3(fd, s->fd[which], O_CLOEXEC); /* the session knows the number */
+    close(fd);
+    return NULL;
+}
+
+/* The program's standard files: ours, but it does not read our commands when those do not come from
+ * a terminal. */
+static struct err *open_files(struct shell *s, const char *tty)
+{
+    static const enum cli_opt_id opts[] = {OPT_debug_stdin, OPT_debug_stdout, OPT_debug_stderr};
+    for (int i = 0; i < 3; i++) {
+        const char *path = cli_text(&s->c->args, opts[i]);
+        if (path)
+            TRY(err_wrap(shell_redirect(s, i, path), "--%s", cli_opts[opts[i]].name));
+        else if (!tty && i == 0 && !isatty(0))
+            TRY(shell_redirect(s, i, "/dev/null"));
+        else if (!tty)
+            s->fd[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+    }
+    return NULL;
+}
+
+void shell_rewind_files(struct shell *s)
+{
+    struct stat st;
+    for (int i = 0; i < 3; i++) {
+        if (!s->is_file[i] || fstat(s->fd[i], &st) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        (void)lseek(s->fd[i], 0, SEEK_SET);
+        if (i)
+            (void)!ftruncate(s->fd[i], 0);
+    }
 }
 
 static struct err *launch(struct shell *s)
 {
     const struct cli_args *a = &s->c->args;
-    const char *tty = cli_text(a, OPT_debug_tty);
+    const char *tty = cli_text(a, OPT_debug_tty), *dir = cli_text(a, OPT_debug_dir);
     struct dbg_options o = {.source_map = s->source_map,
-                            .stop_on_entry = cli_flag(a, OPT_debug_entry)};
-    TRY(open_stdin(s, tty));
+                            .stop_on_entry = cli_flag(a, OPT_debug_entry),
+                            .give_up = run_call_goes_on,
+                            .give_up_arg = s};
+    TRY(open_files(s, tty));
     s->argv = arguments(s);
     s->kind = SHELL_LAUNCHED;
     s->shares_tty = !tty && isatty(0) && tcgetpgrp(0) == getpgrp();
     struct debug_launch how = {.exe = s->program,
                                .argv = s->argv,
-                               .dir = cli_text(a, OPT_debug_dir),
-                               .fd = {s->stdin_fd, -1, -1},
+                               .dir = dir || !s->is_test ? dir : test_dir(s),
+                               .fd = {s->fd[0], s->fd[1], s->fd[2]},
                                .tty = tty,
                                .own_group = !tty};
     return dbg_launch(&how, &o, &s->d);
@@ -162,7 +222,8 @@ static struct err *find_program(struct shell *s, const char *name)
 
 static struct err *attach(struct shell *s, const char *what)
 {
-    struct dbg_options o = {.source_map = s->source_map};
+    struct dbg_options o = {
+        .source_map = s->source_map, .give_up = run_call_goes_on, .give_up_arg = s};
     struct cli_subject subject = {0};
     struct err *e = cli_subject_find_live(s->c, what, &subject);
     pid_t pid = subject.pid;
@@ -172,6 +233,29 @@ static struct err *attach(struct shell *s, const char *what)
     s->end = DEBUG_LET_GO;
     s->c->looking_at = pid;
     return dbg_attach(pid, &o, &s->d);
+}
+
+/* What only counts for a program that is started, or built, here. */
+static struct err *check_options(struct shell *s, bool starts, bool builds)
+{
+    static const enum cli_opt_id starting[] = {OPT_debug_tty,    OPT_debug_stdin, OPT_debug_stdout,
+                                               OPT_debug_stderr, OPT_debug_dir,   OPT_debug_entry};
+    const struct cli_args *a = &s->c->args;
+    const char *init = cli_text(a, OPT_debug_init);
+    for (size_t i = 0; !starts && i < ARRAY_LEN(starting); i++)
+        if (cli_flag(a, starting[i]))
+            return err_new(ERR_USAGE,
+                           "--%s is for programs that are started here: debug exec, run "
+                           "and test",
+                           cli_opts[starting[i]].name);
+    if (!starts && a->rest.n)
+        return err_new(ERR_USAGE, "arguments are for programs that are started here: debug exec, "
+                                  "run and test");
+    if (!builds && cli_flag(a, OPT_debug_build_flags))
+        return err_new(ERR_USAGE, "--build-flags is for debug run and debug test");
+    if (init && access(init, R_OK) != 0)
+        return err_sys(errno, "--init: cannot read %s", init);
+    return NULL;
 }
 
 static struct err *open_session(struct shell *s)
@@ -190,6 +274,7 @@ static struct err *open_session(struct shell *s)
     if (a->pos[2] && !core)
         return err_hint(err_new(ERR_USAGE, "debug: one argument too many: \"%s\"", a->pos[2]),
                         "Arguments of the program stand behind --");
+    TRY(check_options(s, !core && !is_attach, !core && !is_attach && !exec));
     TRY(source_map(s));
     if (is_attach)
         return attach(s, what);
@@ -247,8 +332,9 @@ static void shell_free(struct shell *s)
     sources_free(&s->sources);
     free(s->repeat);
     free(s->list_file);
-    if (s->stdin_fd >= 0)
-        close(s->stdin_fd);
+    for (int i = 0; i < 3; i++)
+        if (s->fd[i] >= 0)
+            close(s->fd[i]);
     if (s->transcript >= 0)
         close(s->transcript);
     remove_built(s);
@@ -257,7 +343,7 @@ static void shell_free(struct shell *s)
 
 struct err *run_debug(struct cli *c, int *ret_code)
 {
-    struct shell s = {.c = c, .stdin_fd = -1, .transcript = -1, .end = DEBUG_KILL};
+    struct shell s = {.c = c, .fd = {-1, -1, -1}, .transcript = -1, .end = DEBUG_KILL};
     s.config = (struct shell_config){5, 64, 64, 1, 1};
     arena_init(&s.arena);
     s.terminal = isatty(0) && c->term.out_tty;

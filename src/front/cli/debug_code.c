@@ -108,7 +108,7 @@ struct err *verb_edit(struct shell *s, char *rest)
     arena_init(&a);
     struct err *e = source_of(s, shell_trim(rest), &a, &file, &line);
     if (!e) {
-        err_free(cli_out_flush(&s->c->out));
+        shell_flush(s);
         e = run_editor(file, line);
     }
     sources_free(&s->sources); /* it may be another text now */

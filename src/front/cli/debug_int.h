@@ -51,6 +51,7 @@ struct shell {
     bool terminal;        /* commands come from a terminal */
     bool failed;          /* a command did not do what it should */
     struct buf *capture;  /* what is said goes here, too; NULL */
+    bool cannot_write;    /* and it was said */
     bool was_interrupted; /* by Ctrl-C, since a script asked for the last command */
     bool in_hook;         /* the program may not run: a script looks at a stop */
     bool gone;            /* killed here: dbg may not know yet */
@@ -62,8 +63,11 @@ struct shell {
 
     bool shares_tty; /* the program is in the foreground of our terminal while it runs */
     bool have_theirs, sigint_set;
+    bool in_main; /* the first stop is that of --stop-on-entry */
+    bool calling; /* a function of the program runs for an expression */
     struct termios ours, theirs;
-    int stdin_fd;
+    int fd[3];       /* the standard files of a program that is started here; -1: its terminal */
+    bool is_file[3]; /* opened here, not ours */
 
     struct sources sources;
     const char *shown_func, *shown_file; /* where the last stop was shown: of the arena */
@@ -81,6 +85,13 @@ struct shell {
     bool only_there;        /* what is said goes to the transcript alone */
     struct lua_script *lua; /* NULL: none yet */
 };
+
+/* ---- cmd_debug.c ---- */
+
+/* Standard file number `which` of the program is a file from its next start on. */
+struct err *shell_redirect(struct shell *s, int which, const char *path) MUST_USE;
+/* Such files begin anew with the program. */
+void shell_rewind_files(struct shell *s);
 
 /* ---- debug_shell.c ---- */
 
@@ -123,6 +134,7 @@ enum dbg_state shell_state(const struct shell *s);
 void shell_say(struct shell *s, const struct buf *b);
 void shell_printf(struct shell *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void shell_error(struct shell *s, struct err *e); /* says it; frees it */
+void shell_flush(struct shell *s);                /* what was said is on its way */
 
 /* Words of a command. */
 char *shell_word(char **rest);                  /* the next, NULL: none; quotes keep blanks */
@@ -144,6 +156,7 @@ char shell_line_ask(struct shell *s, const char *question, const char *keys);
 
 void run_signals(struct shell *s);
 bool run_interrupted(void);                      /* Ctrl-C since the last time it was asked */
+bool run_is_interrupted(void);                   /* the same, and it stays so; or should end */
 bool run_should_end(void);                       /* SIGTERM, SIGHUP */
 struct err *run_first(struct shell *s) MUST_USE; /* what to say when the session begins */
 /* Lets it run, and shows what comes until it stands. */
@@ -151,6 +164,9 @@ struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how) MUST_U
 struct err *run_end(struct shell *s) MUST_USE; /* kills it and waits */
 /* e: of a call.  When something stopped the program before it was done, that is shown, too. */
 struct err *run_show_stop_in_call(struct shell *s, struct err *e) MUST_USE;
+/* Around the evaluation of what may call functions: dbg_options.give_up, and behind it. */
+bool run_call_goes_on(void *shell);
+void run_call_ended(struct shell *s);
 
 /* ---- debug_show.c ---- */
 

@@ -33,6 +33,15 @@ static void offer(const char *text, const char *candidate)
         vec_push(&found.v, arena_strdup(&found.arena, candidate));
 }
 
+/* What is completed of a place is a word of libedit's, which ends at parentheses: `lead` is what
+ * stands before it, up to the blank. */
+static void offer_place(const char *lead, const char *text, const char *candidate)
+{
+    size_t n = strlen(lead);
+    if (strncmp(candidate, lead, n) == 0)
+        offer(text, candidate + n);
+}
+
 static void offer_verbs(const char *text)
 {
     for (size_t i = 0; i < debug_nverbs; i++)
@@ -42,7 +51,7 @@ static void offer_verbs(const char *text)
 }
 
 /* Functions as people write them (short package), and the files' last names. */
-static void offer_places(struct shell *s, const char *text)
+static void offer_places(struct shell *s, const char *lead, const char *text)
 {
     const char *const *names;
     size_t n;
@@ -50,7 +59,7 @@ static void offer_places(struct shell *s, const char *text)
     struct err *e = rt_names(dbg_stand(s->d), RT_NAMES_FUNCS, NULL, &found.arena, &names, &n);
     for (size_t i = 0; !e && i < n; i++) {
         const char *slash = strrchr(names[i], '/');
-        offer(text, slash && !strchr(names[i], '[') ? slash + 1 : names[i]);
+        offer_place(lead, text, slash && !strchr(names[i], '[') ? slash + 1 : names[i]);
     }
     err_free(e);
     e = rt_names(dbg_stand(s->d), RT_NAMES_FILES, NULL, &found.arena, &names, &n);
@@ -58,10 +67,19 @@ static void offer_places(struct shell *s, const char *text)
         const char *slash = strrchr(names[i], '/');
         buf_clear(&b);
         buf_printf(&b, "%s:", slash ? slash + 1 : names[i]);
-        offer(text, buf_text(&b));
+        offer_place(lead, text, buf_text(&b));
     }
     buf_free(&b);
     err_free(e);
+}
+
+/* What of the line stands before the word at start, back to a blank. */
+static const char *lead_of(const char *line, size_t start)
+{
+    size_t from = start;
+    while (from && line[from - 1] != ' ' && line[from - 1] != '\t')
+        from--;
+    return arena_strndup(&found.arena, line + from, start - from);
 }
 
 static void offer_breakpoints(struct shell *s, const char *text)
@@ -136,7 +154,7 @@ static char **complete(const char *text, int start, int end)
         return NULL;
     }
     if (v && v->flags & VERB_PLACE && stands)
-        offer_places(s, text);
+        offer_places(s, lead_of(rl_line_buffer, (size_t)start), text);
     if (v && v->flags & VERB_EXPR && stands)
         offer_names(s, text);
     if (v && v->flags & VERB_BP)

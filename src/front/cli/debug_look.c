@@ -302,7 +302,7 @@ struct err *verb_print(struct shell *s, char *rest)
         shell_say(s, &b);
     buf_free(&b);
     arena_free(&a);
-    return e;
+    return run_show_stop_in_call(s, e);
 }
 
 struct err *verb_whatis(struct shell *s, char *rest)

@@ -68,7 +68,7 @@ static int do_command(lua_State *L)
     dbg_lua_yield(x->lua); /* the program may run, and meet log points that have values printed */
     struct err *e = shell_command(s, text);
     s->capture = outer;
-    err_free(cli_out_flush(&s->c->out));
+    shell_flush(s);
     dbg_lua_resume(x->lua);
     dbg_lua_look_at(x->lua, shell_stand(s));
     dbg_lua_rearm(x->lua);
@@ -205,7 +205,7 @@ static int do_print(lua_State *L)
     luaL_addchar(&b, '\n');
     luaL_pushresult(&b);
     shell_printf(x->shell, "%s", lua_tostring(L, -1));
-    err_free(cli_out_flush(&x->shell->c->out));
+    shell_flush(x->shell);
     return 0;
 }
 

@@ -52,6 +52,11 @@ bool run_interrupted(void)
     return was;
 }
 
+bool run_is_interrupted(void)
+{
+    return interrupted || should_end;
+}
+
 bool run_should_end(void)
 {
     return should_end;
@@ -132,8 +137,11 @@ static void say_why(struct shell *s, struct buf *b, const struct dbg_event *ev)
         buf_printf(b, s->kind == SHELL_CORE ? "core of process %d" : "attached to process %d",
                    dbg_pid(s->d));
         break;
-    case DBG_WHY_ENTRY:
-        buf_printf(b, "process %d stands, no code of its packages has run yet: continue runs it",
+    case DBG_WHY_ENTRY: /* the first one, or that of --stop-on-entry */
+        buf_printf(b,
+                   s->in_main ? "process %d is about to run main.main"
+                              : "process %d stands, no code of its packages has run yet: continue "
+                                "runs it",
                    dbg_pid(s->d));
         break;
     case DBG_WHY_BREAKPOINT:
@@ -242,9 +250,9 @@ static struct err *say_place(struct shell *s, const struct dbg_event *ev, struct
     say_why(s, &b, ev);
     bool quiet = f && step && !*ev->text && !ev->nresults && same_place(s, f);
     if (f && !quiet) {
-        show_style(s, &b, CLI_PLAIN);
         if (b.n)
             buf_str(&b, ": ");
+        show_style(s, &b, CLI_PLAIN);
         if (w.has_g && !(step && s->shown_func))
             buf_printf(&b, "goroutine %llu in ", (unsigned long long)w.g.id);
         show_style(s, &b, CLI_BOLD);
@@ -314,13 +322,6 @@ static struct err *say_stop(struct shell *s, const struct dbg_event *ev)
     return e;
 }
 
-struct err *run_first(struct shell *s)
-{
-    struct err *e = say_stop(s, dbg_stop(s->d));
-    err_free(cli_out_flush(&s->c->out));
-    return e;
-}
-
 /* ---- running ---- */
 
 static void say_event(struct shell *s, const struct dbg_event *ev)
@@ -340,7 +341,15 @@ static void say_event(struct shell *s, const struct dbg_event *ev)
         shell_say(s, &b);
     }
     buf_free(&b);
-    err_free(cli_out_flush(&s->c->out));
+    shell_flush(s);
+}
+
+/* Ctrl-C of a terminal that the program shares is a signal to it. */
+static void tell_interrupts(struct shell *s)
+{
+    if (s->shares_tty && !s->sigint_set)
+        err_free(dbg_signal(s->d, SIGINT, true, false));
+    s->sigint_set = true;
 }
 
 /* Until it stands or is gone. */
@@ -353,6 +362,27 @@ static struct err *wait_for_stop(struct shell *s, struct dbg_event *ev)
         else if (ev->kind != DBG_EV_NOTHING)
             return NULL;
     }
+}
+
+/* A function of the program runs for an expression: it has the terminal like the rest of it. */
+bool run_call_goes_on(void *shell)
+{
+    struct shell *s = shell;
+    if (!s->calling) {
+        s->calling = true;
+        tell_interrupts(s);
+        give_terminal(s);
+    }
+    return interrupted || should_end;
+}
+
+void run_call_ended(struct shell *s)
+{
+    if (!s->calling)
+        return;
+    take_terminal(s);
+    s->calling = false;
+    (void)run_interrupted();
 }
 
 /* It stands, or is gone. */
@@ -378,11 +408,9 @@ struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how)
     struct dbg_event ev = {0};
     if (s->in_hook)
         return err_new(ERR_USAGE, "on_stop: the program may not run while a stop is looked at");
-    err_free(cli_out_flush(&s->c->out));
+    shell_flush(s);
     running = s->d;
-    if (s->shares_tty && !s->sigint_set)
-        err_free(dbg_signal(s->d, SIGINT, true, false));
-    s->sigint_set = true;
+    tell_interrupts(s);
     give_terminal(s);
     struct err *e = dbg_run(s->d, how);
     if (!e && (interrupted || should_end)) /* before it ran: that was for nobody */
@@ -391,9 +419,20 @@ struct err *run_and_show(struct shell *s, const struct dbg_run_spec *how)
         e = wait_for_stop(s, &ev);
     take_terminal(s);
     running = NULL;
-    (void)run_interrupted();
+    s->was_interrupted = run_interrupted() || s->was_interrupted;
     TRY(e);
     return show_end(s, &ev);
+}
+
+/* With --stop-on-entry the initialisation of packages runs first, with the terminal as ever. */
+struct err *run_first(struct shell *s)
+{
+    struct dbg_run_spec go = {.how = DBG_CONTINUE};
+    s->in_main = s->kind == SHELL_LAUNCHED && cli_flag(&s->c->args, OPT_debug_entry);
+    struct err *e = s->in_main ? run_and_show(s, &go) : say_stop(s, dbg_stop(s->d));
+    s->in_main = false;
+    shell_flush(s);
+    return e;
 }
 
 struct err *run_end(struct shell *s)
@@ -427,7 +466,8 @@ static struct err *steps(struct shell *s, enum dbg_run how, char *rest)
     uint64_t n = 1;
     if (count)
         TRY(shell_number(count, "a number of steps", &n));
-    for (uint64_t i = 0; i < n; i++) {
+    s->was_interrupted = false;
+    for (uint64_t i = 0; i < n && !s->was_interrupted && !interrupted; i++) {
         TRY(run_and_show(s, &spec));
         if (shell_state(s) != DBG_STANDS || dbg_stop(s->d)->why != DBG_WHY_STEP)
             break;
@@ -513,10 +553,16 @@ struct err *verb_continue(struct shell *s, char *rest)
     return e;
 }
 
+static struct err *only_launched(void)
+{
+    return err_new(ERR_UNSUPPORTED, "only a program that was started here can be restarted");
+}
+
 static struct err *start_again(struct shell *s, const char *const *argv)
 {
     if (s->kind != SHELL_LAUNCHED)
-        return err_new(ERR_UNSUPPORTED, "only a program that was started here can be restarted");
+        return only_launched();
+    shell_rewind_files(s);
     TRY(dbg_restart(s->d, argv));
     s->gone = false;
     s->have_theirs = s->sigint_set = false;
@@ -525,19 +571,42 @@ static struct err *start_again(struct shell *s, const char *const *argv)
     return run_first(s);
 }
 
+/* "<", ">" or "2>" in front of the next word: which standard file; -1: neither. */
+static int take_redirect(char **rest)
+{
+    static const char *const signs[] = {"<", ">", "2>"};
+    char *at = *rest + strspn(*rest, " \t");
+    for (int i = 0; i < 3; i++)
+        if (strncmp(at, signs[i], strlen(signs[i])) == 0) {
+            *rest = at + strlen(signs[i]);
+            return i;
+        }
+    return -1;
+}
+
 struct err *verb_restart(struct shell *s, char *rest)
 {
     VEC(const char *) argv = {0};
-    char *word, *copy;
-    bool none = shell_flag(&rest, "-noargs");
-    if (!none && !*rest)
-        return start_again(s, NULL);
-    copy = arena_strdup(&s->arena, rest);
+    char *word, *copy = arena_strdup(&s->arena, rest);
+    bool other = shell_flag(&copy, "-noargs");
+    struct err *e = s->kind == SHELL_LAUNCHED ? NULL : only_launched();
     vec_push(&argv, s->program);
-    while ((word = shell_word(&copy)))
-        vec_push(&argv, word);
+    while (!e && *shell_trim(copy)) {
+        int which = take_redirect(&copy);
+        word = shell_word(&copy);
+        if (which >= 0 && !word)
+            e = shell_usage("restart");
+        else if (which >= 0 && cli_flag(&s->c->args, OPT_debug_tty))
+            e = err_new(ERR_UNSUPPORTED, "with --tty the program keeps to its terminal");
+        else if (which >= 0)
+            e = shell_redirect(s, which, word);
+        else
+            vec_push(&argv, word);
+    }
+    other = other || argv.n > 1;
     vec_push(&argv, NULL);
-    struct err *e = start_again(s, argv.v);
+    if (!e)
+        e = start_again(s, other ? argv.v : NULL);
     vec_free(&argv);
     return e;
 }
@@ -612,7 +681,7 @@ struct err *verb_jump(struct shell *s, char *rest)
 
 struct err *run_show_stop_in_call(struct shell *s, struct err *e)
 {
-    struct dbg_event ev;
+    struct dbg_event ev = {0};
     if (!e || err_code(e) != ERR_CANCELLED)
         return e;
     do {
@@ -642,6 +711,7 @@ struct err *verb_call(struct shell *s, char *rest)
         return shell_usage("call");
     arena_init(&a);
     struct err *e = dbg_eval_call(s->d, &how, &a, &v);
+    run_call_ended(s);
     if (!e)
         show_variable(s, &b, "", &v, 0, true);
     shell_say(s, &b);

@@ -137,6 +137,22 @@ static struct err *no_verb(const char *name, size_t n)
 
 /* ---- saying ---- */
 
+/* What could not be written is said once, and is a failure; that nobody reads is none. */
+static void wrote(struct shell *s, struct err *e)
+{
+    if (e && !s->c->out.closed && !s->cannot_write) {
+        s->cannot_write = s->failed = true;
+        cli_warn(s->c, e);
+        return;
+    }
+    err_free(e);
+}
+
+void shell_flush(struct shell *s)
+{
+    wrote(s, cli_out_flush(&s->c->out));
+}
+
 void shell_say(struct shell *s, const struct buf *b)
 {
     if (s->transcript >= 0)
@@ -144,7 +160,7 @@ void shell_say(struct shell *s, const struct buf *b)
     if (s->capture)
         buf_add(s->capture, buf_text(b), b->n);
     if (!s->only_there)
-        err_free(cli_out_text(&s->c->out, b));
+        wrote(s, cli_out_text(&s->c->out, b));
 }
 
 void shell_printf(struct shell *s, const char *fmt, ...)
@@ -166,7 +182,7 @@ void shell_error(struct shell *s, struct err *e)
         err_free(write_all(s->transcript, "the transcript", buf_text(&b), b.n));
         buf_free(&b);
     }
-    err_free(cli_out_flush(&s->c->out));
+    shell_flush(s);
     s->failed = true;
     cli_say_error(s->c, e);
 }
@@ -214,6 +230,7 @@ struct err *shell_command(struct shell *s, const char *line)
     if (!e) {
         s->nesting++;
         e = v->run(s, text + n + strspn(text + n, " \t"));
+        run_call_ended(s); /* what is set may have been made by the program */
         s->nesting--;
     }
     free(copy);
@@ -245,7 +262,7 @@ static bool is_paged(const char *line)
 static void one_line(struct shell *s, const char *line)
 {
     cli_term_resize(&s->c->term, &s->c->args);
-    err_free(cli_out_finish(&s->c->out)); /* of what came before */
+    wrote(s, cli_out_finish(&s->c->out)); /* of what came before */
     cli_out_init(&s->c->out, &s->c->term,
                  s->terminal && is_paged(line) && !cli_flag(&s->c->args, OPT_no_pager));
     if (s->transcript >= 0) {
@@ -255,13 +272,9 @@ static void one_line(struct shell *s, const char *line)
         buf_free(&b);
     }
     struct err *e = shell_command(s, line);
-    struct err *out = cli_out_finish(&s->c->out);
+    wrote(s, cli_out_finish(&s->c->out));
     if (e)
         shell_error(s, e);
-    if (out && !s->c->out.closed)
-        cli_warn(s->c, out);
-    else
-        err_free(out);
     cli_out_init(&s->c->out, &s->c->term, false);
 }
 
@@ -274,7 +287,7 @@ struct err *shell_script(struct shell *s, const char *path)
     while (!e && at && !s->ended && !run_should_end() && (line = strsep(&at, "\n"))) {
         number++;
         e = shell_command(s, line);
-        err_free(cli_out_flush(&s->c->out));
+        shell_flush(s);
         if (e)
             e = err_wrap(e, "%s:%u", path, number);
     }
@@ -433,7 +446,7 @@ struct err *verb_exit(struct shell *s, char *rest)
     if (s->terminal && live && !shell_flag(&rest, "-c")) {
         if (eof)
             shell_printf(s, "\n");
-        err_free(cli_out_flush(&s->c->out));
+        shell_flush(s);
         answer =
             s->kind == SHELL_ATTACHED
                 ? shell_line_ask(s, "Let the process run on (y), kill it (k), or stay (s)? ", "yks")

@@ -8,7 +8,7 @@
 #include "front/cli/debug_int.h"
 #include "snap/names.h"
 
-enum { NAME_MAX_COLUMNS = 40, CHILDREN_MAX = 1000, FMT_DEPTH = 8 };
+enum { NAME_MAX_COLUMNS = 40, CHILDREN_PAGE = 10000, FMT_DEPTH = 8 };
 
 void show_style(struct shell *s, struct buf *b, enum cli_style style)
 {
@@ -151,8 +151,11 @@ struct err *shell_select(struct shell *s, int64_t goroutine, unsigned frame)
 struct err *shell_eval(struct shell *s, const char *text, struct arena *a, struct dbg_value *ret)
 {
     struct where w;
-    if (!s->tid)
-        return dbg_eval(s->d, 0, s->frame, text, a, ret);
+    if (!s->tid) {
+        struct err *e = dbg_eval(s->d, 0, s->frame, text, a, ret);
+        run_call_ended(s);
+        return e;
+    }
     TRY(shell_where(s, a, 1, &w)); /* a thread without a goroutine */
     struct expr_ctx ctx = {.st = dbg_stand(s->d), .frame = w.frame, .tid = s->tid, .arena = a};
     return expr_once(&ctx, text, ret);
@@ -227,45 +230,57 @@ static size_t name_columns(const char *name)
     return text_width(name) < NAME_MAX_COLUMNS ? text_width(name) : NAME_MAX_COLUMNS;
 }
 
+/* One page of children; how many were shown.  Ctrl-C ends a long one. */
+static size_t show_page(struct shell *s, struct buf *b, const struct dbg_value *v, uint64_t from,
+                        uint64_t want, unsigned indent)
+{
+    struct arena a;
+    struct dbg_value *children;
+    size_t n = 0, shown = 0;
+    arena_init(&a);
+    struct err *e = dbg_value_children(dbg_stand(s->d), v, from, min_u64(want, CHILDREN_PAGE),
+                                       false, &a, &children, &n);
+    err_free(e); /* then there are none */
+    for (; shown < n && !run_is_interrupted(); shown++)
+        show_variable(s, b, children[shown].name, &children[shown], indent, false);
+    arena_free(&a);
+    return shown;
+}
+
 /* Children below one another: for what does not fit into a line. */
 static bool show_children(struct shell *s, struct buf *b, const struct dbg_value *v,
                           unsigned indent)
 {
-    struct arena a;
-    struct dbg_value *children;
-    size_t n = 0;
+    struct buf inner = {0};
     struct dbg_count count;
     enum dbg_kind kind = dbg_value_kind(dbg_stand(s->d), v);
-    bool broken = kind == DBG_KIND_STRUCT || kind == DBG_KIND_ARRAY || kind == DBG_KIND_SLICE ||
-                  kind == DBG_KIND_MAP;
-    if (!broken)
+    bool map = kind == DBG_KIND_MAP, slice = kind == DBG_KIND_SLICE;
+    if (!map && !slice && kind != DBG_KIND_STRUCT && kind != DBG_KIND_ARRAY)
         return false;
-    arena_init(&a);
     dbg_value_count(dbg_stand(s->d), v, &count);
-    uint64_t want = count.named + min_u64(count.indexed, s->config.elements);
-    struct err *e = dbg_value_children(dbg_stand(s->d), v, 0, min_u64(want, CHILDREN_MAX), false,
-                                       &a, &children, &n);
-    if (e || !n) {
-        err_free(e);
-        arena_free(&a);
-        return false;
+    uint64_t want = count.named + min_u64(count.indexed, s->config.elements), n = 0, more;
+    do
+        n += more = show_page(s, &inner, v, n, want - n, indent + 4);
+    while (more && n < want);
+    if (n) {
+        text_clean(b, v->type);
+        if (slice || map)
+            buf_printf(b, " len: %llu", (unsigned long long)count.indexed);
+        buf_str(b, " {\n");
+        buf_add(b, buf_text(&inner), inner.n);
+        if (count.indexed + count.named > n) {
+            buf_repeat(b, ' ', indent + 4);
+            buf_printf(b, "… %llu more (config elements N",
+                       (unsigned long long)(count.indexed + count.named - n));
+            if (!map && !count.named && *v->path)
+                buf_printf(b, ", or print %s[%llu:]", v->path, (unsigned long long)n);
+            buf_str(b, ")\n");
+        }
+        buf_repeat(b, ' ', indent);
+        buf_str(b, "}\n");
     }
-    text_clean(b, v->type);
-    if (kind == DBG_KIND_SLICE || kind == DBG_KIND_MAP)
-        buf_printf(b, " len: %llu", (unsigned long long)count.indexed);
-    buf_str(b, " {\n");
-    for (size_t i = 0; i < n; i++)
-        show_variable(s, b, children[i].name, &children[i], indent + 4, false);
-    if (count.indexed + count.named > n) {
-        buf_repeat(b, ' ', indent + 4);
-        buf_printf(b, "… %llu more (config elements N, or print %s[%zu:])\n",
-                   (unsigned long long)(count.indexed + count.named - n), *v->path ? v->path : "x",
-                   n);
-    }
-    buf_repeat(b, ' ', indent);
-    buf_str(b, "}\n");
-    arena_free(&a);
-    return true;
+    buf_free(&inner);
+    return n > 0;
 }
 
 /* A text that a printer made, or where one has failed: not to be broken into fields. */

@@ -104,6 +104,9 @@ static struct err *parse(struct at *w, struct cli_subject *subject)
     bool syscall = strncmp(w->spec, syscall_prefix, sizeof(syscall_prefix) - 1) == 0;
     if ((gc || syscall) && cli_flag(a, OPT_at_if))
         return err_new(ERR_USAGE, "--if needs --at of a function or line");
+    if (cli_flag(a, OPT_at_if) && !w->bp.condition[strspn(w->bp.condition, " \t")])
+        return err_hint(err_new(ERR_USAGE, "--if: no condition is given"),
+                        "a Go expression that is true or false there: n > 100");
     if (gc)
         return parse_gc(w);
     if (!syscall)

@@ -1,7 +1,9 @@
 /* snapshot_series.c - when a series of snapshots begins and ends, and what its files are called;
  * see snapshot.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "front/cli/outfile.h"
@@ -74,6 +76,21 @@ struct err *cli_series_wanted(const struct cli *c, bool *ret)
     return check_needs(&c->args);
 }
 
+/* Not when the moment has come, and is gone. */
+static struct err *check_place(const struct cli *c)
+{
+    const char *path = cli_text(&c->args, OPT_output), *slash = path ? strrchr(path, '/') : NULL;
+    struct buf dir = {0};
+    if (path && cli_to_stdout(c))
+        return NULL;
+    buf_add(&dir, slash ? path : ".", !slash ? 1 : slash == path ? 1 : (size_t)(slash - path));
+    struct err *e = access(buf_text(&dir), W_OK | X_OK) == 0
+                        ? NULL
+                        : err_sys(errno, "no file can be made in %s", buf_text(&dir));
+    buf_free(&dir);
+    return e;
+}
+
 static struct err *check(const struct cli_series *s, const struct moment *m)
 {
     if (cli_flag(&s->cli->args, OPT_force))
@@ -82,7 +99,7 @@ static struct err *check(const struct cli_series *s, const struct moment *m)
         return err_new(ERR_USAGE, "standard output takes one snapshot: give --count=1");
     if (m->opt == OPT_at && s->o.consistency != RT_PROCESS)
         return not_together("--at", "--consistency=goroutine");
-    return NULL;
+    return check_place(s->cli);
 }
 
 /* ---- its course ---- */

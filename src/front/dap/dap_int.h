@@ -112,6 +112,7 @@ struct dap_queued {
     size_t n;
     int64_t seq;
     bool cancelled;
+    bool halts; /* asks for the program to stop or end: nothing waits for it longer than that */
 };
 
 struct dap_client {
@@ -206,6 +207,7 @@ struct dap_session {
         char *name;
         struct dap_client *client;
         int64_t next_ns;
+        char progress_id[32];
     } wait_for;
 };
 
@@ -229,6 +231,10 @@ struct dap_server {
     int64_t next_progress;
     char progress_id[32];   /* of the request that is handled; "": it tells of none */
     struct dap_client *now; /* whose request is handled */
+    struct {                /* it waits for a function of the program */
+        int64_t began_ns;   /* 0: it does not */
+        bool told;          /* progressStart */
+    } call;
 };
 
 /* ---- server.c ---- */
@@ -250,6 +256,13 @@ void dap_say(struct dap_server *s, const char *category, const char *text, size_
 void dap_note(struct dap_server *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Whether the client whose request is handled has cancelled it meanwhile. */
 bool dap_cancelled(struct dap_server *s);
+/* A request waits for a function of the program (dbg_options.give_up): clients are heard, the
+ * program's output is passed on.  True: it is to be given up, because it was cancelled, its client
+ * has gone, or somebody wants the program to stop. */
+bool dap_call_goes_on(void *server);
+void dap_call_ends(struct dap_server *s);
+/* title: of progressStart; NULL else. */
+void dap_progress(struct dap_client *c, const char *event, const char *id, const char *title);
 void dap_client_leave(struct dap_client *c); /* takes it out of the session */
 
 /* ---- request.c ---- */

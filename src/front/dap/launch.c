@@ -1,6 +1,7 @@
 /* launch.c - the program of a session: built by the user's own go, or taken as it is, started. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -129,7 +130,10 @@ bool dap_output_ready(const struct dap_output *o)
 static struct err *start(struct dap_client *c)
 {
     struct dap_session *s = &c->server->session;
-    struct dbg_options o = {.source_map = s->source_map, .stop_on_entry = s->stop_on_entry};
+    struct dbg_options o = {.source_map = s->source_map,
+                            .stop_on_entry = s->stop_on_entry,
+                            .give_up = dap_call_goes_on,
+                            .give_up_arg = c->server};
     struct debug_launch what = {
         .exe = s->program,
         .argv = s->argv,
@@ -195,16 +199,33 @@ static void what_to_build(struct dap_session *s, const char **ret_dir, const cha
     }
 }
 
+/* As we have it, not as go does, which works elsewhere. */
+static struct err *output_path(struct dap_session *s)
+{
+    char here[PATH_MAX];
+    struct buf path = {0};
+    if (*s->launch.output != '/') {
+        if (!getcwd(here, sizeof(here)))
+            return err_sys(errno, "launch.output: our directory");
+        buf_printf(&path, "%s/", here);
+    }
+    buf_str(&path, s->launch.output);
+    s->built = buf_take(&path);
+    if (is_directory(s->built)) {
+        struct err *e = err_new(ERR_USAGE, "launch.output: %s is a directory", s->launch.output);
+        free(s->built);
+        s->built = NULL;
+        return e;
+    }
+    return NULL;
+}
+
 static struct err *build_path(struct dap_session *s)
 {
     if (s->built)
         return NULL; /* a restart: the same again */
     if (*s->launch.output) {
-        s->built = realpath(s->launch.output, NULL);
-        if (!s->built)
-            s->built = mem_strdup(s->launch.output);
-        unlink(s->built);
-        return NULL;
+        return output_path(s);
     }
     const char *tmp = getenv("TMPDIR");
     struct buf path = {0};
@@ -280,21 +301,6 @@ static struct err *spawn(struct dap_session *s, const char *dir, char *const *ar
     return err_sys(bad, "%s", is_directory(dir) ? go : dir);
 }
 
-static void tell_progress(struct dap_client *c, const char *event)
-{
-    struct dap_build *b = &c->server->session.build;
-    struct dap_body body;
-    if (!c->can.supportsProgressReporting)
-        return;
-    struct json *j = dap_body_begin(&body);
-    json_kstr(j, "progressId", b->progress_id);
-    if (strcmp(event, "progressStart") == 0) {
-        json_kstr(j, "title", "Building");
-        json_kbool(j, "cancellable", true);
-    }
-    dap_event_to(c, event, &body);
-}
-
 struct err *dap_build_start(struct dap_client *c, bool again)
 {
     struct dap_session *s = &c->server->session;
@@ -321,7 +327,7 @@ struct err *dap_build_start(struct dap_client *c, bool again)
     b->client = c;
     snprintf(b->progress_id, sizeof(b->progress_id), "build-%lld",
              (long long)++c->server->next_progress);
-    tell_progress(c, "progressStart");
+    dap_progress(c, "progressStart", b->progress_id, "Building");
     dap_defer(c);
     return NULL;
 }
@@ -365,7 +371,7 @@ void dap_build_poll(struct dap_server *server)
         ;
     b->pid = 0;
     b->client = NULL;
-    tell_progress(c, "progressEnd");
+    dap_progress(c, "progressEnd", b->progress_id, NULL);
     struct err *e = build_result(s, status);
     bool again = b->again;
     if (!e)

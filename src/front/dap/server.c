@@ -27,6 +27,7 @@ enum {
     PIPE_SIZE = 1 << 20,
     NOTE_MAX = 16384
 };
+#define CALL_TOLD_NS (NSEC_PER_SEC / 2)
 
 /* ---- bodies and events ---- */
 
@@ -287,6 +288,26 @@ static bool may_read(const struct dap_client *c)
            queued_bytes(c) < DAP_MESSAGE_MAX && backlog(c) < DAP_BACKLOG;
 }
 
+/* Whether a message asks for the program to stop, or to end. */
+static bool halts(const char *text, size_t n)
+{
+    static const char *const words[] = {"pause", "disconnect", "terminate", "restart"};
+    bool may = false, is = false;
+    struct arena a;
+    struct dap_message m;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        may = may || memmem(text, n, words[i], strlen(words[i]));
+    if (!may)
+        return false;
+    arena_init(&a);
+    struct err *e = dap_message_read(text, n, &a, &m);
+    for (size_t i = 0; !e && m.type == DAP_REQUEST && i < ARRAY_LEN(words); i++)
+        is = is || strcmp(m.command, words[i]) == 0;
+    err_free(e);
+    arena_free(&a);
+    return is;
+}
+
 /* A cancel request is looked at as soon as it is read: what it means may still be in the queue, or
  * be the one that is handled just now. */
 static void look_for_cancel(struct dap_client *c, const char *text, size_t n)
@@ -344,7 +365,7 @@ static void take_messages(struct dap_client *c)
         if (!text)
             return;
         look_for_cancel(c, text, n);
-        struct dap_queued q = {.text = mem_alloc(n + 1), .n = n};
+        struct dap_queued q = {.text = mem_alloc(n + 1), .n = n, .halts = halts(text, n)};
         memcpy(q.text, text, n);
         vec_push(&c->queue, q);
     }
@@ -470,12 +491,99 @@ static void handle_one(struct dap_client *c)
     c->server->handling = true;
     c->server->now = c;
     dap_handle_message(c, q.text, q.n, q.cancelled);
+    dap_call_ends(c->server);
     c->server->handling = false;
     c->server->now = NULL;
     send_later(c->server);
     free(q.text);
     if (!c->gone && !c->ended_input)
         take_messages(c);
+}
+
+/* ---- while a request waits for the program ---- */
+
+/* Somebody who sees the output has so much of it to read still that the program may wait. */
+static bool readers_are_behind(const struct dap_server *s)
+{
+    for (size_t i = 0; i < s->clients.n; i++)
+        if (backlog(s->clients.v[i]) > DAP_BACKLOG / 2)
+            return true;
+    return false;
+}
+
+void dap_progress(struct dap_client *c, const char *event_name, const char *id, const char *title)
+{
+    struct dap_body b;
+    if (!c->can.supportsProgressReporting)
+        return;
+    struct json *j = dap_body_begin(&b);
+    json_kstr(j, "progressId", id);
+    if (title) {
+        json_kstr(j, "title", title);
+        json_kbool(j, "cancellable", true);
+    }
+    dap_event_to(c, event_name, &b);
+}
+
+static void tell_of_call(struct dap_server *s)
+{
+    if (s->call.told || clock_mono_ns() - s->call.began_ns < CALL_TOLD_NS)
+        return;
+    s->call.told = true;
+    snprintf(s->progress_id, sizeof(s->progress_id), "call-%lld", (long long)++s->next_progress);
+    dap_progress(s->now, "progressStart", s->progress_id, "Waiting for the function");
+}
+
+/* Who called may give up, or go; everybody may want the program to stop. */
+static bool wait_is_over(const struct dap_server *s)
+{
+    bool over = (s->o->signal && s->o->signal()) ||
+                (s->now && (s->now->cancel_handled || s->now->ended_input || s->now->gone));
+    for (size_t i = 0; !over && i < s->clients.n; i++)
+        for (size_t k = 0; s->clients.v[i]->in_session && k < s->clients.v[i]->queue.n; k++)
+            over = over || s->clients.v[i]->queue.v[k].halts;
+    return over;
+}
+
+bool dap_call_goes_on(void *server)
+{
+    struct dap_server *s = server;
+    bool handling = s->handling;
+    if (!s->now)
+        return false;
+    if (!s->call.began_ns)
+        s->call.began_ns = clock_mono_ns();
+    s->handling = false; /* what comes now is told now */
+    tell_of_call(s);
+    for (size_t i = 0; i < 2; i++)
+        while (s->session.output[i].fd >= 0 && !readers_are_behind(s) &&
+               dap_output_ready(&s->session.output[i]) &&
+               dap_output_read(s, &s->session.output[i], NULL))
+            ;
+    for (size_t i = 0; i < s->clients.n; i++) {
+        struct dap_client *c = s->clients.v[i];
+        struct pollfd p = {.fd = c->in_fd, .events = POLLIN};
+        if (may_read(c) && poll(&p, 1, 0) > 0)
+            client_read(c);
+        if (!c->gone && !client_send(c)) /* it is dropped when the session is not in use */
+            c->ended_input = true;
+        if (!backlog(c)) {
+            buf_clear(&c->out);
+            c->out_at = 0;
+        }
+    }
+    s->handling = handling;
+    return wait_is_over(s);
+}
+
+void dap_call_ends(struct dap_server *s)
+{
+    if (s->call.told && s->now)
+        dap_progress(s->now, "progressEnd", s->progress_id, NULL);
+    if (s->call.told)
+        *s->progress_id = '\0';
+    s->call.told = false;
+    s->call.began_ns = 0;
 }
 
 /* ---- the loop ---- */
@@ -493,15 +601,6 @@ struct polls {
     struct pollfd v[FD_CLIENTS + 2 * DAP_CLIENTS_MAX];
     size_t n;
 };
-
-/* Somebody who sees the output has so much of it to read still that the program may wait. */
-static bool readers_are_behind(const struct dap_server *s)
-{
-    for (size_t i = 0; i < s->clients.n; i++)
-        if (backlog(s->clients.v[i]) > DAP_BACKLOG / 2)
-            return true;
-    return false;
-}
 
 static void what_to_poll(struct dap_server *s, struct polls *p)
 {

@@ -1,6 +1,7 @@
 /* session.c - one session from its beginning to its end, and what is told of it. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,10 +171,34 @@ struct err *dap_session_new(struct dap_client *c)
 static struct err *attach_pid(struct dap_client *c, pid_t pid)
 {
     struct dap_session *s = &c->server->session;
-    struct dbg_options o = {.source_map = s->source_map};
+    struct dbg_options o = {
+        .source_map = s->source_map, .give_up = dap_call_goes_on, .give_up_arg = c->server};
     TRY(dbg_attach(pid, &o, &s->d));
     s->kind = DAP_ATTACHED;
     return dap_session_started(c);
+}
+
+static void wait_begins(struct dap_client *c, const char *name)
+{
+    struct dap_server *server = c->server;
+    struct dap_session *s = &server->session;
+    struct buf title = {0};
+    s->wait_for.name = mem_strdup(name);
+    s->wait_for.client = c;
+    snprintf(s->wait_for.progress_id, sizeof(s->wait_for.progress_id), "wait-%lld",
+             (long long)++server->next_progress);
+    buf_printf(&title, "Waiting for %.100s", name);
+    dap_progress(c, "progressStart", s->wait_for.progress_id, buf_text(&title));
+    buf_free(&title);
+    dap_defer(c);
+}
+
+static void wait_ends(struct dap_session *s)
+{
+    if (s->wait_for.name && !s->wait_for.client->gone)
+        dap_progress(s->wait_for.client, "progressEnd", s->wait_for.progress_id, NULL);
+    free(s->wait_for.name);
+    s->wait_for.name = NULL;
 }
 
 static struct err *attach_new(struct dap_client *c, const struct dap_attach *a)
@@ -194,9 +219,7 @@ static struct err *attach_new(struct dap_client *c, const struct dap_attach *a)
         struct err *e = server->o->find(server->o->find_arg, a->name, &pid);
         if (e && a->waitFor && err_code(e) == ERR_NOT_FOUND) {
             err_free(e);
-            s->wait_for.name = mem_strdup(a->name);
-            s->wait_for.client = c;
-            dap_defer(c);
+            wait_begins(c, a->name);
             return NULL;
         }
         TRY(e);
@@ -219,8 +242,7 @@ void dap_wait_for_poll(struct dap_server *s)
         err_free(e);
         return;
     }
-    free(se->wait_for.name);
-    se->wait_for.name = NULL;
+    wait_ends(se);
     if (!e)
         e = attach_pid(c, pid);
     if (e) {
@@ -404,6 +426,7 @@ void dap_event_of(struct dap_server *s, const struct dbg_event *ev)
         break;
     case DBG_EV_STOPPED:
         drain_output(s);
+        dap_moved(s); /* a function that was called, and stopped: it did not go through dap_run() */
         s->session.stop++;
         if (goes_on_to_its_end(s, ev))
             break;
@@ -579,10 +602,10 @@ void dap_session_end(struct dap_server *s, bool kill)
     }
     if (se->stdin_fd >= 0)
         close(se->stdin_fd);
-    if (se->built)
+    if (se->built && !*se->launch.output)
         unlink(se->built);
     free(se->built);
-    free(se->wait_for.name);
+    wait_ends(se);
     snap_free(se->snap);
     forget_clients(s);
     arena_free(&se->mem);
@@ -668,8 +691,9 @@ struct err *dap_do_cancel(struct dap_client *c, const struct dap_cancel *a, stru
         (a->requestId == c->deferred.seq || strcmp(a->progressId, s->build.progress_id) == 0))
         s->build.cancelled = true;
     if (s->build.cancelled && s->build.pid)
-        kill(s->build.pid, SIGKILL);
-    if (s->wait_for.name && s->wait_for.client == c && a->requestId == c->deferred.seq)
+        kill(-s->build.pid, SIGKILL); /* its compilers, too: they hold the pipe open */
+    if (s->wait_for.name && s->wait_for.client == c &&
+        (a->requestId == c->deferred.seq || strcmp(a->progressId, s->wait_for.progress_id) == 0))
         dap_session_end(c->server, false);
     return NULL;
 }

@@ -2,7 +2,10 @@
 
     # a remark
     > command {"arguments": ...}     a request; $PROGRAM, $SOURCE, $LINE(mark) and $NAME are replaced
+    > command -                      one that has no arguments at all
+    > @NAME command ...              the same; others may be sent before its answer is asked for
     < ok a.b.0=JSON ...              its answer succeeds; members at these paths have these values
+    < @NAME ok ...                   of that one
     < error text                     its answer fails, and its message contains the text
     ! event a.b=JSON ...             the next event of that name, with these values
     = NAME a.b                       keeps a member of the last answer or event as $NAME
@@ -40,10 +43,13 @@ class Script:
     def line(self, line):
         kind, _, rest = line.partition(" ")
         if kind == ">":
+            name, rest = rest.split(" ", 1) if rest.startswith("@") else ("", rest)
             command, _, arguments = rest.partition(" ")
-            self.send(command, json.loads(arguments or "{}"))
+            self.send(command, None if arguments == "-" else json.loads(arguments or "{}"))
+            self.names[name] = self.asked
         elif kind == "<":
-            self.answer(rest)
+            name, rest = rest.split(" ", 1) if rest.startswith("@") else ("", rest)
+            self.answer(self.names[name], rest)
         elif kind == "!":
             name, _, wanted = rest.partition(" ")
             self.last = self.client.event(name).get("body", {})
@@ -62,13 +68,13 @@ class Script:
         """Not validated: scripts send what is wrong, too."""
         self.client.seq += 1
         self.asked = self.client.seq
-        self.client.send_raw(dapclient.framed({"seq": self.asked, "type": "request", "command": command,
-                                               "arguments": arguments}))
+        given = {} if arguments is None else {"arguments": arguments}
+        self.client.send_raw(dapclient.framed({"seq": self.asked, "type": "request", "command": command, **given}))
 
-    def answer(self, rest):
+    def answer(self, seq, rest):
         how, _, wanted = rest.partition(" ")
         try:
-            self.last = self.client.wait(self.asked)
+            self.last = self.client.wait(seq)
         except dapclient.Refused as e:
             assert how == "error", f"refused: {e.message}"
             assert wanted in e.message, f"refused with other words: {e.message}"

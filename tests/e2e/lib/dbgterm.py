@@ -4,6 +4,10 @@ The answers come from the debugger's own transcript, where each stands below its
 prints is not in there but in `.out`.
 """
 import re
+import termios
+import time
+
+from lib.terminal import Terminal
 
 
 class Session:
@@ -35,3 +39,38 @@ def arrow(answer):
     """The number and text of the line with the arrow; None: there is none."""
     match = re.search(r"^→ *(\d+)  (.*)$", answer, re.M)
     return (int(match[1]), match[2]) if match else None
+
+
+class Typed(Terminal):
+    """gospect debug on a terminal: type() a command, and read until the next prompt."""
+
+    def __init__(self, gospect, tmp_path, *args):
+        super().__init__([gospect.path, "debug", *args], rows=50, columns=100,
+                         env={"XDG_STATE_HOME": str(tmp_path / "state"), "GOSPECT_PAGER": "cat"})
+
+    def prompt(self, n):
+        """Waits for the n-th prompt; the text of what came before it."""
+        before = self.wait(r"(?s)(.*\(gospect\) ){%d}" % n).text().split("(gospect) ")[n - 1]
+        self.ready()
+        return before
+
+    def ready(self):
+        """The line editor shows its prompt before it takes the terminal: until then Ctrl-D means something else."""
+        end = time.monotonic() + 20
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def interrupt(self, n):
+        """Ctrl-C, again while the program has not begun to run (then it is for a line that is gone)."""
+        end = time.monotonic() + 60
+        while self.text().count("(gospect) ") < n and time.monotonic() < end:
+            self.press("\x03")
+            until = time.monotonic() + 2
+            while self.text().count("(gospect) ") < n and time.monotonic() < until:
+                self.read(0.05)
+        return self.prompt(n)
+
+    def type(self, line):
+        n = self.text().count("(gospect) ") + 1
+        self.press(line + "\n")
+        return self.prompt(n)

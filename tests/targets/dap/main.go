@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ func add(a, b int) int {
 
 //go:noinline
 func twice(n int) int {
-	return 2 * n
+	return 2 * n // twice: body
 }
 
 //go:noinline
@@ -89,6 +90,37 @@ func fails() {
 	m["x"] = 1 // fails: here
 }
 
+//go:noinline
+func forever() int {
+	for {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+//go:noinline
+func chatter(lines int) int {
+	for i := 0; i < lines; i++ {
+		fmt.Println("chatter", i)
+	}
+	return lines
+}
+
+func huge(n int) {
+	list := make([]int, n)
+	words := map[int]string{}
+	for i := range list {
+		list[i] = 3 * i
+		words[i%5000] = strconv.Itoa(i % 5000)
+	}
+	text := strings.Repeat("0123456789", n)
+	fmt.Println("huge", len(list), len(words), len(text)) // huge: made
+}
+
+func recovers() {
+	defer func() { fmt.Println("recovered", recover()) }()
+	fails()
+}
+
 func serve() {
 	for i := 0; ; i++ {
 		if i == 10 {
@@ -122,6 +154,15 @@ func main() {
 		fmt.Println(deep(number))
 	case "panic":
 		fails()
+	case "recover":
+		recovers()
+		recovers()
+	case "fatal":
+		<-make(chan int) // fatal: here
+	case "huge":
+		huge(number)
+	case "call":
+		chatter(forever())
 	case "env":
 		dir, _ := os.Getwd()
 		fmt.Println(os.Getenv("DAP_TEST"), dir, os.Args[1:])

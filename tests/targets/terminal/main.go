@@ -28,6 +28,8 @@ var (
 	total   = 41
 	greeted = "nobody"
 	hub     = make(chan int)
+	many    [1000000]int
+	long    = strings.Repeat("0123456789", 10000)
 )
 
 //go:noinline
@@ -79,6 +81,7 @@ func spin() {
 
 func main() {
 	var ready sync.WaitGroup
+	many[len(many)-1] = len(long)
 	ready.Add(3)
 	for i := 0; i < 3; i++ {
 		pprof.Do(context.Background(), pprof.Labels("job", fmt.Sprint("w", i)), func(context.Context) { go waiter(&ready) })

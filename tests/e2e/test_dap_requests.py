@@ -1,0 +1,411 @@
+"""gospect dap: options of launch and attach, and requests at the limits: long calls, huge values, many goroutines, bad neighbours."""
+import base64
+import itertools
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from lib import dapclient, gobuild
+from lib.dapserver import SOURCE, alive, ends, gone, line
+from lib.process import assert_unharmed, wait_until
+
+pytestmark = pytest.mark.releases("1.27")
+
+
+@pytest.fixture
+def program(go_build, release):
+    return go_build(release, "noopt", "dap")
+
+
+@pytest.fixture
+def at_call(dap, program):
+    """A session that stands in main.look, and its frame."""
+    def start(**more):
+        c = dap()
+        c.start("launch", program=str(program), args=["look", "3"], **more)
+        c.set_breakpoints(SOURCE, [line("look: call")])
+        return c, c.top(c.configured())["id"]
+    return start
+
+
+# ---- functions that an expression calls ----
+
+@pytest.mark.releases("1.18", "1.27")
+@pytest.mark.parametrize("how", ["request", "progress", "pause", "disconnect", "terminate", "vanish"])
+def test_a_call_without_end(at_call, how):
+    """Whoever waits for it can give it up, and everything that ends a session ends it."""
+    c, frame = at_call()
+    pid = c.event("process")["body"]["systemProcessId"]
+    seq = c.send("evaluate", expression="forever()", frameId=frame, context="repl")
+    started = c.event("progressStart")["body"]
+    assert started["cancellable"]
+    if how == "vanish":
+        c.close()
+        ends(c)
+        assert gone(pid)
+        return
+    if how in ("request", "progress"):
+        c.send("cancel", **({"requestId": seq} if how == "request" else {"progressId": started["progressId"]}))
+    else:
+        c.send(how, **({"threadId": 1} if how == "pause" else {}))
+    with pytest.raises(dapclient.Refused) as refused:
+        c.wait(seq)
+    assert refused.value.message == "cancelled"
+    assert c.event("progressEnd")["body"]["progressId"] == started["progressId"]
+    if how in ("request", "progress", "pause"):  # it stands, somewhere in the call, and what was in hand is old
+        assert c.stopped()["reason"] == "pause"
+        with pytest.raises(dapclient.Refused, match="no frame"):
+            c.ask("scopes", frameId=frame)
+        names = [f["name"] for t in c.ask("threads")["threads"]
+                 for f in c.ask("stackTrace", threadId=t["id"])["stackFrames"]]
+        assert "main.forever" in names and "main.look" in names
+        c.ask("continue", threadId=1)
+        c.ask("pause", threadId=1)
+        c.stopped()
+        c.ask("disconnect")
+    elif how == "terminate":
+        assert c.event("exited")["body"]["exitCode"] == 128 + signal.SIGTERM
+        c.ask("disconnect")
+    ends(c)
+    assert gone(pid)
+
+
+def test_a_call_that_prints_more_than_a_pipe_holds(at_call):
+    c, frame = at_call()
+    assert c.ask("evaluate", expression="chatter(30000)", frameId=frame, context="repl")["result"] == "30000"
+    c.said("chatter 29999\n")
+    assert c.output["stdout"].splitlines() == [f"chatter {i}" for i in range(30000)]
+    assert c.ask("evaluate", expression="n", frameId=frame)["result"] == "3"  # the frame is the same
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_a_breakpoint_in_a_call(at_call):
+    c, frame = at_call()
+    c.ask("setFunctionBreakpoints", breakpoints=[{"name": "main.twice"}])
+    with pytest.raises(dapclient.Refused) as refused:
+        c.ask("evaluate", expression="twice(20) + 2", frameId=frame, context="repl")
+    assert refused.value.message == "cancelled"
+    stop = c.stopped()
+    assert stop["reason"] == "function breakpoint" and c.locals(c.top(stop))["n"]["value"] == "20"
+    c.ask("setFunctionBreakpoints", breakpoints=[])
+    c.ask("continue", threadId=stop["threadId"])
+    stop = c.stopped()  # the call has returned
+    assert c.top(stop)["name"] == "main.look"
+    c.ask("disconnect")
+    ends(c)
+
+
+# ---- launch and attach ----
+
+def test_build_flags_output_and_rebuild(dap, release, tmp_path):
+    """What is built is what the sources say at the time, also when it is restarted; `output` stays."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "go.mod").write_text("module example.com/shop\n\ngo 1.18\n")
+    text = 'package main\n\nvar name = "nobody"\n\nfunc main() {\n\tprintln("first", name) // here\n\tfor {\n\t}\n}\n'
+    (folder / "main.go").write_text(text)
+    c = dap(env=gobuild.go_env(release), cwd=tmp_path)
+    c.start("launch", mode="debug", program=str(folder), output="built", buildFlags=["-ldflags=-X main.name=Ann"])
+    c.ask("configurationDone")
+    c.said("first Ann", "stderr")
+    (folder / "main.go").write_text(text.replace("first", "second"))
+    c.ask("restart")
+    c.said("second Ann", "stderr")
+    c.ask("pause", threadId=1)
+    assert c.stopped()["reason"] == "pause"
+    (folder / "main.go").write_text(text.replace("println", "print nothing"))
+    with pytest.raises(dapclient.Refused, match="go build failed"):
+        c.ask("restart")
+    assert c.ask("threads")["threads"]  # what ran is still there
+    c.ask("disconnect")
+    ends(c)
+    assert os.access(tmp_path / "built", os.X_OK)
+
+
+def test_restart_with_other_arguments(at_call):
+    c, _ = at_call()
+    c.schema = None  # which takes arguments to be those of launch and of attach at once, and refuses them
+    c.ask("restart", arguments={"args": ["look", "8"]})
+    assert c.locals(c.top(c.stopped()))["n"]["value"] == "8"
+    c.ask("restart")
+    assert c.locals(c.top(c.stopped()))["n"]["value"] == "8"
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_substituted_paths(dap, program, tmp_path):
+    """The editor's folder is another one than the program was built in."""
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    shutil.copy(SOURCE, here / "main.go")
+    c = dap()
+    c.start("launch", program=str(program), args=["look"], substitutePath=[{"from": str(here), "to": str(SOURCE.parent)}])
+    assert c.set_breakpoints(here / "main.go", [line("look: call")])[0]["verified"]
+    source = c.top(c.configured())["source"]
+    assert source["path"] == str(here / "main.go") and source["adapterData"] == str(SOURCE)
+    assert c.ask("gotoTargets", source=source, line=line("look: after"))["targets"]
+    assert str(here / "main.go") in [s["path"] for s in c.ask("loadedSources")["sources"]]
+    assert c.ask("source", source=source, sourceReference=0)["content"] == SOURCE.read_text()
+    c.ask("disconnect")
+    ends(c)
+
+
+@pytest.mark.parametrize("stop_on_entry", [False, True])
+def test_attach_by_name(dap, program, run_go, tmp_path, stop_on_entry):
+    mine = tmp_path / f"dap-{os.getpid()}"  # a name that no other test's program has
+    shutil.copy(program, mine)
+    target = run_go(mine, "serve")
+    c = dap()
+    c.start("attach", name=mine.name, stopOnEntry=stop_on_entry)
+    assert c.event("process")["body"]["systemProcessId"] == target.pid
+    c.ask("configurationDone")
+    if stop_on_entry:
+        assert c.stopped()["reason"] == "entry"
+    else:
+        c.ask("pause", threadId=1)
+        assert c.stopped()["reason"] == "pause"
+    c.ask("disconnect")
+    ends(c)
+    assert target.alive()
+    assert_unharmed(target)
+
+
+@pytest.mark.parametrize("how", ["comes", "cancelled", "ambiguous"])
+def test_wait_for_a_process(dap, program, run_go, tmp_path, how):
+    mine = tmp_path / f"dap-{os.getpid()}-{how}"
+    shutil.copy(program, mine)
+    c = dap()
+    c.initialize()
+    with pytest.raises(dapclient.Refused, match=mine.name):
+        c.ask("attach", name=mine.name)
+    seq = c.send("attach", name=mine.name, waitFor=True)
+    started = c.event("progressStart")["body"]
+    assert mine.name in started["title"]
+    if how == "cancelled":
+        c.ask("cancel", progressId=started["progressId"])
+        with pytest.raises(dapclient.Refused) as refused:
+            c.wait(seq)
+        assert refused.value.message == "cancelled"
+        c.ask("disconnect")
+        ends(c)
+        return
+    targets = [run_go(mine, "serve", ready=None)]  # it may be stopped before it says anything
+    c.wait(seq)
+    assert c.event("progressEnd")["body"]["progressId"] == started["progressId"]
+    c.event("initialized")
+    assert c.event("process")["body"]["systemProcessId"] == targets[0].pid
+    c.ask("configurationDone")
+    c.ask("disconnect")
+    ends(c)
+    if how == "ambiguous":
+        targets.append(run_go(mine, "serve"))
+        c = dap()
+        c.initialize()
+        with pytest.raises(dapclient.Refused, match=str(targets[1].pid)):
+            c.ask("attach", name=mine.name)
+        c.ask("disconnect")
+        ends(c)
+    assert all(t.alive() for t in targets)
+
+
+@pytest.mark.parametrize("kill", [None, True, False])
+@pytest.mark.parametrize("how", ["launch", "attach"])
+def test_disconnect(dap, program, run_go, how, kill):
+    """A program that was launched ends with the session, one that was attached to does not, unless it is said."""
+    c = dap()
+    if how == "attach":
+        target = run_go(program, "serve")
+        c.start("attach", processId=target.pid)
+    else:
+        c.start("launch", program=str(program), args=["serve"])
+    pid = c.event("process")["body"]["systemProcessId"]
+    c.set_breakpoints(SOURCE, [line("serve: tick")])
+    c.configured()
+    c.ask("disconnect", **({} if kill is None else {"terminateDebuggee": kill}))
+    ends(c)
+    if kill or (kill is None and how == "launch"):
+        assert gone(pid)
+        return
+    assert alive(pid)
+    assert "TracerPid:\t0" in open(f"/proc/{pid}/status", encoding="utf-8").read()
+    if how == "launch":
+        os.kill(pid, signal.SIGKILL)
+
+
+# ---- huge values ----
+
+def test_huge_values(dap, program):
+    c = dap()
+    c.start("launch", program=str(program), args=["huge", "300000"])
+    c.set_breakpoints(SOURCE, [line("huge: made")])
+    frame = c.top(c.configured())
+    got = c.locals(frame)
+    assert got["list"]["indexedVariables"] == 300000
+    ref = got["list"]["variablesReference"]
+    page = c.variables(ref, filter="indexed", start=299990, count=100)
+    assert [(v["name"], v["value"]) for v in page] == [(f"[{i}]", str(3 * i)) for i in range(299990, 300000)]
+    assert not c.variables(ref, filter="indexed", start=300000, count=100)
+    assert not c.variables(ref, filter="named")
+    unpaged = c.variables(ref)
+    assert len(unpaged) == 1001 and "299,000 more" in unpaged[-1]["value"]
+    assert got["words"]["indexedVariables"] == 5000
+    pages = [c.variables(got["words"]["variablesReference"], filter="indexed", start=i, count=700) for i in range(0, 5000, 700)]
+    assert sorted(int(v["value"].strip('"')) for v in itertools.chain(*pages)) == list(range(5000))
+    copied = c.ask("evaluate", expression="text", frameId=frame["id"], context="clipboard")["result"]
+    assert copied.startswith('"' + "0123456789" * 100_000) and "+2000000" not in copied[:-40]
+    copied = c.ask("evaluate", expression="list[:60000]", frameId=frame["id"], context="clipboard")["result"]
+    assert copied.endswith("179997]") and copied.count(",") >= 59999
+    assert c.ask("evaluate", expression="words[4999]", frameId=frame["id"])["result"] == '"4999"'
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_threads_are_named_paged_and_filtered(dap, program):
+    c = dap()
+    c.start("launch", program=str(program), args=["hold", "2500"])
+    c.ask("configurationDone")
+    c.said("workers 2500")
+    first = c.ask("threads")["threads"]  # also while it runs
+    assert len([t for t in first if t["name"].endswith("main.worker")]) == 2500
+    page = c.ask("threads", offset=100, count=50, filter="func=main.worker")
+    assert len(page["threads"]) == 50 and page["total"] == 2500
+    with pytest.raises(dapclient.Refused, match="nothing"):
+        c.ask("threads", filter="nothing=1")
+    c.ask("pause", threadId=1)
+    c.stopped()
+    last = c.ask("threads", filter="func=main.worker", offset=2499)["threads"]
+    assert len(last) == 1 and "chan receive" in last[0]["name"] and f"[{last[0]['id']} " in last[0]["name"]
+    frames = c.ask("stackTrace", threadId=last[0]["id"])["stackFrames"]
+    assert [f["line"] for f in frames if f["name"] == "main.worker"] == [line("worker: waits")]
+    c.ask("disconnect")
+    ends(c)
+
+
+# ---- exceptions ----
+
+def test_fatal_error(dap, program):
+    c = dap()
+    c.start("launch", program=str(program), args=["fatal"])
+    c.ask("setExceptionBreakpoints", filters=["fatal"])
+    stop = c.configured()
+    assert stop["reason"] == "exception" and "deadlock" in stop["text"]
+    info = c.ask("exceptionInfo", threadId=stop["threadId"])
+    assert info["exceptionId"] == "fatal error" and "deadlock" in info["description"] and info["breakMode"] == "always"
+    with pytest.raises(dapclient.Refused, match="nothing went wrong"):
+        c.ask("exceptionInfo", threadId=77777)
+    c.ask("continue", threadId=stop["threadId"])
+    assert c.event("exited")["body"]["exitCode"] == 2
+    c.ask("disconnect")
+    ends(c)
+
+
+def test_recovered_panics(dap, program):
+    """All of them, or those for which a condition is true; none when nobody asks."""
+    for options, stops in (({"filters": ["recovered"]}, 2), ({"filters": ["panic"]}, 0),
+                           ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 77"}]}, 0),
+                           ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 1"}]}, 2)):
+        c = dap()
+        c.start("launch", program=str(program), args=["recover"])
+        c.ask("setExceptionBreakpoints", **options)
+        c.ask("configurationDone")
+        for _ in range(stops):
+            stop = c.stopped()
+            assert stop["reason"] == "exception" and "nil map" in stop["text"]
+            assert c.ask("exceptionInfo", threadId=stop["threadId"])["exceptionId"] == "panic"
+            c.ask("continue", threadId=stop["threadId"])
+        assert c.event("exited")["body"]["exitCode"] == 0
+        assert c.output["stdout"].count("recovered") == 2
+        c.ask("disconnect")
+        ends(c)
+
+
+# ---- code and memory at the limits ----
+
+def test_code_before_and_beyond(at_call):
+    c, frame = at_call()
+    pc = c.ask("stackTrace", threadId=1, levels=1)["stackFrames"][0]["instructionPointerReference"]
+    around = c.ask("disassemble", memoryReference=pc, instructionOffset=-300, instructionCount=600)["instructions"]
+    assert len(around) == 600
+    index = next(i for i, one in enumerate(around) if one["address"] == pc)
+    assert index == 300
+    before = c.ask("disassemble", memoryReference=pc, instructionOffset=-300, instructionCount=100)["instructions"]
+    assert [i["address"] for i in before] == [i["address"] for i in around[:100]]
+    after = c.ask("disassemble", memoryReference=pc, offset=0, instructionOffset=200, instructionCount=50)["instructions"]
+    assert [i["address"] for i in after] == [i["address"] for i in around[500:550]]
+    assert c.ask("disassemble", memoryReference=pc, instructionCount=0)["instructions"] == []
+    nothing = c.ask("disassemble", memoryReference="0x10", instructionOffset=-5, instructionCount=10)["instructions"]
+    assert len(nothing) == 10 and all(i["presentationHint"] == "invalid" for i in nothing)
+    with pytest.raises(dapclient.Refused, match="no address"):
+        c.ask("disassemble", memoryReference="main.look", instructionCount=1)
+    for wrong in ("!", "AAA", "A=AA"):
+        with pytest.raises(dapclient.Refused, match="base64|writeMemory"):
+            c.ask("writeMemory", memoryReference="0x10", data=wrong)
+    with pytest.raises(dapclient.Refused):
+        c.ask("writeMemory", memoryReference="0x10", data=base64.b64encode(b"x").decode())
+    text = c.locals({"id": frame})["text"]["memoryReference"]
+    assert base64.b64decode(c.ask("readMemory", memoryReference=text, offset=1, count=2)["data"]) == "é".encode()
+    assert c.ask("readMemory", memoryReference=text, count=0)["data"] == ""
+    assert len(base64.b64decode(c.ask("readMemory", memoryReference=text, offset=-4, count=10)["data"])) == 10
+    c.ask("disconnect")
+    ends(c)
+
+
+# ---- bad neighbours ----
+
+def test_nothing_is_lost(server, program):
+    """One client counts; others vanish, flood, cancel, send garbage, and never read.  Every log line and every answer arrives once."""
+    n = 3000
+    connect = server()
+    good, flood, garbage, mute, vanishes, cancels = (connect() for _ in range(6))
+    good.start("launch", program=str(program), args=["loop", str(n)])
+    for other in (flood, mute, vanishes, cancels):
+        other.start("attach", session="join")
+    good.set_breakpoints(SOURCE, [{"line": line("loop: body"), "logMessage": "i={i}"}, {"line": line("loop: body"), "condition": f"i == {n - 1}"}])
+    stop = threading.Event()
+
+    def floods():
+        request = dapclient.framed({"seq": 999, "type": "request", "command": "sessionLog", "arguments": {}})
+        os.set_blocking(flood.writer, False)
+        rest = b""
+        while not stop.is_set():
+            try:
+                rest = rest or request * 20
+                rest = rest[os.write(flood.writer, rest):]
+            except BlockingIOError:
+                time.sleep(0.001)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=floods)
+    thread.start()
+    try:
+        garbage.send_raw(b"Content-Length: 12\r\n\r\n{]\xff\xfe..........\r\nGET / HTTP/1.1\r\n\r\n")
+        for i in range(30):
+            cancels.send("goroutinesSnapshot", maxDepth=1 + i)
+            cancels.send("cancel", requestId=cancels.seq)
+        vanishes.send("threads")
+        vanishes.close()
+        good.ask("configurationDone")
+        answers = [good.send("sessionLog", count=1) for _ in range(50)]
+        assert good.stopped()["hitBreakpointIds"]
+        assert [good.wait(seq)["total"] > 0 for seq in answers] == [True] * 50
+    finally:
+        stop.set()
+        thread.join()
+    assert [t for t in good.output["console"].splitlines() if t.startswith("i=")] == [f"i={i}" for i in range(n)]
+    assert good.locals(good.top({"threadId": 1}))["i"]["value"] == str(n - 1)
+    for i in range(0, 60, 2):  # each of them was answered, done or cancelled
+        cancels.until(lambda i=i: cancels.responses.get(cancels.seq - i) or None, "the answer")
+    good.ask("disconnect", terminateDebuggee=True)
+    wait_until(lambda: connect.popen.poll() is None, "the server lives")
+    third = connect()
+    third.start("launch", program=str(program), args=["look"])
+    third.ask("configurationDone")
+    third.event("exited")
+    connect.popen.terminate()
+    connect.popen.wait(30)
