@@ -77,7 +77,7 @@ def visit(peer, source, lines):
             frames = peer.frames()
             at = opinion.place(frames[0])
             seen[at] += 1
-            if seen[at] <= AT_ONE_LINE:
+            if seen[at] <= AT_ONE_LINE and at[1] == source.name:
                 parts = [(at, opinion.scopes(peer, frames[0], 3, globals_too=not found))]
                 parts += [(opinion.place(f), opinion.scopes(peer, f, 2)) for f in frames[1:3] if f["name"].startswith("main.")]
                 found.append(((at, seen[at]), [opinion.place(f) for f in frames], parts))
@@ -115,7 +115,7 @@ def test_values(gospect, go_build, release, mode):
 
 
 VALUES = ("testvariables", "testvariables2", "testvariables_generic", "testvariables_pointers_not_loaded", "testunsafepointers",
-          "closurecontents", "issue1101", "issue1264", "issue1374", "issue1432", "issue1531", "issue1817",
+          "closurecontents", "issue1101", "issue1264", "issue1374", "issue1432", "issue1531",
           "issue2078", "issue2086", "issue3310", "issue4051", "issue951", "pkgrenames", "genericintoiface",
           "decllinetest", "fncall", "longstrings", "multinamedreturns", "retstack", "scopetest", "scopeescapevareval",
           "testshadow", "escapestrings", "databpeasy")

@@ -215,6 +215,7 @@ def map_entries(rows):
             name = name[len(before):].lstrip() if name.startswith(before) else name
             if not re.search(r"[{[]", row["value"]):
                 reference = 0  # the parts would be those of the key
+        name = re.sub(r"^\S+ (?=\{)", "", name)  # the key's type, in short
         entries.append({**row, "name": f"[{name}]", "type": kind, "variablesReference": reference})
     return entries
 
