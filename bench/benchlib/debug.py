@@ -10,10 +10,9 @@ import time
 from lib import dapclient, real
 
 from benchlib import peers
-from benchlib.measure import BENCH, Failed, pulse
+from benchlib.measure import Failed, pulse
 
-SOURCE = BENCH / "targets" / "target-calls" / "main.go"
-HOT = "\tr := a\n"                  # the line of the hot function, which has arguments a and s
+HOT = "main.work"                   # of target-calls; it has arguments a and s
 FALSE = "a == -1"                   # a is never negative
 MESSAGE = "a is {a}, s is {s}"
 TICKS = "go.etcd.io/raft/v3.(*node).Tick"  # etcd calls it every 100 ms
@@ -114,13 +113,12 @@ def rate(target):
     return calls
 
 
-def hits(bench, who, target, source, **point):
-    """One more than nothing at the hot function: what each call costs.  source: its file, as the program names it."""
+def hits(bench, who, target, place, **point):
+    """One more than nothing at the hot function: what each call costs."""
     def once(entry):
         with adapter(bench, who) as a:
             seq = a.attach(target.pid)
-            line = SOURCE.read_text().split(HOT)[0].count("\n") + 1
-            answer = a.client.set_breakpoints(source, [{"line": line, **point}])
+            answer = a.client.set_breakpoints(place[0], [{"line": place[1], **point}])
             if not answer[0]["verified"]:
                 raise Failed(answer[0].get("message", "not verified"))
             a.go(seq)
@@ -142,11 +140,11 @@ def hits(bench, who, target, source, **point):
 def points(entry_type, **point):
     def row(bench):
         with pulse("calls", 0) as target:
-            source, _ = where(bench, target.pid, "main.work") # dlv takes it as it was built, perhaps elsewhere
+            place = where(bench, target.pid, HOT)
             yield measured(entry_type("gospect dap"), bench.runs,
-                           hits(bench, "gospect", target, source, **point))
+                           hits(bench, "gospect", target, place, **point))
         with contextlib.suppress(AssertionError), pulse("calls", 0) as target: # which dlv may leave harmed
-            yield measured(entry_type("dlv dap"), 1, hits(bench, "dlv", target, source, **point))
+            yield measured(entry_type("dlv dap"), 1, hits(bench, "dlv", target, place, **point))
     return row
 
 
