@@ -277,8 +277,8 @@ def test_steps_after_an_interrupt_are_of_the_goroutine(typed, program):
 
 def test_history_and_completion(typed, program, tmp_path):
     t = typed("exec", program)
-    assert "breakpoint 4" in plain(t.type("break grown main.(*order).gr\t"))
-    assert "removed breakpoint 4" in plain(t.type("clear gro\t"))
+    assert "breakpoint 1" in plain(t.type("break grown main.(*order).gr\t"))
+    assert "removed breakpoint 1" in plain(t.type("clear gro\t"))
     script = tmp_path / "script-with-a-name"
     script.write_text("print 4321 * 2\n")
     assert "8642" in plain(t.type(f"source {tmp_path}/script-w\t"))

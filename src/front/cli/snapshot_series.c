@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -76,19 +77,18 @@ struct err *cli_series_wanted(const struct cli *c, bool *ret)
     return check_needs(&c->args);
 }
 
-/* Not when the moment has come, and is gone. */
+/* Whether a file can be made where the first one goes: said now, not when the moment is gone.
+ * Asking for permission does not tell (root, /proc), making one does. */
 static struct err *check_place(const struct cli *c)
 {
-    const char *path = cli_text(&c->args, OPT_output), *slash = path ? strrchr(path, '/') : NULL;
-    struct buf dir = {0};
-    if (path && cli_to_stdout(c))
+    const char *path = cli_text(&c->args, OPT_output);
+    struct file_out out;
+    struct stat st;
+    if (!path || cli_to_stdout(c) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
         return NULL;
-    buf_add(&dir, slash ? path : ".", !slash ? 1 : slash == path ? 1 : (size_t)(slash - path));
-    struct err *e = access(buf_text(&dir), W_OK | X_OK) == 0
-                        ? NULL
-                        : err_sys(errno, "no file can be made in %s", buf_text(&dir));
-    buf_free(&dir);
-    return e;
+    TRY(file_out_open(path, 0600, &out));
+    file_out_abort(&out);
+    return NULL;
 }
 
 static struct err *check(const struct cli_series *s, const struct moment *m)
