@@ -195,6 +195,8 @@ static bool arrange_groups(struct lookup *u)
     return true;
 }
 
+/* What is no map (an argument that the code has overwritten) may have any directory: each of its
+ * entries counts as a cell. */
 static void find_in_map(struct lookup *u, taddr m)
 {
     uint64_t dir, n, size, table, before = 0, groups, mask;
@@ -206,7 +208,11 @@ static void find_in_map(struct lookup *u, taddr m)
         return;
     }
     for (uint64_t i = 0; i < n; i++) {
-        if (!ahead_peek(&u->a->mem, dir + 8 * i, 8, &table) || table == before)
+        if (!u->left-- || !ahead_peek(&u->a->mem, dir + 8 * i, 8, &table)) {
+            u->left = 0;
+            return;
+        }
+        if (table == before)
             continue;
         before = table;
         if (!field(u, table, RT_maptable_groups, &groups) ||
