@@ -225,7 +225,37 @@ static void test_inlined(void **state)
     close_world(&w);
 }
 
+static void has_field(struct world *w, enum rt_field f, int32_t off)
+{
+    w->rt.layout.off[f] = off;
+    w->rt.layout.width[f] = 8;
+}
+
+/* A map that is none, because the code has overwritten the argument by then: its directory has any
+ * address and length, and looking for a key ends all the same. */
+static void test_map_that_is_none(void **state)
+{
+    enum { TYPE = HEAP + 256, MAP = HEAP + 512, ZEROS = HEAP + 1024 };
+    const taddr directories[] = {0x1000, ZEROS, HEAP + PAGE - 8};
+    struct world w;
+    for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+        taddr found;
+        open_world(&w);
+        has_field(&w, RT_map_dir_ptr, 0);
+        has_field(&w, RT_map_dir_len, 8);
+        w.rt.layout.off[RT_maptype_elem_stride] = -1;
+        put_word(w.heap, MAP - HEAP, directories[i]);
+        put_word(w.heap, MAP - HEAP + 8, UINT64_C(1) << 62);
+        const uint8_t *args = w.a.code.arch->go_args;
+        w.a.p.reg[args[0]] = (struct ahead_val){TYPE, 0xff, 0};
+        w.a.p.reg[args[1]] = (struct ahead_val){MAP, 0xff, 0};
+        w.a.p.reg[args[2]] = (struct ahead_val){1, 0xff, 0};
+        assert_false(ahead_map_find(&w.a, "_fast64", &found));
+        close_world(&w);
+    }
+}
+
 TEST_MAIN(cmocka_unit_test(test_straight), cmocka_unit_test(test_branch_on_memory_of_others),
           cmocka_unit_test(test_branch_on_own_memory), cmocka_unit_test(test_writes_are_undone),
           cmocka_unit_test(test_loops_end), cmocka_unit_test(test_order),
-          cmocka_unit_test(test_inlined))
+          cmocka_unit_test(test_inlined), cmocka_unit_test(test_map_that_is_none))
