@@ -36,7 +36,8 @@ struct err *memory_alive(struct memory *m)
         return NULL; /* a byte, or an error about that address */
     struct proc_stat st;
     struct err *e = proc_stat(m->pid, 0, &st);
-    bool ended = e || st.state == 'Z' || st.state == 'X';
+    /* On its way out it has no memory for a moment, and is not a zombie yet. */
+    bool ended = e || st.state == 'Z' || st.state == 'X' || !st.vm_bytes;
     err_free(e);
     return err_new(ERR_GONE, "process %d %s", m->pid,
                    ended ? "has ended" : "became another program");
