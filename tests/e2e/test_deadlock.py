@@ -182,7 +182,9 @@ class Watch:
 
     def end(self):
         self.run.send_signal(signal.SIGINT)
-        out, err = self.run.communicate(timeout=60)
+        out = self.run.stdout.read()  # by the same reader: it may have the beginning of a line already
+        err = self.run.stderr.read()
+        self.run.wait(60)
         self.seen += [self.check(json.loads(line)) for line in out.splitlines()]
         assert not [line for line in err.splitlines() if b'"note"' not in line], err
         return self.run.returncode

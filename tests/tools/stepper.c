@@ -650,6 +650,19 @@ static struct err *stop_watcher(struct stepper *s)
     return err_new(ERR_NOT_FOUND, "no thread naps");
 }
 
+static bool sits_in_call(struct stepper *s, uint64_t tid)
+{
+    char path[64];
+    long nr;
+    snprintf(path, sizeof(path), "/proc/%d/task/%" PRIu64 "/syscall", target_pid(s->target.live),
+             tid);
+    FILE *f = fopen(path, "r");
+    bool sits = f && fscanf(f, "%ld", &nr) == 1; /* else: "running" */
+    if (f)
+        fclose(f);
+    return sits;
+}
+
 /* Another thread that runs a goroutine: the one that was named has ended. */
 static struct err *choose_thread(struct stepper *s)
 {
@@ -660,7 +673,7 @@ static struct err *choose_thread(struct stepper *s)
         uint64_t tid = 0, g = 0;
         TRY(target_read_u64(s->target.live, at + (taddr)l->off[RT_m_procid], &tid));
         TRY(target_read_u64(s->target.live, at + (taddr)l->off[RT_m_curg], &g));
-        if (g && tid && (pid_t)tid != s->target.tid) {
+        if (g && tid && (pid_t)tid != s->target.tid && !sits_in_call(s, tid)) {
             s->target.tid = (pid_t)tid;
             return NULL;
         }
