@@ -300,22 +300,13 @@ static bool receive(struct debug *d, struct thread *t)
     return false;
 }
 
-static bool is_ours(pid_t tid)
-{
-    struct proc_status status;
-    struct err *e = proc_status(tid, &status);
-    bool ours = !e && status.tracer == gettid();
-    err_free(e);
-    return ours;
-}
-
 /* Unless it has been here already: a child that has run another program, and was let go, before its
  * parent's stop was taken would be waited for in vain. */
 static void expect_newborn(struct debug *d, pid_t parent)
 {
     unsigned long msg = 0;
     if (ptrace(PTRACE_GETEVENTMSG, parent, NULL, &msg) == 0 && msg &&
-        !debug_thread(d, (pid_t)msg) && is_ours((pid_t)msg))
+        !debug_thread(d, (pid_t)msg) && proc_is_traced_by_us((pid_t)msg))
         add_thread(d, (pid_t)msg);
 }
 
@@ -1021,7 +1012,7 @@ static struct err *seize(void *arg, pid_t tid)
         struct proc_stat st;
         if (errnum == ESRCH)
             return NULL;
-        bool ours = is_ours(tid); /* born into our hands */
+        bool ours = proc_is_traced_by_us(tid); /* born into our hands */
         struct err *e = ours ? NULL : proc_stat(d->pid, tid, &st);
         bool ended_already = e || (!ours && (st.state == 'Z' || st.state == 'X'));
         err_free(e);

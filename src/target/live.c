@@ -348,16 +348,6 @@ static struct err *seize_error(struct live *m, pid_t tid, int errnum)
     return NULL;
 }
 
-/* A thread that we trace has become the leader by an exec(); an event will tell. */
-static bool is_traced_by_us(pid_t tid)
-{
-    struct proc_status s;
-    struct err *e = proc_status(tid, &s);
-    bool yes = !e && s.tracer == gettid();
-    err_free(e);
-    return yes;
-}
-
 /* A thread that is ending, or a leader while an exec() takes its place, is refused for a moment,
  * and may look healthy by the time we ask why. */
 static struct err *seize_one(const struct tracer_token *tok, struct live *m, pid_t tid,
@@ -369,7 +359,9 @@ static struct err *seize_one(const struct tracer_token *tok, struct live *m, pid
         tracer_blocks(tok, live_bury, m);
         int errnum = ptrace(PTRACE_SEIZE, tid, NULL, m->options) < 0 ? errno : 0;
         tracer_blocks(tok, NULL, NULL);
-        *seized = !errnum || (errnum == EPERM && is_traced_by_us(tid));
+        /* Ours already: a thread that we trace has become the leader by an exec(); an event will
+         * tell. */
+        *seized = !errnum || (errnum == EPERM && proc_is_traced_by_us(tid));
         e = !*seized ? seize_error(m, tid, errnum) : NULL;
         if (!e)
             break;

@@ -213,6 +213,15 @@ struct err *proc_status(pid_t pid, struct proc_status *ret)
     return n > 0 ? NULL : gone(pid, n);
 }
 
+bool proc_is_traced_by_us(pid_t tid)
+{
+    struct proc_status status;
+    struct err *e = proc_status(tid, &status);
+    bool yes = !e && status.tracer == gettid();
+    err_free(e);
+    return yes;
+}
+
 struct err *proc_status_self(struct proc_status *ret)
 {
     ssize_t n = status_of("self", ret);

@@ -56,6 +56,8 @@ struct proc_status {
 };
 void proc_parse_status(const char *text, struct proc_status *ret);
 struct err *proc_status(pid_t pid, struct proc_status *ret) MUST_USE;
+/* Whether the calling thread is its tracer. */
+bool proc_is_traced_by_us(pid_t tid);
 struct err *proc_status_self(struct proc_status *ret) MUST_USE;
 
 /* /proc/PID/maps */

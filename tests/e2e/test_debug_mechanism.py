@@ -11,6 +11,7 @@ import struct
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -401,15 +402,22 @@ def sleeps_at_kind15(held):
     return tid
 
 
+@contextmanager
+def step_over_the_sleep(held, tid):
+    """A step of this thread that has come to its system call; yields its result, which ends with the block."""
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(held.debugger.step, tid)
+        wait_until(lambda: procfs.blocked_in_syscall(held.target.pid, tid, NANOSLEEP), "it does not sleep")
+        yield step
+
+
 @pytest.mark.releases("1.18", NEWEST)
 @pytest.mark.parametrize("then", ("close", "resume", "step"))
 def test_halted_in_a_step_over_a_call_that_waits(hold, release, then):
     """The kernel ends the step behind the stop that we ask for: that trap is nobody else's."""
     held = hold(release)
     tid = sleeps_at_kind15(held)
-    with ThreadPoolExecutor(1) as pool:
-        step = pool.submit(held.debugger.step, tid)
-        wait_until(lambda: procfs.blocked_in_syscall(held.target.pid, tid, NANOSLEEP), "it does not sleep")
+    with step_over_the_sleep(held, tid) as step:
         os.kill(held.debugger.popen.pid, signal.SIGUSR1)
         assert step.result().kind == "halted"
     if then == "step":
@@ -428,9 +436,7 @@ def test_halted_in_a_step_over_a_call_that_waits(hold, release, then):
 def test_killed_in_a_step_over_a_call_that_waits(hold, release):
     held = hold(release)
     tid = sleeps_at_kind15(held)
-    with ThreadPoolExecutor(1) as pool:
-        step = pool.submit(held.debugger.step, tid)
-        wait_until(lambda: procfs.blocked_in_syscall(held.target.pid, tid, NANOSLEEP), "it does not sleep")
+    with step_over_the_sleep(held, tid) as step:
         os.kill(held.debugger.popen.pid, signal.SIGKILL)
         with pytest.raises(Refused):
             step.result()

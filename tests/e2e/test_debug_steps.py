@@ -111,20 +111,26 @@ def test_tables(launch, release, mode):
         session.close()
 
 
+def lines_of_steps(session, function, most, inside):
+    """Stops at the function, and steps until it returns; all steps end inside(name of a function)."""
+    session.breakpoint(function)
+    session("continue")
+    seen = []
+    for _ in range(most):
+        func, line = where(session("next"))
+        if func == "main.run":
+            break
+        assert inside(func), func
+        seen.append(line)
+    return seen
+
+
 @pytest.mark.releases("1.23", "1.26", "1.27")
 @pytest.mark.modes("noopt", "default", "stripped")
 def test_loops_over_functions(launch, release, mode):
     """From the head to the body and back, never into the iterator."""
-    session = launch(release, mode, "range")
-    session.breakpoint("main.ranges")
-    session("continue")
-    seen = []
-    for _ in range(12):
-        func, line = where(session("next"))
-        if func == "main.run":
-            break
-        assert func in ("main.ranges", "main.ranges-range1"), func
-        seen.append(line)
+    seen = lines_of_steps(launch(release, mode, "range"), "main.ranges", 12,
+                          lambda func: func in ("main.ranges", "main.ranges-range1"))
     assert seen.count(LABELS["ranges:body"]) == 2, seen
     assert LABELS["ranges:end"] in seen
     assert seen.index(LABELS["ranges:body"]) < seen.index(LABELS["ranges:end"])
@@ -134,16 +140,8 @@ def test_loops_over_functions(launch, release, mode):
 @pytest.mark.modes("noopt", "default", "stripped")
 def test_loops_over_functions_in_loops(launch, release, mode):
     """The inner loop's body is met in each of its rounds; the compiler names it one way up to 1.26, another since."""
-    session = launch(release, mode, "nested")
-    session.breakpoint("main.nested")
-    session("continue")
-    seen = []
-    for _ in range(40):
-        func, line = where(session("next"))
-        if func == "main.run":
-            break
-        assert func.split("-range")[0] == "main.nested", func
-        seen.append(line)
+    seen = lines_of_steps(launch(release, mode, "nested"), "main.nested", 40,
+                          lambda func: func.split("-range")[0] == "main.nested")
     assert seen.count(LABELS["nested:body"]) == 4, seen
     assert seen.count(LABELS["nested:inner"]) >= 2 and seen[-1] >= LABELS["nested:end"], seen
 
