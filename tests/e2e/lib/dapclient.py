@@ -46,7 +46,7 @@ class Client:
         self.events = collections.deque()
         self.responses = {}
         self.requests = collections.deque()  # of the adapter
-        self.output = collections.defaultdict(str)
+        self.pieces = collections.defaultdict(list)  # the output of each category, in pieces
         self.arrived = 0  # when the message that was taken last was whole
         self.closed = False
         self.capabilities = None
@@ -112,8 +112,15 @@ class Client:
             self.requests.append(message)
         else:
             if message["event"] == "output":
-                self.output[message["body"].get("category", "console")] += message["body"]["output"]
+                self.pieces[message["body"].get("category", "console")].append(message["body"]["output"])
             self.events.append(message)
+
+    @property
+    def output(self):
+        """The text of each category so far; put together when it is asked for: there may be 100,000 pieces."""
+        for category, pieces in self.pieces.items():
+            self.pieces[category] = ["".join(pieces)]
+        return collections.defaultdict(str, {category: text for category, (text,) in self.pieces.items()})
 
     # ---- waiting ----
 
