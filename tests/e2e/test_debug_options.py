@@ -235,7 +235,7 @@ def plain(text):
 
 
 def test_ctrl_c_in_every_phase(typed, program):
-    """A function that is called, a prompt: it comes back each time, and the session is as it was."""
+    """A function that is called, many values, many steps, a prompt: it comes back each time, and the session is as it was."""
     t = typed("exec", program)
     t.type("break main.work")
     t.type("continue")
@@ -245,6 +245,15 @@ def test_ctrl_c_in_every_phase(typed, program):
     assert "interrupted: goroutine" in said and "before the call was done" in said
     assert "51" in t.type("print total + 10")
     t.type("restart")
+    t.type("continue")
+    for command in ("print many", "goroutines", "next 1000000"):
+        assert "1000000" in plain(t.type("print len(many)"))
+        t.type("config elements 100000")
+        n = t.text().count("(gospect) ") + 1
+        t.press(command + "\n")
+        t.interrupt(n)
+        t.settle()
+    t.type("restart")  # the steps may have come to the program's end before Ctrl-C
     t.type("continue")
     assert "1000000" in plain(t.type("print len(many)"))
     n = t.text().count("(gospect) ") + 1

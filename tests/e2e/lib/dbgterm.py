@@ -41,6 +41,9 @@ def arrow(answer):
     return (int(match[1]), match[2]) if match else None
 
 
+PROMPT = "(gospect) "
+
+
 class Typed(Terminal):
     """gospect debug on a terminal: type() a command, and read until the next prompt."""
 
@@ -50,7 +53,7 @@ class Typed(Terminal):
 
     def prompt(self, n):
         """Waits for the n-th prompt; the text of what came before it."""
-        before = self.wait(r"(?s)(.*\(gospect\) ){%d}" % n).text().split("(gospect) ")[n - 1]
+        before = self.wait_for(lambda text: text.count(PROMPT) >= n, f"prompt {n}").text().split(PROMPT)[n - 1]
         self.ready()
         return before
 
@@ -63,14 +66,22 @@ class Typed(Terminal):
     def interrupt(self, n):
         """Ctrl-C, again while the program has not begun to run (then it is for a line that is gone)."""
         end = time.monotonic() + 60
-        while self.text().count("(gospect) ") < n and time.monotonic() < end:
+        while self.text().count(PROMPT) < n and time.monotonic() < end:
             self.press("\x03")
             until = time.monotonic() + 2
-            while self.text().count("(gospect) ") < n and time.monotonic() < until:
+            while self.text().count(PROMPT) < n and time.monotonic() < until:
                 self.read(0.05)
         return self.prompt(n)
 
+    def settle(self):
+        """A Ctrl-C that came when all was answered is the prompt's, which is shown again: behind the next command that
+        has been dealt with, and prompts can be counted."""
+        begin = len(self.text())
+        self.press("help exit\n")
+        self.wait_for(lambda text: PROMPT in text[begin:].partition("help exit")[2], "what it was asked")
+        self.ready()
+
     def type(self, line):
-        n = self.text().count("(gospect) ") + 1
+        n = self.text().count(PROMPT) + 1
         self.press(line + "\n")
         return self.prompt(n)

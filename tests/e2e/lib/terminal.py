@@ -99,15 +99,19 @@ class Terminal:
         self.raw += data
         return bool(data)
 
+    def wait_for(self, condition, what, patience=PATIENCE):
+        """Reads until condition(text)."""
+        end = time.monotonic() + patience
+        while not condition(self.text()):
+            if not self.read(0.1) or time.monotonic() > end:
+                if condition(self.text()):
+                    break
+                raise AssertionError(f"never wrote {what}; it wrote:\n{self.text()}")
+        return self
+
     def wait(self, pattern, patience=PATIENCE):
         """Reads until something it wrote matches."""
-        end = time.monotonic() + patience
-        while not re.search(pattern, self.text()):
-            if not self.read(0.1) or time.monotonic() > end:
-                if re.search(pattern, self.text()):
-                    break
-                raise AssertionError(f"never wrote {pattern!r}; it wrote:\n{self.text()}")
-        return self
+        return self.wait_for(lambda text: re.search(pattern, text), repr(pattern), patience)
 
     def press(self, keys):
         os.write(self.fd, keys.encode())
