@@ -547,6 +547,27 @@ struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct
     return e;
 }
 
+const char *dbg_call_options(const char *text, struct dbg_call_spec *how)
+{
+    const struct {
+        const char *word;
+        bool *on;
+    } options[] = {{"-unsafe", &how->unsafe}, {"-alone", &how->alone}};
+    const char *at = text;
+    for (size_t i = 0; i < ARRAY_LEN(options);) {
+        const char *word = at + strspn(at, " \t");
+        size_t n = strlen(options[i].word);
+        if (strcspn(word, " \t") != n || strncmp(word, options[i].word, n) != 0) {
+            i++;
+            continue;
+        }
+        *options[i].on = true;
+        at = word + n;
+        i = 0;
+    }
+    return at;
+}
+
 struct err *dbg_call_give_up(struct dbg *d)
 {
     struct call *c = d->call;

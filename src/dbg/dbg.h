@@ -241,6 +241,8 @@ struct dbg_call_spec {
  * the text says why there is none (what the function panics with, why the runtime does not allow
  * it).  Stops that come before are told as always; the call goes on with DBG_CONTINUE. */
 struct err *dbg_call(struct dbg *d, const struct dbg_call_spec *how) MUST_USE;
+/* Takes "-unsafe" and "-alone" in front of an expression; where it goes on. */
+const char *dbg_call_options(const char *text, struct dbg_call_spec *how);
 /* Nobody wants the result of the last one any more.  The function itself cannot be ended: its
  * goroutine is not free before it has returned; that is not told. */
 struct err *dbg_call_give_up(struct dbg *d) MUST_USE;

@@ -51,8 +51,6 @@ static bool is_known(const struct rt_var *v, size_t n, const char *name)
     return false;
 }
 
-/* By DWARF as it is: results without a name are no variables that people see.  Of what escaped it
- * has the pointer. */
 /* The one whose types `values` has. */
 static const struct code_module *main_module(struct dbg *d)
 {
@@ -60,6 +58,8 @@ static const struct code_module *main_module(struct dbg *d)
     return code_modules(d->code, &list) ? list[0] : NULL;
 }
 
+/* By DWARF as it is: results without a name are no variables that people see.  Of what escaped it
+ * has the pointer. */
 struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
                           struct rt_var **ret, size_t *ret_n)
 {

@@ -189,13 +189,10 @@ static void keep_launch(struct dbg_launched *l, const struct debug_launch *what)
     l->how.tty = what->tty ? arena_strdup(&l->arena, what->tty) : NULL;
 }
 
-/* Errors of its file name it already. */
+/* Most errors name it already; not that of a script's interpreter. */
 static struct err *name_program(struct err *e, const char *exe)
 {
-    size_t n = strlen(exe);
-    const char *said = err_message(e);
-    bool named = strncmp(said, exe, n) == 0 && said[n] == ':';
-    return named ? e : err_wrap(e, "%s", exe);
+    return strstr(err_message(e), exe) ? e : err_wrap(e, "%s", exe);
 }
 
 struct err *dbg_launch(const struct debug_launch *what, const struct dbg_options *o,

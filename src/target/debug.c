@@ -178,6 +178,14 @@ void debug_put_regs(const struct tracer_token *tok, struct debug *d, struct thre
     t->regs_changed = false;
 }
 
+void debug_move(const struct debug *d, struct thread *t, taddr pc)
+{
+    int64_t syscall = t->regs.syscall;
+    d->a->set_pc(&t->regs, pc);
+    t->regs.syscall = syscall;
+    t->regs_changed = true;
+}
+
 struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d, struct thread *t)
 {
     struct place *p;
@@ -194,10 +202,7 @@ struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d, stru
         t->regs.pc = pc;
         return NULL;
     }
-    int64_t syscall = t->regs.syscall;
-    d->a->set_pc(&t->regs, pc);
-    t->regs.syscall = syscall;
-    t->regs_changed = true;
+    debug_move(d, t, pc);
     t->met = before;
     t->met_pc = pc;
     return NULL;

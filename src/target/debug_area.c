@@ -499,10 +499,7 @@ static void leave_slots(const struct tracer_token *tok, struct debug *d)
         taddr pc;
         if (!real_pc(tok, d, t, &pc) || !debug_unslot(d, pc, &p, &pc))
             continue;
-        int64_t syscall = t->regs.syscall;
-        d->a->set_pc(&t->regs, pc);
-        t->regs.syscall = syscall;
-        t->regs_changed = true;
+        debug_move(d, t, pc);
         debug_put_regs(tok, d, t);
     }
 }

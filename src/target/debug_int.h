@@ -155,6 +155,8 @@ void debug_run_all(const struct tracer_token *tok, struct debug *d);
 /* Registers of one that stands, as if it had no breakpoints. */
 struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d,
                            struct thread *t) MUST_USE;
+/* Elsewhere in the same code: a system call that the kernel is to begin again still is. */
+void debug_move(const struct debug *d, struct thread *t, taddr pc);
 void debug_put_regs(const struct tracer_token *tok, struct debug *d, struct thread *t);
 /* Waits for the next stop of one thread, which has just been made to run; false: it is gone, or has
  * not stopped in limit_ns (0: none).  may_halt: debug_halt() interrupts it. */

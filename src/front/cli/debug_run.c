@@ -700,13 +700,7 @@ struct err *verb_call(struct shell *s, char *rest)
     struct dbg_value v;
     struct buf b = {0};
     struct dbg_call_spec how = {.frame = s->frame};
-    for (bool more = true; more;) {
-        bool unsafe = shell_flag(&rest, "-unsafe"), alone = shell_flag(&rest, "-alone");
-        how.unsafe = how.unsafe || unsafe;
-        how.alone = how.alone || alone;
-        more = unsafe || alone;
-    }
-    how.text = shell_trim(rest);
+    how.text = shell_trim(rest + (dbg_call_options(rest, &how) - rest));
     if (!*how.text)
         return shell_usage("call");
     arena_init(&a);

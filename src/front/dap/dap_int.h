@@ -263,6 +263,9 @@ bool dap_call_goes_on(void *server);
 void dap_call_ends(struct dap_server *s);
 /* title: of progressStart; NULL else. */
 void dap_progress(struct dap_client *c, const char *event, const char *id, const char *title);
+/* Of the request that is handled (progress_id), before its answer. */
+enum { DAP_NO_PERCENT = 101 };
+void dap_progress_now(struct dap_client *c, const char *event, const char *title, unsigned percent);
 void dap_client_leave(struct dap_client *c); /* takes it out of the session */
 
 /* ---- request.c ---- */

@@ -20,22 +20,6 @@ struct writing {
     bool begun;
 };
 
-static void tell(struct writing *w, const char *event, uint64_t done, uint64_t total)
-{
-    struct dap_server *s = w->c->server;
-    struct dap_body b;
-    struct json *j = dap_body_begin(&b);
-    json_kstr(j, "progressId", s->progress_id);
-    if (strcmp(event, "progressStart") == 0) {
-        json_kstr(j, "title", "Writing a core");
-        json_ki64(j, "requestId", w->c->handled_seq);
-        json_kbool(j, "cancellable", true);
-    }
-    if (total)
-        json_ku64(j, "percentage", done * 100 / total);
-    dap_event_now(w->c, event, &b);
-}
-
 static void show(struct progress *p, const char *what, uint64_t done, uint64_t total)
 {
     struct writing *w = (struct writing *)p;
@@ -44,7 +28,9 @@ static void show(struct progress *p, const char *what, uint64_t done, uint64_t t
     if (!w->c->can.supportsProgressReporting || now - w->shown_ns < SHOWN_EVERY_NS)
         return; /* what is done at once needs no progress */
     w->shown_ns = now;
-    tell(w, w->begun ? "progressUpdate" : "progressStart", done, total);
+    dap_progress_now(w->c, w->begun ? "progressUpdate" : "progressStart",
+                     w->begun ? NULL : "Writing a core",
+                     total ? (unsigned)(done * 100 / total) : DAP_NO_PERCENT);
     w->begun = true;
 }
 
@@ -69,7 +55,7 @@ static struct err *write_core(struct dap_client *c, const char *path, bool repla
     snprintf(s->progress_id, sizeof(s->progress_id), "core-%lld", (long long)++s->next_progress);
     struct err *e = target_write_core(dbg_target(s->session.d), path, &o, ret);
     if (w.begun)
-        tell(&w, "progressEnd", 0, 0);
+        dap_progress_now(c, "progressEnd", NULL, DAP_NO_PERCENT);
     *s->progress_id = '\0';
     return e;
 }

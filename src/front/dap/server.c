@@ -511,18 +511,36 @@ static bool readers_are_behind(const struct dap_server *s)
     return false;
 }
 
-void dap_progress(struct dap_client *c, const char *event_name, const char *id, const char *title)
+static struct json *progress_begin(struct dap_body *b, const char *id, const char *title)
 {
-    struct dap_body b;
-    if (!c->can.supportsProgressReporting)
-        return;
-    struct json *j = dap_body_begin(&b);
+    struct json *j = dap_body_begin(b);
     json_kstr(j, "progressId", id);
     if (title) {
         json_kstr(j, "title", title);
         json_kbool(j, "cancellable", true);
     }
+    return j;
+}
+
+void dap_progress(struct dap_client *c, const char *event_name, const char *id, const char *title)
+{
+    struct dap_body b;
+    if (!c->can.supportsProgressReporting)
+        return;
+    progress_begin(&b, id, title);
     dap_event_to(c, event_name, &b);
+}
+
+void dap_progress_now(struct dap_client *c, const char *event_name, const char *title,
+                      unsigned percent)
+{
+    struct dap_body b;
+    struct json *j = progress_begin(&b, c->server->progress_id, title);
+    if (title)
+        json_ki64(j, "requestId", c->handled_seq);
+    if (percent != DAP_NO_PERCENT)
+        json_ku64(j, "percentage", percent);
+    dap_event_now(c, event_name, &b);
 }
 
 static void tell_of_call(struct dap_server *s)

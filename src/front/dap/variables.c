@@ -442,18 +442,8 @@ static const char *call_options(const char *text, struct dbg_call_spec *how)
     if (strncmp(p, call, strlen(call)) != 0)
         return NULL;
     p += strlen(call);
-    for (;;) {
-        size_t blanks = strspn(p, " \t"), n = strcspn(p + blanks, " \t");
-        const char *word = p + blanks;
-        bool unsafe = n == 7 && strncmp(word, "-unsafe", n) == 0;
-        bool alone = n == 6 && strncmp(word, "-alone", n) == 0;
-        if (!blanks || !(unsafe || alone))
-            break;
-        how->unsafe = how->unsafe || unsafe;
-        how->alone = how->alone || alone;
-        p = word + n;
-    }
-    return how->unsafe || how->alone ? p : NULL;
+    const char *behind = *p == ' ' || *p == '\t' ? dbg_call_options(p, how) : p;
+    return behind != p ? behind : NULL;
 }
 
 static struct err *evaluate(struct dap_client *c, size_t frame, const char *text,

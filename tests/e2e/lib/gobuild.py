@@ -132,6 +132,23 @@ def run_go_build(package, release, mode, flags, env, output):
         raise BuildError(f"{' '.join(command)} in {package} (Go {release}):\n{done.stdout}")
 
 
+def once(program, make):
+    """A program of the cache, in a folder of its own: as it is, or what make(scratch) returns, made there now."""
+    folder = program.parent
+    if program.exists():
+        return program
+    with locked(folder.parent / f"{folder.name}.lock"):
+        if program.exists():
+            return program
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix="build.", dir=folder))
+        try:
+            make(scratch).rename(program)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return program
+
+
 def build(release, mode, package, flags=(), env=None):
     """The path of the program: built now, or kept from an earlier run.
 
@@ -145,19 +162,10 @@ def build(release, mode, package, flags=(), env=None):
     key = content_hash(package, release, mode, [*flags, *(f"{k}={v}" for k, v in env.items())])
     folder = cache_dir() / "targets" / f"{package.name}-{release}-{mode.name}-{key}"
     program = folder / package.name
-    if program.exists():
-        return program
-    with locked(folder.parent / f"{folder.name}.lock"):
-        if program.exists():
-            return program
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix="build.", dir=folder))
-        try:
-            output = scratch / package.name
-            run_go_build(package, release, mode, flags, env, output)
-            if mode.drop_sections:
-                elfedit.drop_section_headers(output)
-            output.rename(program)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    return program
+    def make(scratch):
+        output = scratch / package.name
+        run_go_build(package, release, mode, flags, env, output)
+        if mode.drop_sections:
+            elfedit.drop_section_headers(output)
+        return output
+    return once(program, make)

@@ -40,20 +40,15 @@ def build_fixture(release, mode_name, name):
     mode = gobuild.Mode(mode_name)
     source = fixtures(release) / f"{name}.go"
     folder = cache_dir() / "targets" / f"delve-{DELVES[release]}-{name}-{pathlib.Path(goroot(release)).name}-{mode_name}"
-    program = folder / name
-    if program.exists():
-        return program
-    with gobuild.locked(folder.parent / f"{folder.name}.lock"):
-        if program.exists():
-            return program
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [f"{goroot(release)}/bin/go", "build", "-buildvcs=false", *mode.flags(), "-o", str(program) + ".new", str(source)]
+
+    def make(scratch):
+        command = [f"{goroot(release)}/bin/go", "build", "-buildvcs=false", *mode.flags(), "-o", str(scratch / name), str(source)]
         done = subprocess.run(command, cwd=source.parent.parent, env=gobuild.go_env(release, mode.cgo), check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise gobuild.BuildError(f"{' '.join(command)}:\n{done.stdout}")
-        os.rename(str(program) + ".new", program)
-    return program
+        return scratch / name
+    return gobuild.once(folder / name, make)
 
 
 class Peer:

@@ -46,14 +46,8 @@ def go_install(name, release, mode_name, package, folder=None):
     mode = gobuild.Mode(mode_name)
     exact = pathlib.Path(goroot(release)).name
     place = cache_dir() / "real" / f"{name}-{package.split('@')[-1]}-{exact}-{mode_name}"
-    program = place / name
-    if program.exists():
-        return program
-    with gobuild.locked(place.parent / f"{place.name}.lock"):
-        if program.exists():
-            return program
-        scratch = place / "new"
-        scratch.mkdir(parents=True, exist_ok=True)
+
+    def make(scratch):
         env = gobuild.go_env(release, mode.cgo, {"GOBIN": str(scratch), "GOFLAGS": "-modcacherw"})
         go = f"{goroot(release)}/bin/go"
         command = [go, "build", "-o", str(scratch), "."] if folder else [go, "install", package]
@@ -65,9 +59,8 @@ def go_install(name, release, mode_name, package, folder=None):
         built, = (p for p in scratch.iterdir() if p.is_file())
         if mode.drop_sections:
             elfedit.drop_section_headers(built)
-        built.rename(program)
-        scratch.rmdir()
-    return program
+        return built
+    return gobuild.once(place / name, make)
 
 
 class Program:
