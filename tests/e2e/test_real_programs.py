@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lib import godump, real, retained, schema
+from lib import dapserver, godump, real, retained, schema
 from lib.process import assert_unharmed
 
 CONSISTENCIES = ("process", "goroutine")
@@ -195,4 +195,50 @@ def test_nobody_who_serves_is_livelocked_or_starves(program, load, gospect_start
     assert load.served > served
     assert not [f for e in seen for f in e["findings"]]
     assert not [(e["not_traced"], e["lock_pairs_left_out"]) for e in seen if e["not_traced"] or e["lock_pairs_left_out"]]
+    assert_unharmed(program.target)
+
+
+def test_the_moment_of_a_request(program, load, gospect, tmp_path):
+    """One goroutine stands before the first line of what handles its request, and the others are where they are."""
+    saved = gospect("snapshot", program.target.pid, "--at", program.handles, "--json", "-o", tmp_path / "a.gsnap").json
+    seen = gospect("goroutines", tmp_path / "a.gsnap", "--json", check=0).json
+    served = load.served
+    load.stop()
+    assert load.served > served
+    assert saved["consistency"] == "process" and saved["pause_ns"] > 0
+    stacks = [[f["func"] for f in g["stack"]] for g in seen["goroutines"]]
+    assert any(stack[0] == program.handles and program.serves in stack for stack in stacks)
+    assert sum(program.serves in stack for stack in stacks) >= 100
+    assert_unharmed(program.target)
+
+
+def short(func):
+    """As people write it: without the directories of the package."""
+    return func.rsplit("/", 1)[-1]
+
+
+def test_debugged_under_load(program, load, dap):
+    """A breakpoint in what handles requests, its stack, all goroutines; one whose condition is false; and let go."""
+    c = dap()
+    c.start("attach", processId=program.target.pid)
+    c.ask("setFunctionBreakpoints", breakpoints=[{"name": program.handles}])
+    c.ask("configurationDone")
+    for more in (True, True, False):
+        stop = c.stopped()
+        assert stop["reason"] == "function breakpoint"
+        stack = [f["name"] for f in c.ask("stackTrace", threadId=stop["threadId"])["stackFrames"]]
+        assert stack[0] == short(program.handles) and short(program.serves) in stack
+        every = c.ask("goroutinesSnapshot", includeStacks=True, maxDepth=100)
+        assert len(every["goroutines"]) == every["total"]
+        serving = [g for g in every["goroutines"] if program.serves in {f["function"] for f in g["stack"]}]
+        assert len(serving) >= 100
+        if not more:
+            c.ask("setFunctionBreakpoints", breakpoints=[{"name": program.handles, "hitCondition": "> 1000000000"}])
+        c.ask("continue", threadId=stop["threadId"])
+    served = load.served
+    while load.served < served + 100 and not load.failures:
+        time.sleep(0.01)
+    c.ask("disconnect")
+    dapserver.ends(c)
+    load.stop()
     assert_unharmed(program.target)

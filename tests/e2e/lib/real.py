@@ -66,10 +66,12 @@ def go_install(name, release, mode_name, package, folder=None):
 class Program:
     """What the programs have in common.
 
-    serves: the function that a connection is served in; pprof_port is None where there is no pprof.
+    serves: the function that a connection is served in; handles: one that every request of its goes through; pprof_port
+    is None where there is no pprof.
     """
     name = package = mode = None
     serves = "net/http.(*conn).serve"
+    handles = "net/http.serverHandler.ServeHTTP"
     release = "1.26"
     folder = None
     pprof_port = None
@@ -111,6 +113,7 @@ class Nats(Program):
     """Message broker.  Load: publishers and subscribers over its text protocol."""
     name, mode = "nats-server", "default"
     serves = "github.com/nats-io/nats-server/v2/server.(*client).readLoop"
+    handles = "github.com/nats-io/nats-server/v2/server.(*client).parse"
     package = "github.com/nats-io/nats-server/v2@v2.15.2"
 
     def arguments(self):
