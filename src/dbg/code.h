@@ -20,7 +20,7 @@ struct code;
 /* The program; img: a reference is taken.  NOT_FOUND: no function table. */
 struct err *code_open(struct image *img, taddr slide, struct code **ret) MUST_USE;
 void code_close(struct code *c); /* NULL is fine */
-/* A plugin that has been loaded.  Not while another thread looks. */
+/* A plugin that has been loaded (img: as above).  Not while another thread looks. */
 struct err *code_add(struct code *c, struct image *img, taddr slide) MUST_USE;
 
 struct code_module {

@@ -51,13 +51,6 @@ static bool is_known(const struct rt_var *v, size_t n, const char *name)
     return false;
 }
 
-/* The one whose types `values` has. */
-static const struct code_module *main_module(struct dbg *d)
-{
-    struct code_module *const *list;
-    return code_modules(d->code, &list) ? list[0] : NULL;
-}
-
 /* By DWARF as it is: results without a name are no variables that people see.  Of what escaped it
  * has the pointer. */
 struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
@@ -68,8 +61,6 @@ struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena
     *ret_n = 0;
     if (!f->m->dwarf || !values)
         return err_new(ERR_NOT_FOUND, "%s: there is no DWARF", f->f.name);
-    if (f->m != main_module(d))
-        return err_new(ERR_UNSUPPORTED, "%s is in a plugin: its types are not known", f->f.name);
     if (f->f.flag & PCLN_FLAG_ASM)
         return err_new(ERR_UNSUPPORTED, "%s is assembly: what it takes is not described",
                        f->f.name);

@@ -4,7 +4,7 @@
  * Go: runtime/symtab.go moduledata (1.18-1.27), runtime/plugin.go.  The program's record is found
  * by what it must contain: a pointer to the function table of this very binary, with text bounds
  * that make sense.  Plugins hang on it in a list (moduledata.next); their tables are read from
- * memory. */
+ * memory.  Their files are module_file.c's. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -165,6 +165,7 @@ static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, tad
     size_t n = 0;
     if (!e && MD(rt, md, minpc) < MD(rt, md, maxpc)) {
         m->moduledata = at;
+        m->file = rt_module_file_new();
         take_bounds(rt, m, md);
         m->owned[0] = read_upto(rt, header, end, &n);
         e = pcln_open(m->owned[0], n, MD(rt, md, text), "a plugin", &m->pcln);
@@ -177,14 +178,20 @@ static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, tad
     return e;
 }
 
+static void free_module(struct rt_module *m)
+{
+    for (size_t k = 0; k < ARRAY_LEN(m->owned); k++)
+        free(m->owned[k]);
+    rt_module_file_free(m->file);
+}
+
 static struct err *open_plugins(struct rt *rt, taddr next)
 {
     for (size_t i = 0; next && i < MODULES_MAX; i++) {
         struct rt_module m = {0};
         struct err *e = open_plugin(rt, next, &m, &next);
         if (e || !m.moduledata) {
-            free(m.owned[0]);
-            free(m.owned[1]);
+            free_module(&m);
             log_info("a plugin's tables are not readable: %s", e ? err_message(e) : "no code");
             err_free(e);
             break;
@@ -231,11 +238,15 @@ bool rt_plugin_at(const struct rt *rt, size_t i, taddr *ret_code)
     return true;
 }
 
+struct err *rt_plugin_image(const struct rt *rt, size_t i, struct image **ret, taddr *ret_slide)
+{
+    return rt_module_image(rt, &rt->modules[i + 1], ret, ret_slide);
+}
+
 void rt_free_modules(struct rt *rt)
 {
     for (size_t i = 0; i < rt->nmodules; i++)
-        for (size_t k = 0; k < ARRAY_LEN(rt->modules[i].owned); k++)
-            free(rt->modules[i].owned[k]);
+        free_module(&rt->modules[i]);
     free(rt->modules);
     rt->modules = NULL;
     rt->nmodules = 0;
