@@ -150,6 +150,36 @@ bool rt_dwarf_type_at(const struct rt *rt, taddr type, const struct dwarf_type *
     return !e;
 }
 
+/* The abi.Type of the same type in another module; 0: it has none. */
+static taddr same_type_in(const struct rt *rt, const struct rt_module *m,
+                          const struct dwarf_type *t)
+{
+    const struct dwarf_type *other;
+    struct dwarf *dw;
+    taddr slide;
+    struct err *e = rt_module_dwarf(rt, m, &dw, &slide);
+    if (!e)
+        e = dwarf_type_named(dw, t->name, &other);
+    for (unsigned i = 0; !e && !other->has_runtime_type && other->elem != DWARF_NO_ID &&
+                         other->kind == DWARF_KIND_TYPEDEF && i < 64;
+         i++)
+        e = dwarf_type(dw, other->elem, &other);
+    bool same = !e && other->has_runtime_type && other->kind == t->kind && other->size == t->size;
+    err_free(e);
+    return same ? m->types + other->runtime_type : 0;
+}
+
+taddr rt_type_address(const struct rt *rt, const struct dwarf_type *t)
+{
+    const struct rt_module *m = rt_module_of_unit(rt, t->unit);
+    taddr at = 0;
+    if (!t->has_runtime_type)
+        return 0;
+    for (const struct rt_module *k = rt->modules; !at && k < m; k++)
+        at = same_type_in(rt, k, t);
+    return at ? at : m->types + t->runtime_type;
+}
+
 /* ---- by name ---- */
 
 struct dwarf *rt_dwarf_at(const struct rt *rt, size_t i, taddr *ret_slide)

@@ -65,6 +65,8 @@ const struct rt_module *rt_module_of_unit(const struct rt *rt, const struct dwar
 struct dwarf *rt_dwarf_at(const struct rt *rt, size_t i, taddr *ret_slide);
 /* The type an abi.Type describes.  False: DWARF does not have it. */
 bool rt_dwarf_type_at(const struct rt *rt, taddr type, const struct dwarf_type **ret);
+/* The other way round; 0: it has none. */
+taddr rt_type_address(const struct rt *rt, const struct dwarf_type *t);
 /* What is meant by a name: where several modules have it the program's, else that of the first
  * plugin, as for the dynamic linker.  NOT_FOUND. */
 struct err *rt_variable_named(const struct rt *rt, const char *name, struct dwarf_var *ret,

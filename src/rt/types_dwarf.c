@@ -119,7 +119,7 @@ static uint32_t runtime_type(struct rt_types *ty, const struct dwarf_type *t)
 {
     if (!t->has_runtime_type || !ty->rt->nmodules)
         return SNAP_NONE;
-    return types_at(ty, ty->rt->modules[0].types + t->runtime_type);
+    return types_at(ty, rt_type_address(ty->rt, t));
 }
 
 static uint32_t new_type(struct rt_types *ty, const struct dwarf_type *named,
@@ -145,9 +145,9 @@ static uint32_t new_type(struct rt_types *ty, const struct dwarf_type *named,
 uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die)
 {
     const struct dwarf_type *named, *t;
-    if (die == DWARF_NO_ID || (ty->dw && ty->dw != dw))
+    if (die == DWARF_NO_ID)
         return SNAP_NONE;
-    ty->dw = dw;
+    ty->dw = dw; /* any of the program's and its plugins': ids are of all */
     uint32_t type = map_get(&ty->by_die, die);
     if (type != MAP_NONE)
         return type == TYPES_MAX ? SNAP_NONE : type;

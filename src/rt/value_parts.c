@@ -231,7 +231,7 @@ taddr value_type_address(struct values *v, uint64_t id)
         if (!t)
             return 0;
         if (t->has_runtime_type)
-            return rt_module_of_unit(v->rt, t->unit)->types + t->runtime_type;
+            return rt_type_address(v->rt, t);
         if (t->kind != DWARF_KIND_TYPEDEF && t->kind != DWARF_KIND_QUALIFIER)
             return 0;
         id = t->elem;

@@ -51,6 +51,25 @@ func greater[T int | string](a, b T) T {
 	return b
 }
 
+// what says what types the code of this plugin compares with.
+//
+//go:noinline
+func what(x interface{}) string {
+	switch x.(type) {
+	case shared.Point:
+		return "point"
+	case item:
+		return "item"
+	case level:
+		return "level"
+	case fmt.Stringer:
+		return "stringer"
+	case shared.Describer:
+		return "describer"
+	}
+	return "else"
+}
+
 //go:noinline
 func stop(what string) { sink = append(sink[:0], &what) }
 
@@ -78,7 +97,7 @@ func Work(n int, label string, at shared.Point, given interface{}) (result strin
 	shared.Held = append(shared.Held, list[0], mine.grade, given, at)
 	most := greater(label, "la") + fmt.Sprint(greater(n, 2))
 	top := shared.Top([]int{n, sum})
-	stop("one")
+	stop(what(at) + what(list[0]) + what(mine.grade) + what(took) + what(given))
 	fmt.Println("one:", n, label, at.X, at.Y, sum, total, shared.Count, most, top, took, held.Describe(), len(table), mine.by[label], mine.grade) // one:stop
 	fmt.Println("one:", list[0].Name, list[0].Price, list[0].Next.Name, len(queue), cap(queue), given, state.X, state.Y, when, fail, any.(*item).Name, strings.Repeat("=", 2))
 	sink = append(sink[:0], &list, &table, &mine, &held, &took, &queue, &most, &top)
