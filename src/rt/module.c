@@ -85,7 +85,8 @@ static void take_bounds(const struct rt *rt, struct rt_module *m, const uint8_t 
     m->types = MD(rt, md, types);
     m->etypes = MD(rt, md, etypes);
     m->rodata = MD(rt, md, rodata);
-    m->data_lo = MD(rt, md, noptrdata);
+    /* Go's linker puts what has no pointers first, linkers of C put it behind the rest. */
+    m->data_lo = min_u64(MD(rt, md, noptrdata), MD(rt, md, data));
     m->data_hi = max_u64(MD(rt, md, enoptrbss), MD(rt, md, end));
 }
 

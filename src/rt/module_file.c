@@ -101,6 +101,7 @@ struct err *rt_module_image(const struct rt *rt, const struct rt_module *m, stru
 struct err *rt_module_dwarf(const struct rt *rt, const struct rt_module *m, struct dwarf **ret,
                             taddr *ret_slide)
 {
+    *ret = NULL;
     *ret_slide = rt->slide;
     if (!m->file)
         return image_dwarf(rt->img, ret);
@@ -120,6 +121,14 @@ const struct rt_module *rt_module_of_pc(const struct rt *rt, taddr pc)
     return NULL;
 }
 
+const struct rt_module *rt_module_of_data(const struct rt *rt, taddr addr)
+{
+    for (size_t i = 0; i < rt->nmodules; i++)
+        if (addr >= rt->modules[i].data_lo && addr < rt->modules[i].data_hi)
+            return &rt->modules[i];
+    return NULL;
+}
+
 const struct rt_module *rt_module_of_type(const struct rt *rt, taddr type)
 {
     for (size_t i = 0; i < rt->nmodules; i++)
@@ -134,6 +143,16 @@ const struct rt_module *rt_module_of_unit(const struct rt *rt, const struct dwar
         if (u->dw && atomic_load(&rt->modules[i].file->dwarf) == u->dw)
             return &rt->modules[i];
     return rt->modules;
+}
+
+struct err *rt_scope_at(const struct rt *rt, taddr pc, struct arena *a, struct dwarf_scope *ret,
+                        taddr *ret_slide)
+{
+    const struct rt_module *m = rt_module_of_pc(rt, pc);
+    struct dwarf *dw;
+    *ret = (struct dwarf_scope){0};
+    TRY(rt_module_dwarf(rt, m ? m : rt->modules, &dw, ret_slide));
+    return dwarf_scope_at(dw, pc - *ret_slide, a, ret);
 }
 
 bool rt_dwarf_type_at(const struct rt *rt, taddr type, const struct dwarf_type **ret)

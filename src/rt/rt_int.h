@@ -56,13 +56,17 @@ struct err *rt_module_dwarf(const struct rt *rt, const struct rt_module *m, stru
                             taddr *ret_slide) MUST_USE;
 struct module_file *rt_module_file_new(void);
 void rt_module_file_free(struct module_file *f); /* NULL is fine */
-/* The module whose code is at pc, whose types an abi.Type is one of; NULL: none. */
+/* The module whose code is at pc, whose data or types an address is in; NULL: none. */
 const struct rt_module *rt_module_of_pc(const struct rt *rt, taddr pc);
+const struct rt_module *rt_module_of_data(const struct rt *rt, taddr addr);
 const struct rt_module *rt_module_of_type(const struct rt *rt, taddr type);
 /* The module whose DWARF a unit is of; the program when it is none's. */
 const struct rt_module *rt_module_of_unit(const struct rt *rt, const struct dwarf_unit *u);
 /* The i-th DWARF that there is, the program's first; NULL: there are not so many. */
 struct dwarf *rt_dwarf_at(const struct rt *rt, size_t i, taddr *ret_slide);
+/* dwarf_scope_at() in the module that the code is of; pc and *ret_slide as for the process. */
+struct err *rt_scope_at(const struct rt *rt, taddr pc, struct arena *a, struct dwarf_scope *ret,
+                        taddr *ret_slide) MUST_USE;
 /* The type an abi.Type describes.  False: DWARF does not have it. */
 bool rt_dwarf_type_at(const struct rt *rt, taddr type, const struct dwarf_type **ret);
 /* The other way round; 0: it has none. */

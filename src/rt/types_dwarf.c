@@ -115,8 +115,14 @@ static bool stripped(struct dwarf *dw, uint64_t die, const struct dwarf_type **n
     return !e;
 }
 
-static uint32_t runtime_type(struct rt_types *ty, const struct dwarf_type *t)
+/* t: what a named type is; of a struct that has the name, too, and alone says where its abi.Type
+ * is.
+ */
+static uint32_t runtime_type(struct rt_types *ty, const struct dwarf_type *named,
+                             const struct dwarf_type *t)
 {
+    if (named->has_runtime_type || strcmp(named->name, t->name) != 0)
+        t = named;
     if (!t->has_runtime_type || !ty->rt->nmodules)
         return SNAP_NONE;
     return types_at(ty, rt_type_address(ty->rt, t));
@@ -155,7 +161,7 @@ uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die)
         return SNAP_NONE;
     /* in generic functions: a name of the dictionary's, of the type's shape */
     type = named->has_dict_index && named->elem != die ? types_of_dwarf(ty, dw, named->elem)
-                                                       : runtime_type(ty, named);
+                                                       : runtime_type(ty, named, t);
     if (type == SNAP_NONE)
         type = new_type(ty, named, t, die);
     map_put(&ty->by_die, die, type == SNAP_NONE ? TYPES_MAX : type);
