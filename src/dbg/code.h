@@ -26,9 +26,10 @@ struct err *code_add(struct code *c, struct image *img, taddr slide) MUST_USE;
 struct code_module {
     struct image *img;
     taddr slide;
-    struct pcln pcln;    /* with addresses of the process */
-    struct dwarf *dwarf; /* NULL: none */
+    struct pcln pcln; /* with addresses of the process */
 };
+/* NULL: it has none.  Opened when first asked for. */
+struct dwarf *code_dwarf(const struct code_module *m);
 size_t code_modules(const struct code *c, struct code_module *const **ret);
 const struct arch *code_arch(const struct code *c);
 

@@ -34,6 +34,7 @@ static inline uint64_t dwarf_offset(uint64_t id)
 
 /* NOT_FOUND: the binary (and the debug file attached to it) has no DWARF. */
 struct err *image_dwarf(struct image *img, struct dwarf **ret) MUST_USE;
+bool image_has_dwarf(const struct image *img);     /* quick: nothing is read */
 struct image *dwarf_image(const struct dwarf *dw); /* whose sections it reads; no reference */
 
 struct dwarf_unit {

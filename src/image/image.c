@@ -233,6 +233,11 @@ struct err *image_dwarf(struct image *img, struct dwarf **ret)
     return err_wrap(e, "%s", img->name);
 }
 
+bool image_has_dwarf(const struct image *img)
+{
+    return dwarf_has_sections(img->debug ? img->debug : img);
+}
+
 /* ---- libraries ---- */
 
 struct err *image_add_library(struct image *program, struct image *library)

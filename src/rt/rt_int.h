@@ -35,6 +35,9 @@ struct rt {
     struct rt_layout layout;
     struct rt_module *modules; /* owned; the program first */
     size_t nmodules;
+    taddr last_module;   /* of the runtime's list, as far as we have seen it: its moduledata */
+    size_t lost_plugins; /* that cannot be read, and why (owned) */
+    char *lost_why;
     taddr globals[RT_GLOBAL_COUNT]; /* addresses in the process; 0: not found */
     uint8_t wrapper_func_id;
     const char *doubt; /* what is uncertain about the layouts; NULL: nothing */

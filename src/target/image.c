@@ -218,7 +218,8 @@ static struct err *find_library(struct target *t, taddr addr, struct library *l)
     const struct target_mapping *at = NULL;
     size_t n = 0;
     arena_init(&a);
-    struct err *e = target_mappings(t, &a, &maps, &n);
+    struct err *e =
+        t->ops->files ? t->ops->files(t, &a, &maps, &n) : target_mappings(t, &a, &maps, &n);
     for (size_t i = 0; !e && i < n && !at; i++)
         if (addr >= maps[i].start && addr < maps[i].end)
             at = &maps[i];
@@ -290,6 +291,8 @@ struct err *target_library(struct target *t, taddr addr, struct image **ret, tad
         if (!fit || !fits(t, *ret, *ret_slide) || !same_build(t, *ret, *ret_slide)) {
             e = err_new(ERR_NOT_FOUND, "%s is another file than the one that was loaded", l->path);
             image_unref(*ret);
+        } else if (t->ops->use_library) {
+            t->ops->use_library(t, *ret, *ret_slide);
         }
     }
     free(l);

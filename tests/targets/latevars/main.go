@@ -37,8 +37,13 @@ func main() {
 	if waits {
 		paths = paths[1:]
 	}
+	wait := 0
+	if waits {
+		wait = 1
+	}
 	for i, path := range paths {
-		result, err := work(path)(4+i, "label", shared.Point{X: 3, Y: 4 + i}, private{"of main", shared.Point{X: 1, Y: 2}})
+		do := work(path)
+		result, err := do(4+wait+i, "label", shared.Point{X: 3, Y: 4 + i}, private{"of main", shared.Point{X: 1, Y: 2}}) // main:call
 		results = append(results, fmt.Sprint(result, " ", err))
 	}
 	held := shared.Held
@@ -46,6 +51,6 @@ func main() {
 	fmt.Printf("main: %+v %d\n", held, shared.Count)
 	if waits {
 		lib.Ready()
-		lib.Commands(map[string]lib.Handler{})
+		lib.Commands(map[string]lib.Handler{"work": func([]string) (string, error) { return work(paths[0])(4, "again", shared.Point{}, nil) }})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"targets/latevars/shared"
@@ -101,7 +102,23 @@ func Work(n int, label string, at shared.Point, given interface{}) (result strin
 	fmt.Println("one:", n, label, at.X, at.Y, sum, total, shared.Count, most, top, took, held.Describe(), len(table), mine.by[label], mine.grade) // one:stop
 	fmt.Println("one:", list[0].Name, list[0].Price, list[0].Next.Name, len(queue), cap(queue), given, state.X, state.Y, when, fail, any.(*item).Name, strings.Repeat("=", 2))
 	sink = append(sink[:0], &list, &table, &mine, &held, &took, &queue, &most, &top)
+	if n > 4 {
+		gate.Lock()
+		go Hold("held back")
+	}
 	return label + "!", fail // one:return
+}
+
+var gate sync.Mutex
+
+// Hold waits for something that only the plugin has.
+//
+//go:noinline
+func Hold(name string) {
+	kept := []item{{Name: name, Price: 0.5}}
+	sink = append(sink, &kept)
+	gate.Lock() // one:hold
+	fmt.Println(kept)
 }
 
 func main() {}
