@@ -4,7 +4,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,9 +97,10 @@ func Work(n int, label string, at shared.Point, given interface{}) (result strin
 	shared.Held = append(shared.Held, list[0], mine.grade, given, at)
 	most := greater(label, "la") + fmt.Sprint(greater(n, 2))
 	top := shared.Top([]int{n, sum})
-	stop(what(at) + what(list[0]) + what(mine.grade) + what(took) + what(given))
-	fmt.Println("one:", n, label, at.X, at.Y, sum, total, shared.Count, most, top, took, held.Describe(), len(table), mine.by[label], mine.grade) // one:stop
-	fmt.Println("one:", list[0].Name, list[0].Price, list[0].Next.Name, len(queue), cap(queue), given, state.X, state.Y, when, fail, any.(*item).Name, strings.Repeat("=", 2))
+	kinds := what(at) + what(list[0]) + what(mine.grade) + what(took) + what(given)
+	stop(kinds) // one:stop
+	fmt.Println("one:", n, label, at.X, at.Y, sum, total, shared.Count, most, top, took, held.Describe(), len(table), mine.by[label], mine.grade, kinds)
+	fmt.Println("one:", list[0].Name, list[0].Price, list[0].Next.Name, len(queue), cap(queue), state.X, state.by["a"], state.grade, when, any.(*item).Name, any.(*item).Price*2, what(at), high-low) // one:again
 	sink = append(sink[:0], &list, &table, &mine, &held, &took, &queue, &most, &top)
 	if n > 4 {
 		gate.Lock()

@@ -20,9 +20,9 @@ var Held []interface{}
 //go:noinline
 func Top[T int | string | float64](list []T) T {
 	best := list[0]
-	for _, one := range list {
-		if one > best {
-			best = one
+	for _, x := range list {
+		if x > best {
+			best = x
 		}
 	}
 	return best // shared:top

@@ -11,8 +11,11 @@ type item struct{ Weight, Height uint16 }
 
 func (i item) Describe() string { return fmt.Sprint(i.Weight, "x", i.Height) }
 
-var total = "no number"
+var total = "nothing"
 var sink []interface{}
+
+//go:noinline
+func stop() {}
 
 // Work has variables of types that one has, too.
 //
@@ -23,7 +26,8 @@ func Work(n int, label string, at shared.Point, given interface{}) (result strin
 	shared.Count++
 	shared.Held = append(shared.Held, list[0])
 	total += "!"
-	fmt.Println("two:", n, label, list[0].Weight, held.Describe(), total, shared.Count, at.Y, len(shared.Held)) // two:stop
+	stop() // two:stop
+	fmt.Println("two:", n, label, list[0].Weight, held.(item).Height, total, shared.Count, at.Y, len(shared.Held))
 	sink = append(sink[:0], &list, &held)
 	return total, nil
 }
