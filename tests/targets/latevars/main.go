@@ -51,6 +51,6 @@ func main() {
 	fmt.Printf("main: %+v %d\n", held, shared.Count)
 	if waits {
 		lib.Ready()
-		lib.Commands(map[string]lib.Handler{"work": func([]string) (string, error) { return work(paths[0])(4, "again", shared.Point{}, nil) }})
+		lib.Commands(map[string]lib.Handler{})
 	}
 }
