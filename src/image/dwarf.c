@@ -344,9 +344,9 @@ struct dwarf *dwarf_of_id(const struct dwarf *dw, uint64_t id)
 
 const struct dwarf_unit *dwarf_unit_of(const struct dwarf *dw, uint64_t id)
 {
-    if (!dwarf_is_own_id(dw, id))
-        dw = dwarf_of_id(dw, id);
-    size_t lo = 0, hi = dw ? dw->nunits : 0;
+    if (!dwarf_is_own_id(dw, id) && !(dw = dwarf_of_id(dw, id)))
+        return NULL;
+    size_t lo = 0, hi = dw->nunits;
     while (lo < hi) { /* the first unit that ends behind id */
         size_t mid = lo + (hi - lo) / 2;
         if (dw->units[mid].end <= id)

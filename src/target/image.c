@@ -134,9 +134,11 @@ struct err *image_from_memory(struct target *t, taddr phdr, uint64_t phnum, stru
 
 /* ---- where it is ---- */
 
+enum fit { FIT_SAME, FIT_OTHER, FIT_UNKNOWN /* nothing of it is in memory */ };
+
 /* Whether memory at this slide begins its segments as the image does.  Read-only ones: the others
  * have changed since. */
-static bool fits(struct target *t, const struct image *img, taddr slide)
+static enum fit compare(struct target *t, const struct image *img, taddr slide)
 {
     const struct image_segment *segs;
     size_t n = image_segments(img, &segs);
@@ -149,10 +151,15 @@ static bool fits(struct target *t, const struct image *img, taddr slide)
         bool readable = !e;
         err_free(e);
         if (readable && memcmp(seen, segs[i].bytes, sizeof(seen)) != 0)
-            return false;
+            return FIT_OTHER;
         same += readable;
     }
-    return same > 0;
+    return same ? FIT_SAME : FIT_UNKNOWN;
+}
+
+static bool fits(struct target *t, const struct image *img, taddr slide)
+{
+    return compare(t, img, slide) == FIT_SAME;
 }
 
 static struct err *search_maps(struct target *t, const struct image *img, taddr *ret)
@@ -280,21 +287,34 @@ static bool same_build(struct target *t, struct image *img, taddr slide)
     return same;
 }
 
-struct err *target_library(struct target *t, taddr addr, struct image **ret, taddr *ret_slide)
+static struct err *place_library(struct target *t, const struct library *l, struct image *img,
+                                 taddr *ret_slide)
 {
     const struct image_segment *segs;
+    enum fit fit = FIT_OTHER;
+    *ret_slide = 0;
+    if (image_segments(img, &segs)) {
+        *ret_slide = l->base - (segs[0].vaddr & ~(taddr)(PAGE - 1));
+        fit = compare(t, img, *ret_slide);
+    }
+    if (fit == FIT_UNKNOWN)
+        return err_new(ERR_NOT_FOUND, "the memory does not tell whether %s is what was loaded",
+                       l->path);
+    if (fit == FIT_OTHER || !same_build(t, img, *ret_slide))
+        return err_new(ERR_NOT_FOUND, "%s is another file than the one that was loaded", l->path);
+    return NULL;
+}
+
+struct err *target_library(struct target *t, taddr addr, struct image **ret, taddr *ret_slide)
+{
     struct library *l = mem_alloc(sizeof(*l));
     struct err *e = find_library(t, addr, l);
-    if (!e && !(e = open_library(t, l, ret))) {
-        bool fit = image_segments(*ret, &segs) > 0;
-        *ret_slide = fit ? l->base - (segs[0].vaddr & ~(taddr)(PAGE - 1)) : 0;
-        if (!fit || !fits(t, *ret, *ret_slide) || !same_build(t, *ret, *ret_slide)) {
-            e = err_new(ERR_NOT_FOUND, "%s is another file than the one that was loaded", l->path);
-            image_unref(*ret);
-        } else if (t->ops->use_library) {
-            t->ops->use_library(t, *ret, *ret_slide);
-        }
-    }
+    if (!e)
+        e = open_library(t, l, ret);
+    if (!e && (e = place_library(t, l, *ret, ret_slide)))
+        image_unref(*ret);
+    if (!e && t->ops->use_library)
+        t->ops->use_library(t, *ret, *ret_slide);
     free(l);
     return e;
 }

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from lib import drive, opinion
+from lib import cores, drive, opinion
 from lib.dbgterm import Session
 from lib.paths import TARGETS
 from lib.process import wait_until
@@ -184,10 +184,12 @@ def test_later_and_cores(waiting, gospect, release, mode, tmp_path):
     target, one, two = waiting(release, mode)
     core = tmp_path / "core"
     gospect("core", target.pid, "-o", core, check=0)
-    for how, where in (("attach", target.pid), ("core", core)):
+    small = cores.gcore(target.pid, tmp_path / "small")  # without what is in files
+    for how, where in (("attach", target.pid), ("core", core), ("core", small)):
         s = Session(gospect, [how, where], [*LOOK, "exit -c" if how == "attach" else "exit"], tmp_path, check=0)
         assert s["vars latevars/one.total"].endswith("one.total = 105\n") and "targets/latevars/one.basket\n" in s["types latevars/one.basket"], s
         assert s["print one.total"] == "105\n" and s["print two.total"] == '"nothing!"\n' and "targets/latevars/one.Hold\n" in s["funcs one.Hold$"]
+    assert 'name string = "held back"' in hold_of(gospect("goroutines", small, "--locals", check=0).out)
     os.rename(two, one)  # the one is gone, and the other is in its place
     s = Session(gospect, ["core", core], [*LOOK, "exit"], tmp_path, check=1)
     assert f"{one} is another file than the one that was loaded" in joined(s.err) and f"cannot open {two}" in joined(s.err)
