@@ -20,15 +20,16 @@ struct code;
 /* The program; img: a reference is taken.  NOT_FOUND: no function table. */
 struct err *code_open(struct image *img, taddr slide, struct code **ret) MUST_USE;
 void code_close(struct code *c); /* NULL is fine */
-/* A plugin that has been loaded.  Not while another thread looks. */
+/* A plugin that has been loaded (img: as above).  Not while another thread looks. */
 struct err *code_add(struct code *c, struct image *img, taddr slide) MUST_USE;
 
 struct code_module {
     struct image *img;
     taddr slide;
-    struct pcln pcln;    /* with addresses of the process */
-    struct dwarf *dwarf; /* NULL: none */
+    struct pcln pcln; /* with addresses of the process */
 };
+/* NULL: it has none.  Opened when first asked for. */
+struct dwarf *code_dwarf(const struct code_module *m);
 size_t code_modules(const struct code *c, struct code_module *const **ret);
 const struct arch *code_arch(const struct code *c);
 

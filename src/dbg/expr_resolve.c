@@ -55,9 +55,9 @@ static void means(struct node *n, enum meaning m)
 
 /* ---- package-level names ---- */
 
-static bool constant_named(struct resolver *r, const char *name, struct dbg_value *ret)
+static bool constant_in(struct resolver *r, struct dwarf *dw, const char *name,
+                        struct dbg_value *ret)
 {
-    struct dwarf *dw = values_dwarf(r->vs);
     struct dwarf_names it;
     struct dwarf_die die;
     struct dwarf_attr a;
@@ -82,6 +82,15 @@ static bool constant_named(struct resolver *r, const char *name, struct dbg_valu
     return true;
 }
 
+static bool constant_named(struct resolver *r, const char *name, struct dbg_value *ret)
+{
+    struct dwarf *dw;
+    for (size_t i = 0; (dw = values_dwarf_at(r->vs, i)); i++)
+        if (constant_in(r, dw, name, ret))
+            return true;
+    return false;
+}
+
 static bool function_named(struct resolver *r, const char *name, struct dbg_value *ret)
 {
     taddr pc = rt_function_entry(r->st, name);
@@ -94,13 +103,11 @@ static bool function_named(struct resolver *r, const char *name, struct dbg_valu
 
 uint64_t expr_type_named(struct values *vs, const char *name)
 {
-    const struct dwarf_type *t;
     uint64_t id = value_basic_type(vs, name);
     if (id != DWARF_NO_ID)
         return id;
-    struct err *e = dwarf_type_named(values_dwarf(vs), name, &t);
-    err_free(e);
-    return e ? DWARF_NO_ID : t->id;
+    const struct dwarf_type *t = values_type_named(vs, name);
+    return t ? t->id : DWARF_NO_ID;
 }
 
 static uint64_t type_named(struct resolver *r, const char *name)
@@ -175,15 +182,12 @@ static bool in_c(struct resolver *r, struct node *n, const char *member)
     return global_named(r, n, member);
 }
 
-/* pkg.member, pkg being the name of a package; *is: there is such a package. */
-static bool package_member(struct resolver *r, struct node *n, const char *pkg, const char *member,
-                           bool *is)
+/* Packages of that name in one DWARF. */
+static bool in_unit_of(struct resolver *r, struct node *n, struct dwarf *dw, const char *pkg,
+                       const char *member, bool *is)
 {
     const struct dwarf_unit *units;
-    size_t count = r->vs ? dwarf_units(values_dwarf(r->vs), &units) : 0;
-    *is = strcmp(pkg, "C") == 0;
-    if (*is && in_c(r, n, member))
-        return true;
+    size_t count = dwarf_units(dw, &units);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(units[i].package, pkg) != 0 && !ends_with_part(units[i].name, pkg))
             continue;
@@ -191,6 +195,20 @@ static bool package_member(struct resolver *r, struct node *n, const char *pkg, 
         if (in_package(r, n, units[i].name, member))
             return true;
     }
+    return false;
+}
+
+/* pkg.member, pkg being the name of a package; *is: there is such a package. */
+static bool package_member(struct resolver *r, struct node *n, const char *pkg, const char *member,
+                           bool *is)
+{
+    struct dwarf *dw;
+    *is = strcmp(pkg, "C") == 0;
+    if (*is && in_c(r, n, member))
+        return true;
+    for (size_t i = 0; r->vs && (dw = values_dwarf_at(r->vs, i)); i++)
+        if (in_unit_of(r, n, dw, pkg, member, is))
+            return true;
     return in_package(r, n, pkg, member);
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "dbg/dbg_int.h"
-#include "image/dwarf_index.h"
 #include "rt/value.h"
 
 enum { TEXT_MAX = 8192 };
@@ -23,10 +22,8 @@ static bool argument(struct dbg *d, pid_t tid, unsigned i, uint64_t *ret)
 
 static uint64_t any_type(struct values *values)
 {
-    const struct dwarf_type *t;
-    struct err *e = dwarf_type_named(values_dwarf(values), "interface {}", &t);
-    err_free(e);
-    return e ? DWARF_NO_ID : t->id;
+    const struct dwarf_type *t = values_type_named(values, "interface {}");
+    return t ? t->id : DWARF_NO_ID;
 }
 
 /* The value as an expression of its type has it, when DWARF knows it; else only the type. */

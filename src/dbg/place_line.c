@@ -38,11 +38,11 @@ static void add_candidate(struct line_search *k, taddr pc, const char *file, uns
     vec_push(&k->v, c);
 }
 
-static struct err *by_dwarf(struct line_search *k, const struct code_module *m)
+static struct err *by_dwarf(struct line_search *k, const struct code_module *m, struct dwarf *dw)
 {
     struct dwarf_place *v;
     size_t n;
-    TRY(dwarf_find_line(m->dwarf, k->path, k->line, true, k->s->a, &v, &n));
+    TRY(dwarf_find_line(dw, k->path, k->line, true, k->s->a, &v, &n));
     for (size_t i = 0; i < n; i++)
         add_candidate(k, v[i].row.addr + m->slide, dwarf_file_path(v[i].unit, v[i].row.file),
                       v[i].row.line);
@@ -65,8 +65,9 @@ static struct err *in_modules(struct line_search *k)
     size_t n = code_modules(k->s->c, &modules);
     for (size_t i = 0; i < n; i++) {
         size_t before = k->v.n;
-        if (modules[i]->dwarf)
-            TRY(by_dwarf(k, modules[i]));
+        struct dwarf *dw = code_dwarf(modules[i]);
+        if (dw)
+            TRY(by_dwarf(k, modules[i], dw));
         if (k->v.n == before)
             TRY(by_pcln(k, modules[i]));
     }

@@ -42,23 +42,21 @@ static const char *path_at(struct dbg *d, taddr addr, struct arena *a)
     return "";
 }
 
-/* Its file, as the program has it mapped, becomes a module of the code. */
-static struct err *add_code(struct dbg *d, const char *path)
+/* Its file becomes a module of the code. */
+static struct err *add_code(struct dbg *d, size_t i)
 {
     struct image *img;
     taddr slide;
-    TRY(target_library(dbg_view(d), path, &img, &slide));
-    struct err *e = code_add(d->code, img, slide);
-    image_unref(img);
-    return e;
+    TRY(rt_plugin_image(d->rt, i, &img, &slide));
+    return code_add(d->code, img, slide);
 }
 
-static void add_plugin(struct dbg *d, taddr text, bool tell)
+static void add_plugin(struct dbg *d, size_t i, taddr text, bool tell)
 {
     struct arena a;
     arena_init(&a);
     const char *path = path_at(d, text, &a);
-    struct err *e = add_code(d, path);
+    struct err *e = add_code(d, i);
     struct loaded l = {.path = mem_strdup(path)};
     if (e) {
         log_info("the code of a plugin is not known: %s", err_message(e));
@@ -86,7 +84,7 @@ void plugin_look(struct dbg *d, bool tell)
     taddr text;
     rt_look_for_plugins(d->rt);
     for (; rt_plugin_at(d->rt, d->nplugins, &text); d->nplugins++)
-        add_plugin(d, text, tell);
+        add_plugin(d, d->nplugins, text, tell);
     rt_stand_moved(d->stand, dbg_view(d));
     rt_stand_moved(d->hit_stand, dbg_view(d));
     if (tell)

@@ -51,13 +51,6 @@ static bool is_known(const struct rt_var *v, size_t n, const char *name)
     return false;
 }
 
-/* The one whose types `values` has. */
-static const struct code_module *main_module(struct dbg *d)
-{
-    struct code_module *const *list;
-    return code_modules(d->code, &list) ? list[0] : NULL;
-}
-
 /* By DWARF as it is: results without a name are no variables that people see.  Of what escaped it
  * has the pointer. */
 struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena *a,
@@ -66,14 +59,13 @@ struct err *abi_signature(struct dbg *d, const struct code_func *f, struct arena
     struct dwarf_scope scope;
     struct values *values = rt_stand_values(d->stand, NULL);
     *ret_n = 0;
-    if (!f->m->dwarf || !values)
+    struct dwarf *dw = code_dwarf(f->m);
+    if (!dw || !values)
         return err_new(ERR_NOT_FOUND, "%s: there is no DWARF", f->f.name);
-    if (f->m != main_module(d))
-        return err_new(ERR_UNSUPPORTED, "%s is in a plugin: its types are not known", f->f.name);
     if (f->f.flag & PCLN_FLAG_ASM)
         return err_new(ERR_UNSUPPORTED, "%s is assembly: what it takes is not described",
                        f->f.name);
-    TRY(dwarf_scope_at(f->m->dwarf, code_body(d->code, f) - f->m->slide, a, &scope));
+    TRY(dwarf_scope_at(dw, code_body(d->code, f) - f->m->slide, a, &scope));
     *ret = arena_array(a, struct rt_var, scope.nvars + 1);
     for (size_t i = 0; i < scope.nvars; i++) {
         const struct dwarf_var *v = &scope.vars[i];

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "dbg/dbg_int.h"
 
-enum { NEWER_MAX = 3, FILES_MAX = 20000, ARGS_MAX = 1 << 20 };
+enum { NEWER_MAX = 3, NOTES_MAX = 16, FILES_MAX = 20000, ARGS_MAX = 1 << 20 };
 
 struct target *dbg_view(struct dbg *d)
 {
@@ -400,14 +400,40 @@ static void note_newer(struct dbg *d, struct arena *a, const char **notes, size_
             newer - 1);
 }
 
+/* What is not known of plugins. */
+static void note_plugins(struct dbg *d, struct arena *a, const char **notes, size_t *n)
+{
+    struct image *img;
+    const char *why;
+    taddr at;
+    size_t lost = rt_lost_plugins(d->rt, &why);
+    if (lost)
+        notes[(*n)++] = arena_printf(a, "%zu %s known: %s", lost,
+                                     lost > 1 ? "plugins are not" : "plugin is not", why);
+    for (size_t i = 0; i < NOTES_MAX && rt_plugin_at(d->rt, i, &at); i++) {
+        struct err *e = rt_plugin_image(d->rt, i, &img, &at);
+        if (e)
+            notes[(*n)++] =
+                arena_printf(a, "of a plugin only functions are known: %s", err_message(e));
+        else if (!image_has_dwarf(img))
+            notes[(*n)++] = arena_printf(a,
+                                         "%s has no DWARF (it was linked with -w or -s): its "
+                                         "functions and lines are known, its variables are not",
+                                         image_name(img));
+        err_free(e);
+    }
+}
+
 size_t dbg_notes(struct dbg *d, struct arena *a, const char *const **ret)
 {
-    const char **notes = arena_array(a, const char *, 4), *why = NULL;
+    const char **notes = arena_array(a, const char *, 4 + NOTES_MAX), *why = NULL;
     struct code_module *const *modules;
     size_t n = 0;
     if (d->code) {
         note_newer(d, a, notes, &n);
-        if (code_modules(d->code, &modules) && !modules[0]->dwarf)
+        if (d->rt)
+            note_plugins(d, a, notes, &n);
+        if (code_modules(d->code, &modules) && !code_dwarf(modules[0]))
             notes[n++] = "the program has no DWARF (it was linked with -w or -s): functions and "
                          "lines are known, variables are not";
         else if (d->stand && !rt_stand_values(d->stand, &why) && why)

@@ -75,7 +75,7 @@ static struct err *load_job(void *arg, size_t i, unsigned worker)
 static struct err *unit_error(const struct dwarf_unit *u, const char *why)
 {
     return err_new(ERR_BAD_DATA, "the unit at %#llx of %s %s",
-                   (unsigned long long)(u->id & ~DWARF_TYPES_ID),
+                   (unsigned long long)dwarf_offset(u->id),
                    u->id & DWARF_TYPES_ID ? ".debug_types" : ".debug_info", why);
 }
 
@@ -95,7 +95,7 @@ static struct err *read_header(struct cursor *c, struct dwarf_unit *u, uint64_t 
     if (c->bad || length > cursor_left(c))
         return unit_error(u, "is longer than its section (truncated?)");
     struct cursor unit = cursor_sub(c, length, "unit header");
-    u->end = cursor_pos(c) | (u->id & DWARF_TYPES_ID);
+    u->end = cursor_pos(c) | (u->id & ~dwarf_offset(UINT64_MAX));
     u->version = (uint8_t)min_u64(cursor_u16(&unit), 255);
     u->die = u->end;
     if (u->version < 2 || u->version > 5) {
@@ -115,7 +115,7 @@ static struct err *read_header(struct cursor *c, struct dwarf_unit *u, uint64_t 
         u->signature = cursor_u64(&unit);
     if (u->type == DW_UT_type || u->type == DW_UT_split_type) {
         u->signature = cursor_u64(&unit);
-        u->type_die = u->id + take_offset(&unit, u);
+        u->type_die = u->id + min_u64(take_offset(&unit, u), u->end - u->id);
     }
     if (unit.bad || (u->addr_size != 4 && u->addr_size != 8)) {
         u->unreadable =
@@ -244,7 +244,7 @@ static struct err *read_headers(struct dwarf *dw, uint64_t section, size_t *n, b
     const struct dwarf_bytes *b = &dw->sec[section ? DWARF_TYPES : DWARF_INFO];
     struct cursor c = cursor_on(b->p, b->n, section ? ".debug_types" : ".debug_info");
     while (cursor_left(&c)) {
-        struct dwarf_unit u = {.dw = dw, .id = cursor_pos(&c) | section};
+        struct dwarf_unit u = {.dw = dw, .id = cursor_pos(&c) | section | dw->base};
         uint64_t abbrevs = 0;
         TRY(read_header(&c, &u, &abbrevs));
         u.index = (uint32_t)*n;
@@ -283,13 +283,16 @@ bool dwarf_has_sections(const struct image *img)
     return find_section(img, DWARF_INFO) && find_section(img, DWARF_ABBREV);
 }
 
-struct err *dwarf_open(struct image *img, struct dwarf **ret)
+struct err *dwarf_open(struct image *owner, struct dwarf **ret)
 {
+    struct image *img = owner->debug ? owner->debug : owner;
     if (!dwarf_has_sections(img))
         return err_hint(err_new(ERR_NOT_FOUND, "no DWARF debugging information"),
                         "build without -ldflags=-w or -s to have it");
     struct dwarf *dw = mem_alloc(sizeof(*dw));
     dw->img = img;
+    dw->owner = owner;
+    dw->base = (uint64_t)owner->number << DWARF_IMAGE_SHIFT;
     arena_init(&dw->arena);
     pthread_mutex_init(&dw->lock, NULL);
     pthread_mutex_init(&dw->index_lock, NULL);
@@ -334,8 +337,15 @@ size_t dwarf_units(const struct dwarf *dw, const struct dwarf_unit **ret)
     return dw->nunits;
 }
 
+struct dwarf *dwarf_of_id(const struct dwarf *dw, uint64_t id)
+{
+    return image_dwarf_numbered(dw->owner, (id & ~DWARF_TYPES_ID) >> DWARF_IMAGE_SHIFT);
+}
+
 const struct dwarf_unit *dwarf_unit_of(const struct dwarf *dw, uint64_t id)
 {
+    if (!dwarf_is_own_id(dw, id) && !(dw = dwarf_of_id(dw, id)))
+        return NULL;
     size_t lo = 0, hi = dw->nunits;
     while (lo < hi) { /* the first unit that ends behind id */
         size_t mid = lo + (hi - lo) / 2;

@@ -6,8 +6,11 @@
  * and dwarf_frame.h (unwinding).
  *
  * A DIE is named by its id: its offset in .debug_info, or in .debug_types with DWARF_TYPES_ID
- * added. Ids are what references hold and what every other header takes.  Opening reads unit
- * headers and root DIEs only; the rest is decoded where it lies, when it is asked for.
+ * added; of a library that was added to a program (image_add_library()) with the library's number
+ * above it, too.  So an id says which of the images it is of, and what takes an id takes those of
+ * all of them, whichever of their DWARFs it is asked with; what takes an address or a name answers
+ * for one image alone.  Ids are what references hold and what every other header takes.  Opening
+ * reads unit headers and root DIEs only; the rest is decoded where it lies, when it is asked for.
  *
  * Owner: everything belongs to the image and lives as long as it does.  Thread: any number. */
 #ifndef GOSPECT_IMAGE_DWARF_H
@@ -21,9 +24,17 @@ struct dwarf_abbrev;
 
 #define DWARF_TYPES_ID (UINT64_C(1) << 62)
 #define DWARF_NO_ID UINT64_MAX
+#define DWARF_IMAGE_SHIFT 48 /* below: the offset; above: the number of the image */
+
+/* Where the DIE lies in its section. */
+static inline uint64_t dwarf_offset(uint64_t id)
+{
+    return id & ((UINT64_C(1) << DWARF_IMAGE_SHIFT) - 1);
+}
 
 /* NOT_FOUND: the binary (and the debug file attached to it) has no DWARF. */
 struct err *image_dwarf(struct image *img, struct dwarf **ret) MUST_USE;
+bool image_has_dwarf(const struct image *img);     /* quick: nothing is read */
 struct image *dwarf_image(const struct dwarf *dw); /* whose sections it reads; no reference */
 
 struct dwarf_unit {

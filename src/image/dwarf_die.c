@@ -185,8 +185,8 @@ static struct err *malformed(const struct dwarf_unit *u, const uint8_t *p)
 {
     return err_new(ERR_BAD_DATA, "%s: %s of the unit at %#llx is malformed at %#llx",
                    image_name(u->dw->img), u->id & DWARF_TYPES_ID ? ".debug_types" : ".debug_info",
-                   (unsigned long long)(u->id & ~DWARF_TYPES_ID),
-                   (unsigned long long)(unit_id_of(u, p) & ~DWARF_TYPES_ID));
+                   (unsigned long long)dwarf_offset(u->id),
+                   (unsigned long long)dwarf_offset(unit_id_of(u, p)));
 }
 
 void dwarf_attrs_init(struct dwarf_attrs *it, const struct dwarf_die *die)
@@ -299,7 +299,7 @@ bool dwarf_attr_ref(const struct dwarf_unit *u, const struct dwarf_attr *a, uint
         return true;
     }
     if (a->form == DW_FORM_ref_addr) {
-        *ret_id = a->u;
+        *ret_id = a->u | u->dw->base;
         return a->u < u->dw->sec[DWARF_INFO].n;
     }
     if (a->u >= u->end - u->id)
@@ -339,7 +339,7 @@ struct err *dwarf_die_at(const struct dwarf *dw, uint64_t id, struct dwarf_die *
     if (u && id >= u->die && take_die(u, &p, ret, &null) && !null)
         return NULL;
     return err_new(ERR_BAD_DATA, "%s: no debug information entry at %#llx", image_name(dw->img),
-                   (unsigned long long)(id & ~DWARF_TYPES_ID));
+                   (unsigned long long)dwarf_offset(id));
 }
 
 /* One step of dwarf_die_name(): the name, or the DIE to look at next. */

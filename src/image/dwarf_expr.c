@@ -653,7 +653,8 @@ static struct err *call_op(struct machine *m, uint8_t op, struct cursor *c)
         return call_die(m, m->unit->id + cursor_u16(c));
     if (op == DW_OP_call4)
         return call_die(m, m->unit->id + cursor_u32(c));
-    return call_die(m, m->unit->offset_size == 8 ? cursor_u64(c) : cursor_u32(c));
+    return call_die(m, m->unit->dw->base |
+                           (m->unit->offset_size == 8 ? cursor_u64(c) : cursor_u32(c)));
 }
 
 static struct err *one_op(struct machine *m, uint8_t op, struct cursor *c)

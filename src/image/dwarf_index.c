@@ -31,13 +31,13 @@ struct build {
 
 static uint64_t position(const struct dwarf *dw, uint64_t id)
 {
-    return id & DWARF_TYPES_ID ? dw->sec[DWARF_INFO].n + (id & ~DWARF_TYPES_ID) : id;
+    return dwarf_offset(id) + (id & DWARF_TYPES_ID ? dw->sec[DWARF_INFO].n : 0);
 }
 
 static uint64_t id_at(const struct dwarf *dw, uint32_t pos)
 {
     size_t info = dw->sec[DWARF_INFO].n;
-    return pos < info ? pos : (pos - info) | DWARF_TYPES_ID;
+    return dw->base | (pos < info ? pos : (pos - info) | DWARF_TYPES_ID);
 }
 
 static void add_name(struct build *b, unsigned worker, unsigned table, const char *name,

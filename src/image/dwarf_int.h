@@ -76,7 +76,9 @@ struct dwarf_types { /* dwarf_type.c: those decoded so far */
 };
 
 struct dwarf {
-    struct image *img; /* it owns us */
+    struct image *img;   /* whose sections we read */
+    struct image *owner; /* whose DWARF it is: img may be its debug file */
+    uint64_t base;       /* in every id: the number of the owner, shifted */
     struct arena arena;
     struct dwarf_bytes sec[DWARF_SECTIONS];
     _Atomic bool loaded[DWARF_SECTIONS];
@@ -100,8 +102,14 @@ struct dwarf {
     struct dwarf_index *index; /* dwarf_index.c; NULL until asked */
 };
 
-struct err *dwarf_open(struct image *img, struct dwarf **ret) MUST_USE;
+struct err *dwarf_open(struct image *owner, struct dwarf **ret) MUST_USE;
 void dwarf_close(struct dwarf *dw);
+static inline bool dwarf_is_own_id(const struct dwarf *dw, uint64_t id)
+{
+    return (id & ~DWARF_TYPES_ID) >> DWARF_IMAGE_SHIFT == dw->owner->number;
+}
+/* The DWARF of another image that an id is of; NULL: there is none. */
+struct dwarf *dwarf_of_id(const struct dwarf *dw, uint64_t id);
 bool dwarf_has_sections(const struct image *img);
 
 /* A section that is not read at opening; empty when the image has none. */
@@ -162,12 +170,12 @@ static inline const struct dwarf_bytes *unit_bytes(const struct dwarf_unit *u)
 
 static inline const uint8_t *unit_at(const struct dwarf_unit *u, uint64_t id)
 {
-    return unit_bytes(u)->p + (id & ~DWARF_TYPES_ID);
+    return unit_bytes(u)->p + dwarf_offset(id);
 }
 
 static inline uint64_t unit_id_of(const struct dwarf_unit *u, const uint8_t *p)
 {
-    return (uint64_t)(p - unit_bytes(u)->p) | (u->id & DWARF_TYPES_ID);
+    return (uint64_t)(p - unit_bytes(u)->p) | (u->id & ~dwarf_offset(UINT64_MAX));
 }
 
 /* The readers of DIEs move plain pointers between a start and an end instead of a struct cursor: a

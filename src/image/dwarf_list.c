@@ -20,7 +20,7 @@ static void fail(struct dwarf_list *it)
     if (!it->err)
         it->err = err_new(ERR_BAD_DATA, "%s: a list of the unit at %#llx in %s is malformed",
                           image_name(it->unit->dw->img),
-                          (unsigned long long)(it->unit->id & ~DWARF_TYPES_ID), list_section(it));
+                          (unsigned long long)dwarf_offset(it->unit->id), list_section(it));
 }
 
 /* Entry `index` of the offset table at base: DWARF 5's loclistx and rnglistx. */

@@ -401,7 +401,7 @@ static struct err *decode(struct dwarf *dw, uint64_t id, struct builder *b)
     TRY(dwarf_die_at(dw, id, &die));
     if (!dwarf_tag_is_type(die.tag))
         return err_new(ERR_BAD_DATA, "%s: the entry at %#llx is not a type", image_name(dw->img),
-                       (unsigned long long)(id & ~DWARF_TYPES_ID));
+                       (unsigned long long)dwarf_offset(id));
     *b = (struct builder){.dw = dw,
                           .go_elem = DWARF_NO_ID,
                           .t = {.id = id,
@@ -448,6 +448,8 @@ static const struct dwarf_type *keep_type(struct builder *b)
 static struct err *one_type(struct dwarf *dw, uint64_t id, const struct dwarf_type **ret)
 {
     struct builder b = {0};
+    struct dwarf *of = dwarf_is_own_id(dw, id) ? dw : dwarf_of_id(dw, id);
+    dw = of ? of : dw; /* none: it is not found, then */
     *ret = known_type(dw, id);
     if (*ret)
         return NULL;

@@ -104,7 +104,8 @@ void image_unref(struct image *img)
 {
     if (!img || atomic_fetch_sub(&img->refs, 1) != 1)
         return;
-    dwarf_close(img->dwarf);
+    dwarf_close(atomic_load(&img->dwarf));
+    free(atomic_load(&img->libraries));
     image_module_free(img->module);
     image_symbols_free(img->symbols);
     image_relocs_free(img->relocs);
@@ -225,11 +226,59 @@ struct err *image_dwarf(struct image *img, struct dwarf **ret)
 {
     struct err *e = NULL;
     pthread_mutex_lock(&img->dwarf_lock);
-    if (!img->dwarf)
-        e = dwarf_open(img->debug ? img->debug : img, &img->dwarf);
-    *ret = img->dwarf;
+    *ret = atomic_load(&img->dwarf);
+    if (!*ret && !(e = dwarf_open(img, ret)))
+        atomic_store(&img->dwarf, *ret);
     pthread_mutex_unlock(&img->dwarf_lock);
     return err_wrap(e, "%s", img->name);
+}
+
+bool image_has_dwarf(const struct image *img)
+{
+    return dwarf_has_sections(img->debug ? img->debug : img);
+}
+
+/* ---- libraries ---- */
+
+struct err *image_add_library(struct image *program, struct image *library)
+{
+    struct libraries *l = atomic_load(&program->libraries), *none = NULL;
+    if (!l) {
+        l = mem_alloc(sizeof(*l));
+        if (!atomic_compare_exchange_strong(&program->libraries, &none, l)) {
+            free(l); /* another thread was faster */
+            l = none;
+        }
+    }
+    for (uint32_t i = 0; i < IMAGE_LIBRARIES; i++) {
+        struct image *free_slot = NULL;
+        if (!atomic_compare_exchange_strong(&l->v[i], &free_slot, library))
+            continue;
+        library->program = program;
+        library->number = i + 1;
+        return NULL;
+    }
+    return err_new(ERR_LIMIT, "%s has more than %d libraries", program->name, IMAGE_LIBRARIES);
+}
+
+void image_remove_library(struct image *library)
+{
+    struct image *program = library->program;
+    if (!program)
+        return;
+    atomic_store(&atomic_load(&program->libraries)->v[library->number - 1], NULL);
+    library->program = NULL;
+}
+
+struct dwarf *image_dwarf_numbered(const struct image *any, uint64_t number)
+{
+    const struct image *img = any->program ? any->program : any;
+    struct libraries *l = atomic_load(&img->libraries);
+    if (number && (!l || number > IMAGE_LIBRARIES))
+        return NULL;
+    if (number)
+        img = atomic_load(&l->v[number - 1]);
+    return img ? atomic_load(&img->dwarf) : NULL;
 }
 
 bool image_path_matches(const char *path, const char *want)

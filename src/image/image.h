@@ -51,6 +51,14 @@ struct image_part {
 struct err *image_open_parts(const struct image_part *parts, size_t n, const char *name,
                              struct image **ret) MUST_USE;
 
+/* Makes an image one of the libraries of a program (Go: a plugin): their DIEs get ids that differ
+ * (dwarf.h).  Before the DWARF of the library is asked for the first time.  Neither keeps the
+ * other: image_remove_library() before one of them goes, and when no id of the library is kept any
+ * more. LIMIT: there are IMAGE_LIBRARIES of them. */
+enum { IMAGE_LIBRARIES = 1024 };
+struct err *image_add_library(struct image *program, struct image *library) MUST_USE;
+void image_remove_library(struct image *library); /* fine if it is none */
+
 /* Calls fn when the last reference goes: to free the bytes that an image was opened on. */
 void image_on_close(struct image *img, void (*fn)(void *arg), void *arg);
 

@@ -56,8 +56,16 @@ struct image {
     struct module *module; /* moduledata.c */
 
     pthread_mutex_t dwarf_lock;
-    struct dwarf *dwarf;   /* NULL until somebody asks */
-    struct frames *frames; /* dwarf_frame.c */
+    _Atomic(struct dwarf *) dwarf; /* NULL until somebody asks */
+    struct frames *frames;         /* dwarf_frame.c */
+
+    struct image *program; /* whose library it is; NULL: none's */
+    uint32_t number;       /* of the library, from 1; 0: it is none */
+    _Atomic(struct libraries *) libraries;
+};
+
+struct libraries {
+    _Atomic(struct image *) v[IMAGE_LIBRARIES];
 };
 
 /* image.c */
@@ -82,6 +90,10 @@ bool image_each_relative(struct image *img, taddr value, bool (*fn)(void *arg, t
 
 /* Whether `path` is `want`, or ends with it after a slash. */
 bool image_path_matches(const char *path, const char *want);
+
+/* The DWARF of the program that an image is, or is a library of (number 0), or of one of its
+ * libraries, if it was asked for; NULL: not, or there is none of that number. */
+struct dwarf *image_dwarf_numbered(const struct image *any, uint64_t number);
 
 void image_module_free(struct module *m);
 void image_symbols_free(struct symbols *s);

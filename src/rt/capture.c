@@ -281,7 +281,11 @@ static struct err *open_locals(struct capture *c)
 
 static void open_capture(struct capture *c)
 {
+    const char *why;
+    size_t lost = rt_lost_plugins(c->rt, &why);
     arena_init(&c->arena);
+    if (lost)
+        snap_note_missing(c->s, lost, "functions and types of plugins", why);
     c->symbols = symbols_new(c->rt, c->s);
     c->nworkers = pool_width();
     c->workers = mem_alloc(c->nworkers * sizeof(*c->workers));

@@ -363,13 +363,14 @@ static inline bool local_is_source(uint8_t fate)
 }
 struct local_scope {
     struct dwarf_scope scope;
+    taddr slide;        /* of the module it is in */
     const char *why;    /* NULL, or why nothing is known of variables that may be there */
     uint16_t nframes;   /* of the function table at this pc, inlined calls counted */
     uint16_t *frame_of; /* of each call: which of these; UINT16_MAX: none */
     uint8_t *fate;      /* of each variable: enum local_fate */
 };
 struct local_scopes;
-struct local_scopes *local_scopes_new(const struct rt *rt, struct dwarf *dw);
+struct local_scopes *local_scopes_new(const struct rt *rt);
 void local_scopes_free(struct local_scopes *ls);
 const struct local_scope *local_scope_at(struct local_scopes *ls, taddr pc, bool exact);
 /* Where runtime.asyncPreempt keeps the registers of what it interrupted: offset from its stack

@@ -171,18 +171,16 @@ static enum closing_fits fits(struct dwarf *dw, const struct dwarf_scope *s,
 enum closing_fits closing_fits(struct rt *rt, taddr entry, const struct code_value *v,
                                const char *elem)
 {
-    struct dwarf *dw = NULL;
     struct dwarf_scope s = {0};
     struct arena a;
     enum closing_fits ret = CLOSING_UNKNOWN;
     if (v->kind != CODE_ENTRY || !*elem)
         return CLOSING_UNKNOWN;
-    struct err *e = image_dwarf(rt->img, &dw);
+    taddr slide;
     arena_init(&a);
-    if (!e)
-        e = dwarf_scope_at(dw, entry - rt->slide, &a, &s);
-    if (!e)
-        ret = fits(dw, &s, v, elem);
+    struct err *e = rt_scope_at(rt, entry, &a, &s, &slide);
+    if (!e && s.ncalls)
+        ret = fits(s.calls[0].func.unit->dw, &s, v, elem);
     err_free(e);
     arena_free(&a);
     return ret;

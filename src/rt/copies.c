@@ -41,6 +41,7 @@ struct by_value {
 
 struct place { /* a pc in a function that takes a lock by value */
     struct dwarf_scope scope;
+    taddr slide; /* of the module it is in */
     const char *func;
     taddr entry;
     size_t first, n; /* of vars */
@@ -152,7 +153,7 @@ static uint32_t look_up(struct copies *x, const struct ahead_frame *f)
         x->left_out++;
         return 0;
     }
-    struct err *e = dwarf_scope_at(x->dw, pc - x->c->rt->slide, &x->arena, &p.scope);
+    struct err *e = rt_scope_at(x->c->rt, pc, &x->arena, &p.scope, &p.slide);
     bool ok = !e;
     err_free(e);
     for (size_t i = 0; ok && i < p.scope.nvars; i++)
@@ -189,7 +190,7 @@ static taddr address_of(struct copies *x, const struct ahead_frame *f, const str
                         const struct by_value *b)
 {
     struct env v = {x, f};
-    struct dwarf_env env = {.slide = x->c->rt->slide,
+    struct dwarf_env env = {.slide = p->slide,
                             .read = env_read,
                             .cfa = env_cfa,
                             .arg = &v,

@@ -48,6 +48,7 @@ void rt_stand_moved(struct rt_stand *st, struct target *t)
 {
     forget(st);
     st->moves++;
+    st->no_values = NULL; /* a plugin that was loaded since may have DWARF */
     if (t != st->t) {
         unwinder_free(st->u);
         st->u = unwinder_new(st->rt, t, 0);
@@ -89,7 +90,7 @@ bool stand_values(struct rt_stand *st)
         err_free(e);
         return false;
     }
-    st->scopes = local_scopes_new(st->rt, values_dwarf(st->values));
+    st->scopes = local_scopes_new(st->rt);
     values_set_printers(st->values, st->printers);
     return true;
 }

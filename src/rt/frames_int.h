@@ -21,7 +21,7 @@ struct rt_stand {
     uint64_t moves;                        /* how often that was */
     const char *reasons[256];
 
-    struct map where_at; /* pc << 1 | exact -> index in wheres; the program's own code only */
+    struct map where_at; /* pc << 1 | exact -> index in wheres; Go code only */
     VEC(struct where {
         const struct rt_frame *v; /* of kept */
         size_t n;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/dwarf_expr.h"
 #include "image/dwarf_index.h"
 #include "rt/frames_int.h"
 
@@ -17,19 +16,15 @@ struct err *rt_package_var(struct rt_stand *st, const char *name, struct arena *
     taddr addr;
     if (!stand_values(st))
         return err_new(ERR_NOT_FOUND, "%s", st->no_values);
-    TRY(dwarf_var_named(values_dwarf(st->values), name, &v));
+    TRY(rt_variable_named(st->rt, name, &v, &addr));
     *ret = (struct rt_var){.name = arena_strdup(a, name),
                            .type = value_type_name(st->values, v.type),
                            .kind = RT_VAR_PACKAGE,
                            .line = v.decl_line,
                            .file = "",
-                           .value = {.type = v.type}};
-    if (dwarf_expr_address(&v.loc, &addr)) {
-        ret->value.addr = addr + st->rt->slide;
-        return NULL;
-    }
-    ret->why = "optimized out";
-    ret->optimized_out = true;
+                           .value = {.type = v.type, .addr = addr}};
+    ret->why = addr ? NULL : "optimized out";
+    ret->optimized_out = !addr;
     return NULL;
 }
 
@@ -101,6 +96,7 @@ struct err *rt_names(struct rt_stand *st, enum rt_names what, const struct regex
                      struct arena *a, const char *const **ret, size_t *ret_n)
 {
     struct names l = {.re = re};
+    struct dwarf *dw;
     struct err *e = NULL;
     bool dwarf = what == RT_NAMES_VARS || what == RT_NAMES_TYPES;
     *ret_n = 0;
@@ -108,12 +104,11 @@ struct err *rt_names(struct rt_stand *st, enum rt_names what, const struct regex
         return err_new(ERR_NOT_FOUND, "%s", st->no_values);
     if (what == RT_NAMES_FUNCS)
         take_functions(st, &l);
-    else if (what == RT_NAMES_FILES)
+    if (what == RT_NAMES_FILES)
         take_files(st, &l);
-    else
-        e = dwarf_each_name(values_dwarf(st->values),
-                            what == RT_NAMES_VARS ? DWARF_NAME_VAR : DWARF_NAME_TYPE, take_dwarf,
-                            &l);
+    for (size_t i = 0; dwarf && !e && (dw = values_dwarf_at(st->values, i)); i++)
+        e = dwarf_each_name(dw, what == RT_NAMES_VARS ? DWARF_NAME_VAR : DWARF_NAME_TYPE,
+                            take_dwarf, &l);
     if (e) {
         vec_free(&l.v);
         return e;

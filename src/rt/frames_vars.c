@@ -204,12 +204,15 @@ struct err *rt_closure_vars(struct rt_stand *st, taddr pc, taddr closure, struct
     *ret = NULL;
     if (!stand_values(st) || !closure)
         return NULL;
-    struct dwarf *dw = values_dwarf(st->values);
+    const struct rt_module *m = rt_module_of_pc(st->rt, pc);
+    struct dwarf *dw;
+    taddr slide;
     struct dwarf_func f;
     struct dwarf_die die, d;
     struct dwarf_walk w;
     VEC(struct rt_var) vars = {0};
-    TRY(dwarf_func_at(dw, pc - st->rt->slide, &f));
+    TRY(rt_module_dwarf(st->rt, m ? m : st->rt->modules, &dw, &slide));
+    TRY(dwarf_func_at(dw, pc - slide, &f));
     TRY(dwarf_die_at(dw, f.die, &die));
     dwarf_walk_die(&w, &die);
     while (dwarf_walk_next(&w, &d)) {

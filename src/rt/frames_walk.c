@@ -71,13 +71,16 @@ static const struct where *where_kept(struct rt_stand *st, taddr pc, bool exact)
     struct pcln_func f;
     const struct rt_module *m;
     bool added;
-    if (pc < st->rt->modules[0].minpc || pc >= st->rt->modules[0].maxpc)
+    if (!rt_is_go_code(st->rt, pc))
         return NULL;
     uint32_t i = map_get_or_put(&st->where_at, pc << 1 | exact, (uint32_t)st->wheres.n, &added);
     if (added) {
         struct where w = {0};
-        if (rt_func_at(st->rt, pc, &f, &m) && m == st->rt->modules)
+        if (rt_func_at(st->rt, pc, &f, &m))
             w.n = where_go(st, m, &f, pc, exact, frames);
+        const char *module = w.n ? arena_strdup(&st->kept, frames[0].module) : "";
+        for (size_t k = 0; k < w.n; k++)
+            frames[k].module = module;
         struct rt_frame *v = arena_array(&st->kept, struct rt_frame, w.n + 1);
         memcpy(v, frames, w.n * sizeof(*v));
         w.v = v;

@@ -233,8 +233,8 @@ static const char *name_of(struct captured *x, const struct dwarf_scope *s,
 static void scope_of(struct captured *x, taddr pc, struct dwarf_scope *ret)
 {
     *ret = (struct dwarf_scope){0};
-    if (x->dw)
-        err_free(dwarf_scope_at(x->dw, pc - x->h->c->rt->slide, &x->arena, ret));
+    taddr slide;
+    err_free(rt_scope_at(x->h->c->rt, pc, &x->arena, ret, &slide));
 }
 
 static uint32_t captured_type(struct captured *x, const struct heap_code *c)
@@ -272,10 +272,8 @@ void heap_name_captured(struct heap *h)
 {
     struct captured x = {.h = h};
     arena_init(&x.arena);
-    struct err *e = image_dwarf(h->c->rt->img, &x.dw);
-    if (e)
-        x.dw = NULL;
-    err_free(e);
+    taddr slide;
+    x.dw = rt_dwarf_at(h->c->rt, 0, &slide);
     for (size_t i = 0; i < h->codes.n; i++) {
         struct heap_code *c = &h->codes.v[i];
         if (c->made != SNAP_NONE && !c->contrary)

@@ -2,7 +2,9 @@
  *
  * Go: cmd/link/internal/ld/data.go, dwarf.go (1.18-1.27).  Names and sizes come from the symbol
  * table, types from DWARF; a binary that has only one of them gives what it has, one with neither
- * the variables of the runtime that were found by its code (globals.c).
+ * the variables of the runtime that were found by its code (globals.c).  A plugin's file has the
+ * variables of all its packages; those that a module before it has, too, are not used (see
+ * module_file.c): what lies there has no name.
  *
  * The compiler makes unnamed variables for composite literals ("main..stmp_4"): they have a symbol,
  * but no type.  What points to them has one, so a typed pointer that leads into the program's own
@@ -27,17 +29,19 @@ struct variable {
 
 struct heap_globals {
     struct heap *h;
-    struct dwarf *dw; /* NULL: none */
+    struct dwarf *dw; /* one that takes ids of all modules; NULL: none */
+    struct source {   /* whose names are being read */
+        const struct rt_module *m;
+        struct dwarf *dw; /* NULL: none */
+        taddr slide;
+    } from;
     VEC(struct variable) v;
     VEC(struct variable) regions; /* that only pointers lead to; ordered by address */
 };
 
 static bool is_data(const struct rt *rt, taddr addr)
 {
-    for (size_t i = 0; i < rt->nmodules; i++)
-        if (addr >= rt->modules[i].data_lo && addr < rt->modules[i].data_hi)
-            return true;
-    return false;
+    return rt_module_of_data(rt, addr) != NULL;
 }
 
 static struct err *add(struct heap_globals *gl, taddr addr, uint64_t size, uint64_t type,
@@ -52,12 +56,35 @@ static struct err *add(struct heap_globals *gl, taddr addr, uint64_t size, uint6
     return NULL;
 }
 
+/* Whether a module before the one that is being read has a variable of this name: it counts then.
+ */
+static bool is_of_another(const struct heap_globals *gl, const char *name)
+{
+    const struct rt *rt = gl->h->c->rt;
+    for (const struct rt_module *m = rt->modules; m < gl->from.m; m++) {
+        struct image *img;
+        struct dwarf *dw;
+        struct dwarf_var var;
+        taddr slide, addr;
+        struct err *e = rt_module_image(rt, m, &img, &slide);
+        if (!e && (e = image_symbol(img, name, &addr, NULL))) {
+            err_free(e);
+            if (!(e = rt_module_dwarf(rt, m, &dw, &slide)))
+                e = dwarf_var_named(dw, name, &var);
+        }
+        err_free(e);
+        if (!e)
+            return true;
+    }
+    return false;
+}
+
 static struct err *add_symbol(void *arg, const struct image_symbol *s)
 {
     struct heap_globals *gl = arg;
-    if (s->is_code || s->is_tls || s->is_absolute || !s->size)
+    if (s->is_code || s->is_tls || s->is_absolute || !s->size || is_of_another(gl, s->name))
         return NULL;
-    return add(gl, s->addr + gl->h->c->rt->slide, s->size, DWARF_NO_ID, s->name);
+    return add(gl, s->addr + gl->from.slide, s->size, DWARF_NO_ID, s->name);
 }
 
 static struct err *add_var(void *arg, const char *name, uint64_t id)
@@ -67,9 +94,10 @@ static struct err *add_var(void *arg, const char *name, uint64_t id)
     taddr addr;
     struct err *e = dwarf_var_of(gl->dw, id, &var);
     err_free(e); /* one that cannot be read is one that is not known */
-    if (e || !dwarf_expr_address(&var.loc, &addr) || var.type == DWARF_NO_ID)
+    if (e || !dwarf_expr_address(&var.loc, &addr) || var.type == DWARF_NO_ID ||
+        is_of_another(gl, name))
         return NULL;
-    return add(gl, addr + gl->h->c->rt->slide, heap_die_size(gl->dw, var.type), var.type, name);
+    return add(gl, addr + gl->from.slide, heap_die_size(gl->dw, var.type), var.type, name);
 }
 
 static struct err *add_known(struct heap_globals *gl)
@@ -122,21 +150,39 @@ static void add_row(struct heap_globals *gl, struct variable *v)
     s->global.type[v->row] = heap_type_of(gl->h, gl->dw, v->type);
 }
 
+static struct err *if_there(struct err *e)
+{
+    if (!e || err_code(e) != ERR_NOT_FOUND)
+        return e;
+    err_free(e);
+    return NULL;
+}
+
+static struct err *read_module(struct heap_globals *gl, const struct rt_module *m)
+{
+    const struct rt *rt = gl->h->c->rt;
+    struct image *img;
+    gl->from = (struct source){.m = m};
+    struct err *e = rt_module_image(rt, m, &img, &gl->from.slide);
+    if (e) {
+        snap_note_missing(gl->h->c->s, 1, "names of package-level variables of a plugin",
+                          err_message(e));
+        return if_there(e);
+    }
+    TRY(if_there(image_each_symbol(img, add_symbol, gl)));
+    TRY(if_there(rt_module_dwarf(rt, m, &gl->from.dw, &gl->from.slide)));
+    if (!gl->from.dw)
+        return NULL;
+    gl->dw = gl->dw ? gl->dw : gl->from.dw;
+    return dwarf_each_name(gl->from.dw, DWARF_NAME_VAR, add_var, gl);
+}
+
 static struct err *read_names(struct heap_globals *gl)
 {
-    struct image *img = gl->h->c->rt->img;
-    struct err *e = image_each_symbol(img, add_symbol, gl);
-    if (e && err_code(e) == ERR_NOT_FOUND) {
-        err_free(e);
-        e = NULL;
-    }
-    if (!e && (e = image_dwarf(img, &gl->dw)) && err_code(e) == ERR_NOT_FOUND) {
-        err_free(e);
-        e = NULL;
-        gl->dw = NULL;
-    }
-    if (!e && gl->dw)
-        e = dwarf_each_name(gl->dw, DWARF_NAME_VAR, add_var, gl);
+    const struct rt *rt = gl->h->c->rt;
+    struct err *e = NULL;
+    for (size_t i = 0; !e && i < rt->nmodules; i++)
+        e = read_module(gl, &rt->modules[i]);
     if (!e && !gl->v.n) {
         snap_note_missing(gl->h->c->s, 1, "names of package-level variables",
                           "the program has neither symbols nor DWARF");

@@ -47,12 +47,10 @@ struct heap_names *heap_names_new(struct heap *h)
     struct heap_names *nm = mem_alloc(sizeof(*nm));
     nm->h = h;
     arena_init(&nm->arena);
-    struct err *e = image_dwarf(h->c->rt->img, &nm->dw);
-    if (e) {
+    taddr slide;
+    nm->dw = rt_dwarf_at(h->c->rt, 0, &slide);
+    if (!nm->dw)
         snap_note_missing(h->c->s, 1, "names of variables on stacks", "the program has no DWARF");
-        nm->dw = NULL;
-    }
-    err_free(e);
     return nm;
 }
 
@@ -77,9 +75,9 @@ static struct err *fake_cfa(void *arg, taddr *ret)
 }
 
 static void add_pieces(struct heap_names *nm, const struct dwarf_var *v,
-                       const struct dwarf_expr *base)
+                       const struct dwarf_expr *base, taddr slide)
 {
-    struct dwarf_env env = {.slide = nm->h->c->rt->slide, .cfa = fake_cfa, .frame_base = base};
+    struct dwarf_env env = {.slide = slide, .cfa = fake_cfa, .frame_base = base};
     struct dwarf_location loc;
     uint64_t size = heap_die_size(nm->dw, v->type);
     if (!size || !v->loc.n || v->undeclared)
@@ -105,9 +103,10 @@ static void add_pieces(struct heap_names *nm, const struct dwarf_var *v,
 static void add_scope(struct heap_names *nm, taddr at)
 {
     struct dwarf_scope scope;
-    struct err *e = dwarf_scope_at(nm->dw, at - nm->h->c->rt->slide, &nm->arena, &scope);
+    taddr slide;
+    struct err *e = rt_scope_at(nm->h->c->rt, at, &nm->arena, &scope, &slide);
     for (size_t i = 0; !e && i < scope.nvars && i < VARS_MAX; i++)
-        add_pieces(nm, &scope.vars[i], &scope.frame_base);
+        add_pieces(nm, &scope.vars[i], &scope.frame_base, slide);
     err_free(e);
 }
 
@@ -118,8 +117,7 @@ static void learn_frame(struct heap_names *nm, taddr pc)
     struct rt *rt = nm->h->c->rt;
     struct frame_vars f = {.first = (uint32_t)nm->pieces.n};
     struct pcln_func fn;
-    const struct rt_module *m;
-    if (nm->dw && rt_func_at(rt, pc, &fn, &m) && m == rt->modules) {
+    if (nm->dw && rt_func_at(rt, pc, &fn, NULL)) {
         if (pc != fn.entry)
             add_scope(nm, pc - 1);
         add_scope(nm, pc);

@@ -316,7 +316,7 @@ struct err *locals_open(struct capture *c, struct locals **ret)
         return e;
     }
     values_prepare(lo->values);
-    lo->scopes = local_scopes_new(c->rt, values_dwarf(lo->values));
+    lo->scopes = local_scopes_new(c->rt);
     *ret = lo;
     return NULL;
 }

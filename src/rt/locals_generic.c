@@ -88,9 +88,8 @@ static void take_params(struct shapes *s, uint64_t func)
 }
 
 /* Functions that a closure is in have its name without the last parts: "main.f[...].func1.2". */
-static void take_enclosing(struct shapes *s, const char *name)
+static void take_enclosing(struct shapes *s, struct dwarf *dw, const char *name)
 {
-    struct dwarf *dw = values_dwarf(s->vs);
     struct arena a;
     arena_init(&a);
     char *of = arena_strdup(&a, name), *args = strrchr(of, ']');
@@ -123,6 +122,6 @@ uint64_t local_unshaped(struct local_frame *f, const struct dwarf_var *v, uint64
     if (s.real == DWARF_NO_ID && func->origin != func->die) /* inlined */
         take_params(&s, func->origin);
     if (s.real == DWARF_NO_ID)
-        take_enclosing(&s, func->name);
+        take_enclosing(&s, func->unit->dw, func->name);
     return s.real == DWARF_NO_ID || s.differ ? type : s.real;
 }

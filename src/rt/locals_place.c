@@ -63,7 +63,7 @@ static struct err *env_reg(void *arg, unsigned reg, void *dst, size_t n)
 
 static struct dwarf_env env_of(struct local_frame *f)
 {
-    return (struct dwarf_env){.slide = f->rt->slide,
+    return (struct dwarf_env){.slide = f->s->slide,
                               .reg = env_reg,
                               .read = env_read,
                               .cfa = env_cfa,

@@ -31,7 +31,6 @@ struct place {
 
 struct local_scopes {
     const struct rt *rt;
-    struct dwarf *dw;
     struct arena arena;
     struct map by_pc; /* pc << 1 | exact -> index */
     VEC(struct local_scope *) v;
@@ -58,7 +57,11 @@ static bool open_code(const struct rt *rt, taddr pc, struct code *ret)
     if (!rt_func_at(rt, pc, &ret->f, &ret->m) || ret->f.end <= ret->f.entry)
         return false;
     ret->n = min_u64(ret->f.end - ret->f.entry, CODE_MAX);
-    ret->bytes = image_at(rt->img, ret->f.entry - rt->slide, ret->n);
+    struct image *img;
+    taddr slide;
+    struct err *e = rt_module_image(rt, ret->m, &img, &slide);
+    ret->bytes = e ? NULL : image_at(img, ret->f.entry - slide, ret->n);
+    err_free(e);
     return ret->bytes != NULL;
 }
 
@@ -169,9 +172,10 @@ static bool place_of(struct dwarf *dw, const struct dwarf_var *v, struct place *
 }
 
 /* Places of all variables of the function, whether in scope or not. */
-static void all_places(struct dwarf *dw, const struct dwarf_scope *s, struct touches *ret)
+static void all_places(const struct dwarf_scope *s, struct touches *ret)
 {
     const struct dwarf_func *f = &s->calls[s->ncalls - 1].func;
+    struct dwarf *dw = f->unit->dw;
     struct dwarf_walk w;
     struct dwarf_die die, d;
     struct dwarf_var v;
@@ -215,23 +219,23 @@ static bool is_source_name(const char *name)
 
 /* ~r0 in a fixed place, as -N leaves it: zero from the function's beginning on, as results with a
  * name are, and set by the return statement, so that deferred calls find it. */
-static bool is_unnamed_result(struct local_scopes *ls, const struct dwarf_var *v,
-                              const struct touches *t, const struct touches *places)
+static bool is_unnamed_result(const struct dwarf_var *v, const struct touches *t,
+                              const struct touches *places)
 {
     struct place p;
-    return v->result && strncmp(v->name, "~r", 2) == 0 && v->fixed && place_of(ls->dw, v, &p) &&
-           p.size && !is_shared(places, &p) && is_touched(t, &p);
+    return v->result && strncmp(v->name, "~r", 2) == 0 && v->fixed &&
+           place_of(v->unit->dw, v, &p) && p.size && !is_shared(places, &p) && is_touched(t, &p);
 }
 
-static uint8_t fate_of(struct local_scopes *ls, const struct dwarf_var *v, const struct touches *t,
+static uint8_t fate_of(const struct dwarf_var *v, const struct touches *t,
                        const struct touches *places)
 {
     struct place p;
-    if (!v->undeclared && is_unnamed_result(ls, v, t, places))
+    if (!v->undeclared && is_unnamed_result(v, t, places))
         return LOCAL_UNNAMED;
     if (v->undeclared || v->external || !is_source_name(v->name))
         return LOCAL_HIDDEN;
-    if (!v->fixed || !place_of(ls->dw, v, &p) || !p.size)
+    if (!v->fixed || !place_of(v->unit->dw, v, &p) || !p.size)
         return LOCAL_LOOK;
     if (is_shared(places, &p))
         return LOCAL_SHARED;
@@ -249,10 +253,10 @@ static void find_fates(struct local_scopes *ls, struct local_scope *s, taddr pc)
     if (fixed && open_code(ls->rt, pc, &c))
         find_touches(&c, pc, &t);
     if (fixed)
-        all_places(ls->dw, &s->scope, &places);
+        all_places(&s->scope, &places);
     s->fate = arena_alloc(&ls->arena, s->scope.nvars + 1);
     for (size_t i = 0; i < s->scope.nvars; i++)
-        s->fate[i] = fate_of(ls, &s->scope.vars[i], &t, &places);
+        s->fate[i] = fate_of(&s->scope.vars[i], &t, &places);
     vec_free(&t.v);
     vec_free(&places.v);
 }
@@ -283,7 +287,8 @@ static bool is_in_register(const struct dwarf_expr *loc)
 
 /* A frame that has called: what the call finds in a register may have been in memory as well, which
  * is where DWARF says it is behind the call (nothing runs in between). */
-static void look_behind_call(struct local_scopes *ls, struct local_scope *s, taddr pc)
+static void look_behind_call(struct local_scopes *ls, struct local_scope *s, struct dwarf *dw,
+                             taddr pc)
 {
     struct dwarf_scope behind;
     bool any = false;
@@ -291,7 +296,7 @@ static void look_behind_call(struct local_scopes *ls, struct local_scope *s, tad
         any |= is_in_register(&s->scope.vars[i].loc);
     if (!any)
         return;
-    struct err *e = dwarf_scope_at(ls->dw, pc - ls->rt->slide, &ls->arena, &behind);
+    struct err *e = dwarf_scope_at(dw, pc - s->slide, &ls->arena, &behind);
     for (size_t k = 0; !e && k < behind.nvars; k++) {
         const struct dwarf_var *b = &behind.vars[k];
         if (!b->loc.n || is_in_register(&b->loc))
@@ -312,16 +317,17 @@ static void make_scope(struct local_scopes *ls, struct local_scope *s, taddr pc,
     if (rt_func_at(ls->rt, pc, &f, &m)) {
         taddr at = exact || pc == f.entry ? pc : pc - 1;
         n = pcln_frames(&m->pcln, &f, at, frames, ARRAY_LEN(frames));
-        struct err *e = m == ls->rt->modules
-                            ? dwarf_scope_at(ls->dw, at - ls->rt->slide, &ls->arena, &s->scope)
-                            : err_new(ERR_UNSUPPORTED, "they are in a plugin");
-        if (e && err_code(e) != ERR_NOT_FOUND) /* assembly has no variables */
+        struct dwarf *dw;
+        struct err *e = rt_module_dwarf(ls->rt, m, &dw, &s->slide), *no_dwarf = e;
+        if (!e)
+            e = dwarf_scope_at(dw, at - s->slide, &ls->arena, &s->scope);
+        if (e && (no_dwarf || err_code(e) != ERR_NOT_FOUND)) /* assembly has no variables */
             s->why = arena_strdup(&ls->arena, err_message(e));
         if (e)
             s->scope = (struct dwarf_scope){0};
+        if (!e && at != pc)
+            look_behind_call(ls, s, dw, pc);
         err_free(e);
-        if (at != pc)
-            look_behind_call(ls, s, pc);
     }
     s->nframes = (uint16_t)(n ? n : 1);
     s->frame_of = arena_array(&ls->arena, uint16_t, s->scope.ncalls + 1);
@@ -329,11 +335,10 @@ static void make_scope(struct local_scopes *ls, struct local_scope *s, taddr pc,
     find_fates(ls, s, pc);
 }
 
-struct local_scopes *local_scopes_new(const struct rt *rt, struct dwarf *dw)
+struct local_scopes *local_scopes_new(const struct rt *rt)
 {
     struct local_scopes *ls = mem_alloc(sizeof(*ls));
     ls->rt = rt;
-    ls->dw = dw;
     arena_init(&ls->arena);
     find_preempt_regs(ls);
     return ls;

@@ -4,7 +4,7 @@
  * Go: runtime/symtab.go moduledata (1.18-1.27), runtime/plugin.go.  The program's record is found
  * by what it must contain: a pointer to the function table of this very binary, with text bounds
  * that make sense.  Plugins hang on it in a list (moduledata.next); their tables are read from
- * memory. */
+ * memory.  Their files are module_file.c's. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -85,7 +85,8 @@ static void take_bounds(const struct rt *rt, struct rt_module *m, const uint8_t 
     m->types = MD(rt, md, types);
     m->etypes = MD(rt, md, etypes);
     m->rodata = MD(rt, md, rodata);
-    m->data_lo = MD(rt, md, noptrdata);
+    /* Go's linker puts what has no pointers first, linkers of C put it behind the rest. */
+    m->data_lo = min_u64(MD(rt, md, noptrdata), MD(rt, md, data));
     m->data_hi = max_u64(MD(rt, md, enoptrbss), MD(rt, md, end));
 }
 
@@ -163,11 +164,20 @@ static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, tad
     taddr end = rt_get_word(&rt->layout, md, RT_moduledata_pclntable, 0) +
                 rt_get_word(&rt->layout, md, RT_moduledata_pclntable, 1);
     size_t n = 0;
+    struct image *img;
+    taddr slide;
     if (!e && MD(rt, md, minpc) < MD(rt, md, maxpc)) {
         m->moduledata = at;
+        m->file = rt_module_file_new();
         take_bounds(rt, m, md);
         m->owned[0] = read_upto(rt, header, end, &n);
-        e = pcln_open(m->owned[0], n, MD(rt, md, text), "a plugin", &m->pcln);
+        if (!n) { /* a core has it in the plugin's file, once that is known */
+            free(m->owned[0]);
+            e = rt_module_image(rt, m, &img, &slide);
+            m->owned[0] = read_upto(rt, header, end, &n);
+        }
+        if (!e)
+            e = pcln_open(m->owned[0], n, MD(rt, md, text), "a plugin", &m->pcln);
         m->owned[1] = read_upto(rt, gofunc, mapping_end(rt, gofunc), &m->pcln.gofunc_n);
         m->pcln.gofunc = m->owned[1];
         m->pcln.gofunc_vaddr = gofunc;
@@ -177,17 +187,34 @@ static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, tad
     return e;
 }
 
+static void free_module(struct rt_module *m)
+{
+    for (size_t k = 0; k < ARRAY_LEN(m->owned); k++)
+        free(m->owned[k]);
+    rt_module_file_free(m->file);
+}
+
+/* What is known of others is not less for it. */
+static void lose_plugin(struct rt *rt, struct err *e)
+{
+    log_info("a plugin's tables are not readable: %s", err_message(e));
+    free(rt->lost_why);
+    rt->lost_why = mem_strdup(err_message(e));
+    rt->lost_plugins++;
+    err_free(e);
+}
+
 static struct err *open_plugins(struct rt *rt, taddr next)
 {
     for (size_t i = 0; next && i < MODULES_MAX; i++) {
         struct rt_module m = {0};
+        rt->last_module = next;
         struct err *e = open_plugin(rt, next, &m, &next);
         if (e || !m.moduledata) {
-            free(m.owned[0]);
-            free(m.owned[1]);
-            log_info("a plugin's tables are not readable: %s", e ? err_message(e) : "no code");
-            err_free(e);
-            break;
+            free_module(&m);
+            if (e)
+                lose_plugin(rt, e);
+            continue;
         }
         rt->modules = mem_realloc(rt->modules, (rt->nmodules + 1) * sizeof(m));
         rt->modules[rt->nmodules++] = m;
@@ -202,6 +229,7 @@ struct err *rt_find_modules(struct rt *rt)
     rt->modules = mem_alloc(sizeof(*rt->modules));
     TRY(open_program(rt, &rt->modules[0], &next));
     rt->nmodules = 1;
+    rt->last_module = rt->modules[0].moduledata;
     int64_t wrapper = rt->layout.constant[RT_IS_funcid_wrapper];
     struct pcln_func f;
     if (wrapper > 0)
@@ -214,7 +242,7 @@ struct err *rt_find_modules(struct rt *rt)
 void rt_look_for_plugins(struct rt *rt)
 {
     uint8_t *md = mem_alloc(md_size(rt));
-    struct err *e = target_read(rt->t, rt->modules[rt->nmodules - 1].moduledata, md, md_size(rt));
+    struct err *e = target_read(rt->t, rt->last_module, md, md_size(rt));
     if (!e)
         e = open_plugins(rt, MD(rt, md, next));
     if (e)
@@ -231,14 +259,26 @@ bool rt_plugin_at(const struct rt *rt, size_t i, taddr *ret_code)
     return true;
 }
 
+struct err *rt_plugin_image(const struct rt *rt, size_t i, struct image **ret, taddr *ret_slide)
+{
+    return rt_module_image(rt, &rt->modules[i + 1], ret, ret_slide);
+}
+
 void rt_free_modules(struct rt *rt)
 {
     for (size_t i = 0; i < rt->nmodules; i++)
-        for (size_t k = 0; k < ARRAY_LEN(rt->modules[i].owned); k++)
-            free(rt->modules[i].owned[k]);
+        free_module(&rt->modules[i]);
     free(rt->modules);
+    free(rt->lost_why);
     rt->modules = NULL;
-    rt->nmodules = 0;
+    rt->lost_why = NULL;
+    rt->nmodules = rt->lost_plugins = 0;
+}
+
+size_t rt_lost_plugins(const struct rt *rt, const char **ret_why)
+{
+    *ret_why = rt->lost_why;
+    return rt->lost_plugins;
 }
 
 bool rt_func_at(const struct rt *rt, taddr pc, struct pcln_func *ret,

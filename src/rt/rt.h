@@ -25,6 +25,12 @@ const char *rt_go_version(const struct rt *rt);
 void rt_look_for_plugins(struct rt *rt);
 /* Where the code of the i-th plugin is; false: there are not so many. */
 bool rt_plugin_at(const struct rt *rt, size_t i, taddr *ret_code);
+/* Those whose functions are not known, and why. */
+size_t rt_lost_plugins(const struct rt *rt, const char **ret_why);
+/* Its file, opened when that is first asked for (no reference), and where it is loaded.  NOT_FOUND:
+ * it is not there any more; why is told. */
+struct err *rt_plugin_image(const struct rt *rt, size_t i, struct image **ret,
+                            taddr *ret_slide) MUST_USE;
 
 enum rt_consistency {
     RT_PROCESS,   /* one instant for the whole process (a freeze) */

@@ -1,6 +1,6 @@
 /* rt_int.h - what the files of rt/ share.
  *
- * Layers: rt.c opens; module.c, globals.c and layout*.c find things; mem.c reads in bulk; unwind.c
+ * Layers: rt.c opens; module*.c, globals.c and layout*.c find things; mem.c reads in bulk; unwind.c
  * turns program counters and stack memory into stacks; capture.c leads a capture, with one file per
  * subject (gs.c goroutines, stacks.c, threads.c, procs.c, timers.c, waits.c, labels.c ...);
  * counters*.c and info.c fill the rest; pulse.c is the quick look. */
@@ -9,6 +9,8 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "image/dwarf_func.h"
+#include "image/dwarf_type.h"
 #include "image/pclntab.h"
 #include "rt/layout.h"
 #include "rt/rt.h"
@@ -19,9 +21,10 @@ struct rt_module {
     taddr moduledata;
     taddr minpc, maxpc; /* [minpc, maxpc) is its Go code */
     taddr types, etypes;
-    taddr rodata;           /* masks of variables on stacks count from here */
-    taddr data_lo, data_hi; /* its data and bss */
-    uint8_t *owned[2];      /* tables read from memory (plugins); NULL: they are the image's */
+    taddr rodata;             /* masks of variables on stacks count from here */
+    taddr data_lo, data_hi;   /* its data and bss */
+    uint8_t *owned[2];        /* tables read from memory (plugins); NULL: they are the image's */
+    struct module_file *file; /* module_file.c; NULL: the program's */
 };
 
 struct rt {
@@ -32,6 +35,9 @@ struct rt {
     struct rt_layout layout;
     struct rt_module *modules; /* owned; the program first */
     size_t nmodules;
+    taddr last_module;   /* of the runtime's list, as far as we have seen it: its moduledata */
+    size_t lost_plugins; /* that cannot be read, and why (owned) */
+    char *lost_why;
     taddr globals[RT_GLOBAL_COUNT]; /* addresses in the process; 0: not found */
     uint8_t wrapper_func_id;
     const char *doubt; /* what is uncertain about the layouts; NULL: nothing */
@@ -45,6 +51,36 @@ enum { RT_LIST_MAX = 1 << 26 }; /* longest list of anything a target may claim t
 /* module.c: moduledata and the function table */
 struct err *rt_find_modules(struct rt *rt) MUST_USE;
 void rt_free_modules(struct rt *rt);
+/* module_file.c: the file of a module, and what its DWARF says; opened when first asked for, any
+ * thread.  NOT_FOUND: there is none; why is told. */
+struct err *rt_module_image(const struct rt *rt, const struct rt_module *m, struct image **ret,
+                            taddr *ret_slide) MUST_USE;
+struct err *rt_module_dwarf(const struct rt *rt, const struct rt_module *m, struct dwarf **ret,
+                            taddr *ret_slide) MUST_USE;
+struct module_file *rt_module_file_new(void);
+void rt_module_file_free(struct module_file *f); /* NULL is fine */
+/* The module whose code is at pc, whose data or types an address is in; NULL: none. */
+const struct rt_module *rt_module_of_pc(const struct rt *rt, taddr pc);
+const struct rt_module *rt_module_of_data(const struct rt *rt, taddr addr);
+const struct rt_module *rt_module_of_type(const struct rt *rt, taddr type);
+/* The module whose DWARF a unit is of; the program when it is none's. */
+const struct rt_module *rt_module_of_unit(const struct rt *rt, const struct dwarf_unit *u);
+/* The i-th DWARF that there is, the program's first; NULL: there are not so many. */
+struct dwarf *rt_dwarf_at(const struct rt *rt, size_t i, taddr *ret_slide);
+/* dwarf_scope_at() in the module that the code is of; pc and *ret_slide as for the process. */
+struct err *rt_scope_at(const struct rt *rt, taddr pc, struct arena *a, struct dwarf_scope *ret,
+                        taddr *ret_slide) MUST_USE;
+/* The type an abi.Type describes.  False: DWARF does not have it. */
+bool rt_dwarf_type_at(const struct rt *rt, taddr type, const struct dwarf_type **ret);
+/* The other way round; 0: it has none. */
+taddr rt_type_address(const struct rt *rt, const struct dwarf_type *t);
+/* What is meant by a name: where several modules have it the program's, else that of the first
+ * plugin, as for the dynamic linker.  NOT_FOUND. */
+struct err *rt_variable_named(const struct rt *rt, const char *name, struct dwarf_var *ret,
+                              taddr *ret_addr) MUST_USE; /* addr 0: nowhere */
+struct err *rt_type_named(const struct rt *rt, const char *name,
+                          const struct dwarf_type **ret) MUST_USE;
+
 /* The function that contains pc (an address in the process); *ret_module may be NULL. */
 bool rt_func_at(const struct rt *rt, taddr pc, struct pcln_func *ret,
                 const struct rt_module **ret_module);

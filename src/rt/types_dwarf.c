@@ -115,11 +115,17 @@ static bool stripped(struct dwarf *dw, uint64_t die, const struct dwarf_type **n
     return !e;
 }
 
-static uint32_t runtime_type(struct rt_types *ty, const struct dwarf_type *t)
+/* t: what a named type is; of a struct that has the name, too, and alone says where its abi.Type
+ * is.
+ */
+static uint32_t runtime_type(struct rt_types *ty, const struct dwarf_type *named,
+                             const struct dwarf_type *t)
 {
+    if (named->has_runtime_type || strcmp(named->name, t->name) != 0)
+        t = named;
     if (!t->has_runtime_type || !ty->rt->nmodules)
         return SNAP_NONE;
-    return types_at(ty, ty->rt->modules[0].types + t->runtime_type);
+    return types_at(ty, rt_type_address(ty->rt, t));
 }
 
 static uint32_t new_type(struct rt_types *ty, const struct dwarf_type *named,
@@ -145,9 +151,9 @@ static uint32_t new_type(struct rt_types *ty, const struct dwarf_type *named,
 uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die)
 {
     const struct dwarf_type *named, *t;
-    if (die == DWARF_NO_ID || (ty->dw && ty->dw != dw))
+    if (die == DWARF_NO_ID)
         return SNAP_NONE;
-    ty->dw = dw;
+    ty->dw = dw; /* any of the program's and its plugins': ids are of all */
     uint32_t type = map_get(&ty->by_die, die);
     if (type != MAP_NONE)
         return type == TYPES_MAX ? SNAP_NONE : type;
@@ -155,7 +161,7 @@ uint32_t types_of_dwarf(struct rt_types *ty, struct dwarf *dw, uint64_t die)
         return SNAP_NONE;
     /* in generic functions: a name of the dictionary's, of the type's shape */
     type = named->has_dict_index && named->elem != die ? types_of_dwarf(ty, dw, named->elem)
-                                                       : runtime_type(ty, named);
+                                                       : runtime_type(ty, named, t);
     if (type == SNAP_NONE)
         type = new_type(ty, named, t, die);
     map_put(&ty->by_die, die, type == SNAP_NONE ? TYPES_MAX : type);

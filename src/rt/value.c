@@ -26,9 +26,13 @@ enum { MEMBERS_MAX = 64, ARENA_MAX = 256 << 10 };
 
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
 {
-    struct dwarf *dw;
+    taddr slide;
+    struct dwarf *dw = NULL;
     *ret = NULL;
-    TRY(image_dwarf(rt->img, &dw));
+    struct err *e = image_dwarf(rt->img, &dw);
+    if (e && !(dw = rt_dwarf_at(rt, 0, &slide))) /* only a plugin may have it */
+        return e;
+    err_free(e);
     struct values *v = mem_alloc(sizeof(*v));
     v->rt = rt;
     v->t = t;
@@ -43,7 +47,9 @@ struct err *values_open(struct rt *rt, struct target *t, struct values **ret)
 void values_prepare(struct values *v)
 {
     const struct dwarf_type *any;
-    err_free(dwarf_type_of_runtime(v->dw, UINT64_MAX, &any));
+    struct dwarf *dw;
+    for (size_t i = 0; (dw = values_dwarf_at(v, i)); i++)
+        err_free(dwarf_type_of_runtime(dw, UINT64_MAX, &any));
 }
 
 void values_set_target(struct values *v, struct target *t)
@@ -62,6 +68,7 @@ void values_close(struct values *v)
     if (!v)
         return;
     map_free(&v->constants);
+    vec_free(&v->constants_of);
     vec_free(&v->names);
     free(v->cache);
     vec_free(&v->made);
@@ -83,6 +90,12 @@ const struct value_printers *values_printers(const struct values *v)
 struct dwarf *values_dwarf(const struct values *v)
 {
     return v->dw;
+}
+
+struct dwarf *values_dwarf_at(const struct values *v, size_t i)
+{
+    taddr slide;
+    return rt_dwarf_at(v->rt, i, &slide);
 }
 
 /* ---- bytes ---- */
@@ -448,16 +461,9 @@ bool value_type_of_dict(struct values *v, taddr dict, uint64_t index, uint64_t *
     taddr rtype = 0;
     struct err *e = index < 1024 ? values_read(v, dict + 8 * index, &rtype, 8)
                                  : err_new(ERR_LIMIT, "a dictionary that long");
-    for (size_t i = 0; !e && i < v->rt->nmodules; i++) {
-        const struct rt_module *m = &v->rt->modules[i];
-        if (rtype < m->types || rtype >= m->etypes || i > 0)
-            continue;
-        e = dwarf_type_of_runtime(v->dw, rtype - m->types, &t);
-        if (!e) {
-            *ret_type = t->id;
-            return true;
-        }
-    }
     err_free(e);
-    return false;
+    if (e || !rt_dwarf_type_at(v->rt, rtype, &t))
+        return false;
+    *ret_type = t->id;
+    return true;
 }

@@ -75,7 +75,7 @@ void values_set_printers(struct values *v, const struct value_printers *p);
 const struct value_printers *values_printers(const struct values *v);
 
 /* Prepares to print values that lie in t (the frozen copy, or the target of the rt).  NOT_FOUND:
- * the program has no DWARF. */
+ * neither the program nor a plugin of it has DWARF. */
 struct err *values_open(struct rt *rt, struct target *t, struct values **ret) MUST_USE;
 /* What takes long (the index of types) is made now and not with the first value that needs it,
  * which may be printed while a process or a thread stands. */
@@ -85,7 +85,12 @@ void values_set_target(struct values *v, struct target *t);
  * moved on: before the next value of a target that runs. */
 void values_forget(struct values *v);
 void values_close(struct values *v);
+/* One that takes ids of the program and all its plugins (image/dwarf.h). */
 struct dwarf *values_dwarf(const struct values *v);
+/* For what is asked by name: the i-th that there is, the program's first, then those of plugins in
+ * the order in which the program knows them; the first that has the name is meant.  NULL: no more.
+ */
+struct dwarf *values_dwarf_at(const struct values *v, size_t i);
 
 /* Reads n bytes through what is kept. */
 struct err *values_read(struct values *v, taddr addr, void *dst, size_t n) MUST_USE;
@@ -107,6 +112,8 @@ uint64_t value_basic_type(struct values *v, const char *name); /* "int"; DWARF_N
 uint64_t value_pointer_to(struct values *v, uint64_t elem);
 uint64_t value_slice_of(struct values *v, uint64_t elem);
 uint64_t value_array_of(struct values *v, uint64_t elem, int64_t count);
+/* The type that is meant by a full name ("net/http.Client"); NULL: there is none. */
+const struct dwarf_type *values_type_named(struct values *v, const char *name);
 /* As dwarf_type() and dwarf_type_strip(); NULL: there is none. */
 const struct dwarf_type *value_type(struct values *v, uint64_t id);
 const struct dwarf_type *value_type_stripped(struct values *v, uint64_t id);

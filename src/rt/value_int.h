@@ -18,8 +18,8 @@ struct values {
     taddr cached[CACHE_BLOCKS]; /* address of the block + 1; 0: nothing */
     struct arena arena;         /* pieces read for one value; print() empties it */
     unsigned lends; /* walks that lend pieces, texts being made: until then it is kept */
-    bool have_constants;
-    struct map constants; /* hash of type and value -> index into names */
+    VEC(struct dwarf *) constants_of; /* those of which are known */
+    struct map constants;             /* hash of type and value -> index into names */
     VEC(struct value_constant {
         uint64_t type;
         uint64_t value;

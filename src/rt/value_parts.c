@@ -64,7 +64,7 @@ static uint64_t make(struct values *v, const struct dwarf_type *like)
 static uint64_t find_named(struct values *v, const char *name)
 {
     const struct dwarf_type *t;
-    struct err *e = dwarf_type_named(v->dw, name, &t);
+    struct err *e = rt_type_named(v->rt, name, &t);
     err_free(e);
     return e ? find_made(v, name) : t->id;
 }
@@ -216,6 +216,14 @@ bool value_type_is_empty_interface(struct values *v, uint64_t id)
     return empty;
 }
 
+const struct dwarf_type *values_type_named(struct values *v, const char *name)
+{
+    const struct dwarf_type *t;
+    struct err *e = rt_type_named(v->rt, name, &t);
+    err_free(e);
+    return e ? NULL : t;
+}
+
 taddr value_type_address(struct values *v, uint64_t id)
 {
     for (unsigned i = 0; i < 64; i++) {
@@ -223,7 +231,7 @@ taddr value_type_address(struct values *v, uint64_t id)
         if (!t)
             return 0;
         if (t->has_runtime_type)
-            return v->rt->modules[0].types + t->runtime_type;
+            return rt_type_address(v->rt, t);
         if (t->kind != DWARF_KIND_TYPEDEF && t->kind != DWARF_KIND_QUALIFIER)
             return 0;
         id = t->elem;

@@ -145,11 +145,11 @@ static taddr variable_at(const struct pretty *v, const char *name, uint64_t *ret
 {
     struct dwarf_var var;
     taddr addr = 0;
-    struct err *e = dwarf_var_named(v->p->v->dw, name, &var);
-    if (!e && dwarf_expr_address(&var.loc, &addr))
+    struct err *e = rt_variable_named(v->p->v->rt, name, &var, &addr);
+    if (!e)
         *ret_type = var.type;
     err_free(e);
-    return addr ? addr + v->p->v->rt->slide : 0;
+    return e ? 0 : addr;
 }
 
 /* By the table that the target's own method uses. */

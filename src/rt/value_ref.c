@@ -3,7 +3,6 @@
  * Go: internal/abi/iface.go, runtime/runtime2.go eface, iface, funcval; runtime/chan.go hchan
  * (1.18-1.27).  An interface holds a pointer to its value, unless the value is itself one pointer
  * (cmd/compile/internal/types IsDirectIface): then that. */
-#include "image/dwarf_index.h"
 #include "rt/value_int.h"
 
 typedef unsigned long long ull;
@@ -169,13 +168,8 @@ bool value_is_direct(struct printer *p, const struct dwarf_type *t)
 
 const struct dwarf_type *value_dynamic_type(struct printer *p, taddr rtype)
 {
-    const struct rt_module *m = p->v->rt->modules;
     const struct dwarf_type *t = NULL;
-    if (rtype < m->types || rtype >= m->etypes)
-        return NULL;
-    struct err *e = dwarf_type_of_runtime(p->v->dw, rtype - m->types, &t);
-    err_free(e);
-    return e ? NULL : t;
+    return rt_dwarf_type_at(p->v->rt, rtype, &t) ? t : NULL;
 }
 
 static void print_dynamic(struct printer *p, taddr rtype, struct view data)

@@ -46,11 +46,20 @@ static struct err *take_constant(void *arg, const char *name, uint64_t id)
     return NULL;
 }
 
+/* A type and its constants are in one DWARF. */
+static void know_constants(struct values *v, struct dwarf *dw)
+{
+    for (size_t i = 0; i < v->constants_of.n; i++)
+        if (v->constants_of.v[i] == dw)
+            return;
+    vec_push(&v->constants_of, dw);
+    if (dw)
+        err_free(dwarf_each_name(dw, DWARF_NAME_CONST, take_constant, v));
+}
+
 static const char *constant_name(struct values *v, const struct dwarf_type *t, uint64_t value)
 {
-    if (!v->have_constants)
-        err_free(dwarf_each_name(v->dw, DWARF_NAME_CONST, take_constant, v));
-    v->have_constants = true;
+    know_constants(v, t->unit->dw);
     uint32_t i = map_get(&v->constants, constant_key(t->id, value));
     if (i == MAP_NONE || v->names.v[i].type != t->id || v->names.v[i].value != value)
         return NULL;

@@ -18,13 +18,20 @@
 enum { BLOCK = 256 << 10, DEPTH_MAX = 16, LITERAL_MAX = 4096, LITERALS_MAX = 256 };
 #define DATA_MAX (UINT64_C(1) << 32)
 
-/* The variable that an address of the program's data is in.  False: none with a name that the
- * program knows it by (what a composite literal is kept in has none). */
+/* The variable that an address of the program's data, or of a plugin's, is in; its address is that
+ * in the process.  False: none with a name that the program knows it by (what a composite literal
+ * is kept in has none). */
 static bool variable_at(const struct rt *rt, taddr addr, struct image_symbol *ret)
 {
-    struct err *e = image_symbol_at(rt->img, addr - rt->slide, ret);
-    bool ok = !e && !ret->is_code && !ret->is_tls && addr - rt->slide - ret->addr < ret->size;
+    const struct rt_module *m = rt_module_of_data(rt, addr);
+    struct image *img;
+    taddr slide;
+    struct err *e = rt_module_image(rt, m ? m : rt->modules, &img, &slide);
+    if (!e)
+        e = image_symbol_at(img, addr - slide, ret);
+    bool ok = !e && !ret->is_code && !ret->is_tls && addr - slide - ret->addr < ret->size;
     err_free(e);
+    ret->addr += ok ? slide : 0;
     return ok;
 }
 
@@ -46,8 +53,7 @@ static taddr beginning(struct waits *w, taddr addr)
 static bool is_literal(const struct rt *rt, taddr addr)
 {
     struct image_symbol v;
-    return addr >= rt->modules->data_lo && addr < rt->modules->data_hi &&
-           (!variable_at(rt, addr, &v) || is_unnamed(&v));
+    return rt_module_of_data(rt, addr) && (!variable_at(rt, addr, &v) || is_unnamed(&v));
 }
 
 static void want(struct waits *w, taddr addr)
@@ -89,8 +95,7 @@ static void take_words(struct waits *w, taddr at, const uint64_t *words, size_t 
             continue;
         uint32_t k = map_get(&w->start_at, v);
         bool heap = k != MAP_NONE && !w->starts.v[k].word;
-        bool literal = w->unknown.n && v % 8 == 0 && v >= w->c->rt->modules->data_lo &&
-                       v < w->c->rt->modules->data_hi;
+        bool literal = w->unknown.n && v % 8 == 0 && rt_module_of_data(w->c->rt, v);
         if ((!heap && !literal) || !variable_at(w->c->rt, word, &sym) || is_unnamed(&sym))
             continue;
         if (heap)
@@ -100,18 +105,10 @@ static void take_words(struct waits *w, taddr at, const uint64_t *words, size_t 
     }
 }
 
-void waits_find_words(struct waits *w)
+static void find_words_in(struct waits *w, const struct rt_module *m, uint64_t *block)
 {
-    const struct rt_module *m = w->c->rt->modules;
-    if (!w->c->o->names)
+    if (m->data_hi <= m->data_lo || m->data_hi - m->data_lo > DATA_MAX)
         return;
-    for (size_t i = 0; i < w->chans.n; i++)
-        want(w, w->chans.v[i].addr);
-    for (size_t i = 0; i < w->syncs.n; i++)
-        want(w, w->syncs.v[i].addr);
-    if (!w->starts.n || m->data_hi <= m->data_lo || m->data_hi - m->data_lo > DATA_MAX)
-        return;
-    uint64_t *block = mem_alloc(BLOCK);
     for (taddr at = m->data_lo & ~(taddr)7; at < m->data_hi; at += BLOCK) {
         size_t n = min_u64(BLOCK, m->data_hi - at) & ~(size_t)7;
         struct err *e = target_read(w->c->t, at, block, n);
@@ -119,6 +116,22 @@ void waits_find_words(struct waits *w)
             take_words(w, at, block, n / 8);
         err_free(e);
     }
+}
+
+void waits_find_words(struct waits *w)
+{
+    const struct rt *rt = w->c->rt;
+    if (!w->c->o->names)
+        return;
+    for (size_t i = 0; i < w->chans.n; i++)
+        want(w, w->chans.v[i].addr);
+    for (size_t i = 0; i < w->syncs.n; i++)
+        want(w, w->syncs.v[i].addr);
+    if (!w->starts.n)
+        return;
+    uint64_t *block = mem_alloc(BLOCK);
+    for (size_t i = 0; i < rt->nmodules; i++)
+        find_words_in(w, &rt->modules[i], block);
     free(block);
 }
 
@@ -165,10 +178,17 @@ static uint64_t field_path(struct namer *n, struct buf *b, uint64_t id, uint64_t
     return DWARF_NO_ID;
 }
 
-static uint64_t type_of_variable(struct namer *n, const char *name)
+/* In the module whose data it is in. */
+static uint64_t type_of_variable(struct namer *n, taddr addr, const char *name)
 {
+    const struct rt *rt = n->w->c->rt;
+    const struct rt_module *m = rt_module_of_data(rt, addr);
     struct dwarf_var v;
-    struct err *e = dwarf_var_named(n->dw, name, &v);
+    struct dwarf *dw;
+    taddr slide;
+    struct err *e = rt_module_dwarf(rt, m ? m : rt->modules, &dw, &slide);
+    if (!e)
+        e = dwarf_var_named(dw, name, &v);
     bool ok = !e;
     err_free(e);
     return ok ? v.type : DWARF_NO_ID;
@@ -200,9 +220,9 @@ static bool name_variable(struct namer *n, struct buf *b, taddr addr, bool point
     struct image_symbol v;
     if (!variable_at(rt, addr, &v) || is_unnamed(&v))
         return false;
-    uint64_t in = addr - rt->slide - v.addr, type = DWARF_NO_ID;
+    uint64_t in = addr - v.addr, type = DWARF_NO_ID;
     buf_str(b, v.name);
-    if (n->dw && (type = type_of_variable(n, v.name)) != DWARF_NO_ID)
+    if (n->dw && (type = type_of_variable(n, addr, v.name)) != DWARF_NO_ID)
         type = field_path(n, b, type, in);
     else if (in)
         buf_printf(b, "+0x%" PRIx64, in);
@@ -244,7 +264,8 @@ void waits_name(struct waits *w)
     struct namer n = {.w = w};
     if (!w->c->o->names || !s->object.n)
         return;
-    err_free(image_dwarf(w->c->rt->img, &n.dw));
+    taddr slide;
+    n.dw = rt_dwarf_at(w->c->rt, 0, &slide);
     for (uint32_t i = 0; i < s->wait.n; i++) {
         uint32_t row = s->wait.object[i];
         if (row != SNAP_NONE && !s->object.named[row] && s->object.kind[row] != SNAP_OBJ_POLL)
@@ -256,6 +277,6 @@ void waits_name(struct waits *w)
 void waits_name_prepare(const struct rt *rt, const struct rt_capture_options *o)
 {
     struct image_symbol v;
-    if (o->names)
-        variable_at(rt, rt->modules->data_lo, &v);
+    for (size_t i = 0; o->names && i < rt->nmodules; i++)
+        variable_at(rt, rt->modules[i].data_lo, &v);
 }

@@ -3,7 +3,8 @@
  * A core is an ELF file: PT_LOAD segments are memory, PT_NOTE the rest.  The kernel leaves out what
  * is in files anyway: of the program usually only the first page is there.  Such pages are taken
  * from the program's file, once it is sure that it is the same program: the pages that the core
- * does have must be equal, and one of them holds the build id.
+ * does have must be equal, and one of them holds the build id.  So are those of libraries that
+ * somebody asks for (target_library()).
  *
  * A truncated core (no space left, RLIMIT_CORE) opens; target_incomplete() says what is missing,
  * and reads of it fail piece by piece.  Everything is read with pread: the file may shrink. */
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,11 @@ struct core {
     const struct core_file *exe; /* the first mapping of the program; NULL: not known */
     struct image *program;       /* its file, when it is the right one; for pages left out */
     taddr program_slide;
+    struct core_library {
+        struct image *img;
+        taddr slide;
+    } libraries[IMAGE_LIBRARIES]; /* for the same */
+    _Atomic size_t nlibraries;
 };
 
 static struct core *of(struct target *t)
@@ -251,17 +258,33 @@ static bool pread_piece(const struct core *c, uint64_t at, uint8_t *dst, size_t 
     return true;
 }
 
+/* The image among the program and the libraries whose segment an address is in; NULL: none. */
+static const struct image_segment *segment_of_file(const struct core *c, taddr addr,
+                                                   const uint8_t **bytes, size_t n)
+{
+    size_t count = atomic_load(&c->nlibraries);
+    for (size_t k = 0; k <= count; k++) {
+        const struct image *img = k ? c->libraries[k - 1].img : c->program;
+        taddr at = addr - (k ? c->libraries[k - 1].slide : c->program_slide);
+        const struct image_segment *segs;
+        size_t nsegs = img ? image_segments(img, &segs) : 0;
+        for (size_t i = 0; i < nsegs; i++) {
+            if (segs[i].vaddr > at || at - segs[i].vaddr >= segs[i].filesz)
+                continue;
+            *bytes = image_at(img, at, n);
+            return &segs[i];
+        }
+    }
+    return NULL;
+}
+
 /* Is this address of the program, and as it was linked?  gdb's gcore leaves read-only data of files
  * out without a segment that would say so; what could be written must be in the core. */
 static bool never_written(const struct core *c, taddr addr)
 {
-    const struct image_segment *segs;
-    size_t n = c->program ? image_segments(c->program, &segs) : 0;
-    taddr at = addr - c->program_slide;
-    for (size_t i = 0; i < n; i++)
-        if (!segs[i].writable && segs[i].vaddr <= at && at - segs[i].vaddr < segs[i].filesz)
-            return true;
-    return false;
+    const uint8_t *bytes;
+    const struct image_segment *s = segment_of_file(c, addr, &bytes, 1);
+    return s && !s->writable;
 }
 
 /* A run of bytes of one segment: from the core, or (`files`) from the program.  0: not there. */
@@ -278,9 +301,8 @@ static size_t read_run(const struct core *c, taddr addr, uint8_t *dst, size_t n,
     if (s)
         n = min_u64(n, s->end - addr);
     n = min_u64(n, PAGE - (addr & (PAGE - 1))); /* the file may end before the mapping */
-    const uint8_t *p =
-        files && c->program ? image_at(c->program, addr - c->program_slide, n) : NULL;
-    if (!p)
+    const uint8_t *p = NULL;
+    if (!files || !segment_of_file(c, addr, &p, n) || !p)
         return 0;
     memcpy(dst, p, n);
     return n;
@@ -364,6 +386,36 @@ static struct err *mappings(struct target *t, struct arena *a, struct target_map
         };
     }
     return NULL;
+}
+
+/* Of every file that was mapped, whether the core has memory of it or not. */
+static struct err *files(struct target *t, struct arena *a, struct target_mapping **ret,
+                         size_t *ret_n)
+{
+    struct core *c = of(t);
+    *ret = arena_array(a, struct target_mapping, c->notes.nfiles);
+    *ret_n = c->notes.nfiles;
+    for (size_t i = 0; i < c->notes.nfiles; i++) {
+        const struct core_file *f = &c->notes.files[i];
+        (*ret)[i] = (struct target_mapping){
+            .start = f->start, .end = f->end, .offset = f->offset, .path = f->path};
+    }
+    return NULL;
+}
+
+static void use_library(struct target *t, struct image *img, taddr slide)
+{
+    struct core *c = of(t);
+    pthread_mutex_lock(&t->lock);
+    size_t n = atomic_load(&c->nlibraries);
+    for (size_t i = 0; i < n; i++)
+        if (c->libraries[i].slide == slide)
+            n = IMAGE_LIBRARIES; /* it is known */
+    if (n < IMAGE_LIBRARIES) {
+        c->libraries[n] = (struct core_library){image_ref(img), slide};
+        atomic_store(&c->nlibraries, n + 1);
+    }
+    pthread_mutex_unlock(&t->lock);
 }
 
 static int by_tid(const void *a, const void *b)
@@ -530,6 +582,8 @@ static void core_close(struct target *t)
     if (c->fd >= 0)
         close(c->fd);
     image_unref(c->program);
+    for (size_t i = 0; i < c->nlibraries; i++)
+        image_unref(c->libraries[i].img);
     free(c->segs);
     free(c->path);
     free(c->exe_wanted);
@@ -543,6 +597,8 @@ static const struct target_ops core_ops = {
     .threads = threads,
     .process = process,
     .image = image,
+    .files = files,
+    .use_library = use_library,
     .fault = fault,
     .close = core_close,
 };

@@ -134,9 +134,11 @@ struct err *image_from_memory(struct target *t, taddr phdr, uint64_t phnum, stru
 
 /* ---- where it is ---- */
 
+enum fit { FIT_SAME, FIT_OTHER, FIT_UNKNOWN /* nothing of it is in memory */ };
+
 /* Whether memory at this slide begins its segments as the image does.  Read-only ones: the others
  * have changed since. */
-static bool fits(struct target *t, const struct image *img, taddr slide)
+static enum fit compare(struct target *t, const struct image *img, taddr slide)
 {
     const struct image_segment *segs;
     size_t n = image_segments(img, &segs);
@@ -149,10 +151,15 @@ static bool fits(struct target *t, const struct image *img, taddr slide)
         bool readable = !e;
         err_free(e);
         if (readable && memcmp(seen, segs[i].bytes, sizeof(seen)) != 0)
-            return false;
+            return FIT_OTHER;
         same += readable;
     }
-    return same > 0;
+    return same ? FIT_SAME : FIT_UNKNOWN;
+}
+
+static bool fits(struct target *t, const struct image *img, taddr slide)
+{
+    return compare(t, img, slide) == FIT_SAME;
 }
 
 static struct err *search_maps(struct target *t, const struct image *img, taddr *ret)
@@ -187,29 +194,127 @@ struct err *image_slide(struct target *t, const struct image *img, taddr entry, 
 
 /* ---- libraries ---- */
 
-/* Through the process' own root: it may be in a container. */
-static struct err *open_library(struct target *t, const char *path, struct image **ret)
+static const char deleted[] = " (deleted)";
+
+struct library {
+    char path[4096]; /* as the process has it, without what the kernel adds */
+    bool deleted;
+    taddr start, end; /* of the mapping that was asked for */
+    taddr base;       /* where the file begins in memory */
+};
+
+static struct err *take_path(struct library *l, const char *path)
 {
-    char name[4096 + 32], root[32] = "";
-    bool process = t->ops->kind != TARGET_CORE && t->ops->kind != TARGET_FAKE;
+    size_t n = strlen(path), tail = sizeof(deleted) - 1;
     if (*path != '/')
-        return err_new(ERR_NOT_FOUND, "\"%s\" is no file", path);
-    if (process)
-        snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
-    snprintf(name, sizeof(name), "%s%s", root, path);
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
+        return err_new(ERR_NOT_FOUND, "no file is mapped at %#llx", (unsigned long long)l->start);
+    if (n >= sizeof(l->path))
+        return err_new(ERR_LIMIT, "%.80s...: a path of %zu bytes", path, n);
+    l->deleted = n > tail && strcmp(path + n - tail, deleted) == 0;
+    memcpy(l->path, path, n + 1);
+    if (l->deleted)
+        l->path[n - tail] = 0;
+    return NULL;
+}
+
+/* One file may be mapped more than once: the beginning that counts is the last one before addr. */
+static struct err *find_library(struct target *t, taddr addr, struct library *l)
+{
+    struct arena a;
+    struct target_mapping *maps;
+    const struct target_mapping *at = NULL;
+    size_t n = 0;
+    arena_init(&a);
+    struct err *e =
+        t->ops->files ? t->ops->files(t, &a, &maps, &n) : target_mappings(t, &a, &maps, &n);
+    for (size_t i = 0; !e && i < n && !at; i++)
+        if (addr >= maps[i].start && addr < maps[i].end)
+            at = &maps[i];
+    *l = (struct library){.start = at ? at->start : addr, .end = at ? at->end : addr};
+    if (!e)
+        e = take_path(l, at ? at->path : "");
+    for (size_t i = 0; !e && i < n && maps[i].start <= addr; i++)
+        if (maps[i].offset == 0 && maps[i].inode == at->inode &&
+            strcmp(maps[i].path, at->path) == 0)
+            l->base = maps[i].start;
+    arena_free(&a);
+    return e;
+}
+
+/* The very file that is mapped, if we may; else by its path, through the process' own root: it may
+ * be in a container. */
+static struct err *open_library(struct target *t, const struct library *l, struct image **ret)
+{
+    char name[sizeof(l->path) + 32];
+    bool process = t->ops->kind != TARGET_CORE && t->ops->kind != TARGET_FAKE;
+    int fd = -1;
+    if (process) {
+        snprintf(name, sizeof(name), "/proc/%d/map_files/%llx-%llx", t->pid,
+                 (unsigned long long)l->start, (unsigned long long)l->end);
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    }
+    if (fd < 0) {
+        char root[32] = "";
+        if (process)
+            snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
+        snprintf(name, sizeof(name), "%s%s", root, l->path);
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    }
+    if (fd < 0 && l->deleted)
+        return err_new(ERR_NOT_FOUND, "%s was deleted after it was loaded", l->path);
     if (fd < 0)
-        return err_sys(errno, "cannot open %s", path);
-    struct err *e = image_open_fd(fd, path, ret);
+        return err_sys(errno, "cannot open %s", l->path);
+    struct err *e = image_open_fd(fd, l->path, ret);
     close(fd);
     return e;
 }
 
-struct err *target_library(struct target *t, const char *path, struct image **ret, taddr *ret_slide)
+/* Whether memory has the notes of the image, as far as it is there: another build of the same
+ * source may begin like this one, but has another id. */
+static bool same_build(struct target *t, struct image *img, taddr slide)
 {
-    TRY(open_library(t, path, ret));
-    struct err *e = search_maps(t, *ret, ret_slide);
-    if (e)
+    static const char *const notes[] = {".note.go.buildid", ".note.gnu.build-id"};
+    bool same = true;
+    for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
+        const struct image_section *s = image_find_section(img, notes[i]);
+        const uint8_t *want =
+            s && s->vaddr && s->size <= PAGE ? image_at(img, s->vaddr, s->size) : NULL;
+        uint8_t seen[PAGE];
+        struct err *e = want ? target_read(t, s->vaddr + slide, seen, s->size) : NULL;
+        same = same && (!want || e || memcmp(seen, want, s->size) == 0);
+        err_free(e);
+    }
+    return same;
+}
+
+static struct err *place_library(struct target *t, const struct library *l, struct image *img,
+                                 taddr *ret_slide)
+{
+    const struct image_segment *segs;
+    enum fit fit = FIT_OTHER;
+    *ret_slide = 0;
+    if (image_segments(img, &segs)) {
+        *ret_slide = l->base - (segs[0].vaddr & ~(taddr)(PAGE - 1));
+        fit = compare(t, img, *ret_slide);
+    }
+    if (fit == FIT_UNKNOWN)
+        return err_new(ERR_NOT_FOUND, "the memory does not tell whether %s is what was loaded",
+                       l->path);
+    if (fit == FIT_OTHER || !same_build(t, img, *ret_slide))
+        return err_new(ERR_NOT_FOUND, "%s is another file than the one that was loaded", l->path);
+    return NULL;
+}
+
+struct err *target_library(struct target *t, taddr addr, struct image **ret, taddr *ret_slide)
+{
+    struct library *l = mem_alloc(sizeof(*l));
+    struct err *e = find_library(t, addr, l);
+    if (!e)
+        e = open_library(t, l, ret);
+    if (!e && (e = place_library(t, l, *ret, ret_slide)))
         image_unref(*ret);
+    if (!e && t->ops->use_library)
+        t->ops->use_library(t, *ret, *ret_slide);
+    free(l);
     return e;
 }

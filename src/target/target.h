@@ -149,10 +149,11 @@ struct err *target_threads(struct target *t, struct arena *a, struct target_thre
  * when there is no file. */
 struct err *target_image(struct target *t, struct image **ret, taddr *ret_slide) MUST_USE;
 
-/* A library that is mapped from a file: its image (one reference for the caller), and where it is
- * loaded.  path: as the mappings have it.  NOT_FOUND: the file is not there (any more), or is
- * another one than what is mapped. */
-struct err *target_library(struct target *t, const char *path, struct image **ret,
+/* The library that is mapped where addr is: its image (one reference for the caller), and where it
+ * is loaded.  Of a process the very file that is mapped, when we may open that; else the one that
+ * has its path now.  NOT_FOUND: it is not there (any more), or is another one than what is mapped.
+ */
+struct err *target_library(struct target *t, taddr addr, struct image **ret,
                            taddr *ret_slide) MUST_USE;
 
 /* ---- facts about the process ---- */

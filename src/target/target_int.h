@@ -27,6 +27,11 @@ struct target_ops {
     struct err *(*process)(struct target *t, struct arena *a, struct target_process *ret);
     /* Opens the program's image and finds its slide; called once, the result is kept. */
     struct err *(*image)(struct target *t, struct image **ret, taddr *ret_slide);
+    /* The files that are mapped, when it knows more of them than mappings() tells; may be NULL. */
+    struct err *(*files)(struct target *t, struct arena *a, struct target_mapping **ret,
+                         size_t *ret_n);
+    /* A library of the process: pages that were left out may be taken from it; may be NULL. */
+    void (*use_library)(struct target *t, struct image *img, taddr slide);
     /* Why n bytes at addr cannot be read; NULL, or the result is: nothing is known about it. */
     struct err *(*fault)(struct target *t, taddr addr, size_t n);
     /* NULL: what it holds is of no one instant, or no process. */

@@ -27,7 +27,7 @@ def test_pending_breakpoints_are_found(built, gospect, release, mode, tmp_path):
     s = Session(gospect, ["exec", program], [
         f"break -pending init late/main.go:{LINES['late:init']}", "break -pending work late.Work", f"break -pending {FILE}",
         "break main.main", "breakpoints", "continue", "continue", "stack", "args", "step", "next", "stepout", "continue", "args", "stack", "clear work", "condition -hitcount 3 == 20",
-        "continue", "libraries", "breakpoints", "clearall", "continue"], tmp_path, [plugin], check=1)
+        "continue", "libraries", "breakpoints", "clearall", "continue"], tmp_path, [plugin], check=0 if mode == "cgo-noopt" else 1)
     assert s["breakpoints"].count("not there yet") == 3
     assert "main.main" in s["continue"]
     first = s["continue"]
@@ -38,7 +38,7 @@ def test_pending_breakpoints_are_found(built, gospect, release, mode, tmp_path):
     assert arrow(s["step"])[0] == LINES["late:init"] + 1
     assert "plugin.open at" in s["next"] and "plugin.Open at" in s["stepout"] or mode == "cgo-stripped"
     assert "breakpoint 2 (work)" in s["continue"]
-    assert ("in a plugin" if mode == "cgo-noopt" else "no DWARF") in s["args"]  # and not variables of something else
+    assert ("n = 5" if mode == "cgo-noopt" else "no DWARF") in s["args"]
     assert "late.Work" in s["stack"]
     assert "breakpoint 3, hit 20 times: " in s["continue"]
     assert os.path.realpath(plugin) in s["libraries"]

@@ -207,7 +207,8 @@ static void module_json(struct dap_client *c, size_t i, const struct code_module
     json_kbool(j, "isUserCode", true);
     if (i == 0)
         json_kstr(j, "version", rt_go_version(dbg_rt(s->d)));
-    json_kstr(j, "symbolStatus", m->dwarf ? "DWARF and function table" : "function table only");
+    json_kstr(j, "symbolStatus",
+              code_dwarf(m) ? "DWARF and function table" : "function table only");
     struct pcln_func last;
     taddr end = pcln_func_at(&m->pcln, m->pcln.nfunc - 1, &last) ? last.end : m->pcln.text;
     buf_printf(&range, "0x%llx-0x%llx", (unsigned long long)m->pcln.text, (unsigned long long)end);

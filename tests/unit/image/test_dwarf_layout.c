@@ -1,7 +1,8 @@
 /* Offsets of fields, addresses of variables and values of constants, from DWARF written here by
- * hand: one Go unit with types, as cmd/link writes it, and one of C. */
+ * hand: one Go unit with types, as cmd/link writes it, and one of C.  And two images of the same,
+ * of which one is the other's library. */
 #include "check.h"
-#include "image/dwarf.h"
+#include "image/dwarf_index.h"
 #include "image/dwarf_layout.h"
 #include "make.h"
 
@@ -295,5 +296,45 @@ static void broken_units(void **state)
     close_sample(&s);
 }
 
+/* What a program and its library have under one name at one offset has different ids, which each of
+ * them understands, until they part. */
+static void ids_of_libraries(void **state)
+{
+    struct sample program = {0}, library = {0}, other = {0};
+    struct dwarf *dw, *of_library;
+    const struct dwarf_type *mine, *its, *t;
+    struct dwarf_die die;
+    open_sample(&program);
+    open_sample(&library);
+    open_sample(&other);
+    check_ok(image_add_library(program.img, other.img));
+    check_ok(image_add_library(program.img, library.img));
+    image_remove_library(other.img); /* leaves a gap */
+    check_ok(image_dwarf(program.img, &dw));
+    check_ok(image_dwarf(library.img, &of_library));
+    check_ok(dwarf_type_named(dw, "runtime.g", &mine));
+    check_ok(dwarf_type_named(of_library, "runtime.g", &its));
+    assert_true(mine->id != its->id && dwarf_offset(mine->id) == dwarf_offset(its->id));
+    check_ok(dwarf_type(dw, its->id, &t));
+    assert_ptr_equal(t, its);
+    check_ok(dwarf_type(of_library, mine->id, &t));
+    assert_ptr_equal(t, mine);
+    check_ok(dwarf_type_strip(dw, its->members[1].type, &t)); /* by a reference */
+    assert_string_equal(t->name, "runtime.inner");
+    assert_ptr_equal(t->unit->dw, of_library);
+    check_ok(dwarf_die_at(dw, its->id, &die));
+    assert_string_equal(dwarf_die_name(&die), "runtime.g");
+    check_err(dwarf_die_at(dw, its->id + (UINT64_C(1) << DWARF_IMAGE_SHIFT), &die), ERR_BAD_DATA,
+              "no debug information entry");
+    uint64_t id = its->id;
+    image_remove_library(library.img);
+    check_err(dwarf_die_at(dw, id, &die), ERR_BAD_DATA, "no debug information entry");
+    check_ok(dwarf_die_at(of_library, id, &die));
+    close_sample(&library);
+    close_sample(&other);
+    close_sample(&program);
+}
+
 TEST_MAIN(cmocka_unit_test(finds_fields), cmocka_unit_test(finds_variables_and_constants),
-          cmocka_unit_test(without_dwarf), cmocka_unit_test(broken_units))
+          cmocka_unit_test(without_dwarf), cmocka_unit_test(broken_units),
+          cmocka_unit_test(ids_of_libraries))
