@@ -466,8 +466,8 @@ static inline bool snap_is_panic(uint8_t func_id)
  *     snap_stack_iter_init(&it, s, s->goroutine.stack[g]);
  *     while (snap_stack_next(&it)) use(it.frame, it.pc);
  *
- * A frame that the runtime hides (a wrapper that calls anything but a panic) is skipped unless
- * it.all is set after init. */
+ * A frame that the runtime hides (a wrapper that called something else than a panic) is skipped
+ * unless it.all is set after init. */
 struct snap_stack_iter {
     const struct snap *s;
     uint32_t node;    /* next stack node */

@@ -1,10 +1,12 @@
 """gospect waits on a program that says what each of its goroutines waits for (tests/targets/waits)."""
+import pathlib
 import re
 import xml.etree.ElementTree
 
 import pytest
 
 from lib import schema
+from lib.pprofraw import Profile
 
 MODES = ("default", "noopt", "stripped-pie", "race")
 # function: kind, object of the target's words, kind and type of the object
@@ -152,6 +154,32 @@ def test_what_was_handed_over_is_no_wait(gospect, granted):
     assert not objects(seen)[granted.ready["global"]]["held"]
     text = gospect("waits", granted.pid, check=0).out
     assert re.search(r", 0 need another goroutine", text.splitlines()[0])
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.22", "1.27")
+def test_goroutines_that_never_ran_show_where_they_begin(gospect, go_build, run_go, release, mode, tmp_path):
+    """All but the first function are the compiler's, which are hidden elsewhere."""
+    target = run_go(go_build(release, mode, "waits"), "unstarted", env={"GODEBUG": "asyncpreemptoff=1"})
+    source = pathlib.Path(__file__).parents[1] / "targets" / "waits" / "main.go"
+    lines = [n for n, line in enumerate(source.read_text().splitlines(), 1) if line.startswith("\tgo ")]
+    begin = source.read_text().splitlines().index("func unstarted() {")
+    started = [n for n in lines if begin < n < begin + 20]
+    seen = gospect("goroutines", target.pid, "--json", "--filter", "state=runnable", check=0).json["goroutines"]
+    made = {g["created_by"]["line"]: g["stack"] for g in seen if g["created_by"]["func"] == "main.unstarted"}
+    assert sorted(made) == started
+    for line, stack in made.items():
+        assert re.match(r"main\.(plain|unstarted\.|\(\*ledger\)\.Lock-fm)", stack[0]["func"]), stack
+        assert "unstarted" not in stack[0]["func"] or stack[0]["line"] == line
+    names = {stack[0]["func"] for stack in made.values()}
+    text = gospect("goroutines", target.pid, "--limit", "0", check=0).out
+    full = gospect("goroutines", target.pid, "--full", check=0).out
+    for name in names:
+        assert re.search(rf"^ +{re.escape(name)} ", text, re.M) and name in full
+        assert gospect("goroutines", target.pid, "--json", "--filter", f"func={name}", check=0).json["count"] == 1
+    profile = tmp_path / "g.pb.gz"
+    gospect("goroutines", target.pid, "--pprof", profile, check=0)
+    assert names <= {s.stack[0][0] for s in Profile(profile).samples}
 
 
 @pytest.mark.releases("1.18", "1.27")
