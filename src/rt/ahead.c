@@ -681,8 +681,10 @@ struct err *capture_ahead(struct capture *c)
     struct err *e = n ? rounds(&j, n) : NULL;
     if (n)
         gather(&j, n);
-    if (n && !e && j.made[0])
+    if (n && !e && j.made[0]) {
         ahead_find_left(&j.workers[0], &j.wanted, c->ahead);
+        ahead_find_taken(&j.workers[0], &j.wanted, &c->ahead->claims);
+    }
     for (unsigned i = 0; i < n; i++)
         if (j.made[i])
             ahead_close(&j.workers[i]);
@@ -713,6 +715,9 @@ void ahead_rows(struct capture *c)
         s->owner.how[row] = k->how;
         s->owner.pc[row] = k->pc ? symbols_pc(c->symbols, k->pc, true) : SNAP_NONE;
         s->owner.frame[row] = k->frame;
+        s->owner.taken[row] = k->taken ? symbols_pc(c->symbols, k->taken, false) : SNAP_NONE;
+        s->owner.taken_frame[row] = k->taken_frame;
+        s->owner.taken_sure[row] = k->taken_sure;
     }
     for (size_t i = 0; i < c->ahead->doubts.n; i++) {
         uint32_t row = snap_add_ahead(s);

@@ -251,7 +251,8 @@ static void add_cycle(struct search *q, const struct wait_edge *next, uint32_t g
 {
     struct wait_stuck *out = q->out;
     struct wait_cycle *c = &out->cycles[out->ncycles++];
-    *c = (struct wait_cycle){.edge = (uint32_t)out->nedges, .evidence = WAIT_EV_PROVED};
+    *c = (struct wait_cycle){
+        .edge = (uint32_t)out->nedges, .evidence = WAIT_EV_PROVED, .found = (uint32_t)out->ncycles};
     uint32_t at = g;
     do {
         const struct wait_edge *e = &next[at];
@@ -302,8 +303,13 @@ static void find_cycles(struct search *q, const struct wait_edge *next)
     for (size_t i = 0; i < out->ncycles; i++)
         out->cycles[i].behind -= out->cycles[i].nedges;
     qsort(out->cycles, out->ncycles, sizeof(*out->cycles), most_behind);
+    for (size_t i = 0; i < out->ncycles; i++)
+        walk[out->cycles[i].found] = (uint32_t)i + 1;
+    walk[0] = 0;
+    for (uint32_t g = 0; g < n; g++)
+        cycle[g] = walk[cycle[g]];
+    out->behind = cycle;
     free(walk);
-    free(cycle);
 }
 
 static int most_waiters(const void *a, const void *b, void *snap)
@@ -449,6 +455,7 @@ void wait_stuck_free(struct wait_stuck *s)
     free(s->lock);
     free(s->by);
     free(s->circle);
+    free(s->behind);
     free(s->counted);
     free(s->edges);
     free(s->cycles);

@@ -57,6 +57,7 @@ struct wait_cycle {
     uint32_t edge, nedges; /* in wait_stuck.edges: each one's `to` is the next one's `from` */
     uint8_t class;         /* enum wait_cycle_class */
     uint8_t evidence;      /* enum wait_evidence, of its weakest edge */
+    uint32_t found;        /* 1 + its number in the order in which they were found */
     uint32_t behind;       /* goroutines that are stuck because of it, its own not counted */
 };
 
@@ -72,7 +73,8 @@ struct wait_stuck {
     size_t nedges;
     struct wait_cycle *cycles; /* most goroutines behind it first */
     size_t ncycles;
-    uint32_t *left; /* rows of object that are held by nobody, most waiters first */
+    uint32_t *behind; /* of each goroutine: 1 + index of the circle that it is in, or behind; 0 */
+    uint32_t *left;   /* rows of object that are held by nobody, most waiters first */
     size_t nleft;
     uint32_t
         *suspects; /* rows of object that are held, nobody seen to release them; in that order */
