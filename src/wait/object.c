@@ -81,7 +81,7 @@ void wait_object_text(const struct wait_graph *w, uint32_t object, struct buf *b
     uint32_t poll = s->object.poll[object];
     struct buf name = {0};
     snap_short_func(&name, w->names[object]);
-    if (name.n)
+    if (name.n && strcmp(buf_text(&name), type) != 0) /* it is the whole of an object of the heap */
         buf_printf(b, "%s  ", buf_text(&name));
     if (poll != SNAP_NONE) {
         const char *file = snap_str(s, s->poll.file[poll]);
