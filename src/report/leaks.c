@@ -30,6 +30,8 @@ const char *leak_object_word(const struct snap *s, const struct wait_leak *l)
         return l->nwaits > 1 ? "channels" : "channel";
     case SNAP_W_COND:
         return "condition variable";
+    case SNAP_W_CORO:
+        return "coroutine";
     default:
         return "lock";
     }
@@ -143,6 +145,9 @@ static void put_fault(struct show *sh, const struct wait_leak *l)
         [WAIT_FAULT_UPGRADE] = "RLock cannot become Lock: unlock first",
         [WAIT_FAULT_AB_BA] = "locks are taken in different orders: always take them in one order",
         [WAIT_FAULT_RWR] = "RLock was called again while a writer waits: do not nest it",
+        [WAIT_FAULT_CORO] =
+            "nobody calls next or stop of iter.Pull any more, or the iterator itself "
+            "cannot go on: defer stop()",
         [WAIT_FAULT_MIXED] = "a channel is waited for while a lock is held: let go of it before"};
     struct buf b = {0};
     buf_printf(&b, "%s: %s", wait_fault_name((enum wait_fault)l->fault), mend[l->fault]);

@@ -11,6 +11,7 @@
  */
 #include "base/pool.h"
 #include "rt/ahead_int.h"
+#include "rt/waits_int.h"
 
 enum {
     CHUNK = 64,
@@ -638,6 +639,28 @@ size_t ahead_orphans(const struct capture *c, const taddr **ret)
     return c->ahead ? c->ahead->orphans.n : 0;
 }
 
+/* A coroutine switches back to who waits for it when it yields, or at the latest when it ends: what
+ * has started it has deferred that (corostart). */
+static void add_coroutines(const struct capture *c, struct ahead_claims *all)
+{
+    struct map told = {0};
+    for (size_t i = 0; i < all->v.n; i++)
+        if (all->v.v[i].act == SNAP_ACT_RESUME)
+            map_put(&told, hash_u64(all->v.v[i].addr) ^ all->v.v[i].gi, (uint32_t)i);
+    for (size_t i = 0; c->waits && i < c->waits->coros.n; i++) {
+        const struct wait_coro *k = &c->waits->coros.v[i];
+        uint32_t at = map_get(&told, hash_u64(k->addr) ^ k->gi);
+        if (at == MAP_NONE) {
+            at = (uint32_t)all->v.n;
+            vec_push(&all->v,
+                     ((struct ahead_claim){.gi = k->gi, .addr = k->addr, .act = SNAP_ACT_RESUME}));
+        }
+        all->v.v[at].evidence = SNAP_PROOF_PROVED;
+        all->v.v[at].how = SNAP_HOW_DEFER;
+    }
+    map_free(&told);
+}
+
 static void gather(struct ahead_job *j, unsigned n)
 {
     struct ahead_found *all = mem_alloc(sizeof(*all));
@@ -650,6 +673,7 @@ static void gather(struct ahead_job *j, unsigned n)
         vec_free(&f->claims.v);
         vec_free(&f->doubts);
     }
+    add_coroutines(j->c, &all->claims);
     if (all->claims.v.n)
         qsort(all->claims.v.v, all->claims.v.n, sizeof(*all->claims.v.v), by_claim);
     if (all->doubts.n)

@@ -7,6 +7,7 @@
  *   - a Mutex, Once or RWMutex: somebody will unlock it, and that goroutine is stuck; a writer is
  *     also stuck when one of the readers it waits for is;
  *   - a WaitGroup above zero: one of those who will call Done is stuck;
+ *   - a coroutine (iter.Pull): it is stuck, or who would call next or stop is;
  *   - itself: it waits for a lock that it holds;
  *   - nobody: the lock is held, no code ahead of any goroutine releases it, and all code was
  *     followed, but for that of goroutines that are stuck themselves, or that have no lock by

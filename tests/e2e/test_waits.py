@@ -220,3 +220,39 @@ def test_misuse_is_told_with_its_channel(gospect, go_build, run_go, release, mod
     for text in ("send on closed channel", "close of closed channel"):
         assert found[text]["values"]["address"] == target.ready["chan"], text
         assert "waits/main.go:" in found[text]["values"]["where"]
+
+
+@pytest.mark.modes("default", "noopt", "stripped-pie", "race")
+@pytest.mark.releases("1.23", "1.25", "1.27")
+def test_who_waits_for_which_coroutine(gospect, go_build, run_go, release, mode, tmp_path):
+    """iter.Pull: a coroutine waits for who calls next, who called next for the coroutine."""
+    target = run_go(go_build(release, mode, "coroutines"))
+    stacks = {g["id"]: [f["func"] for f in g["stack"]]
+              for g in gospect("goroutines", target.pid, "--json", check=0).json["goroutines"]}
+
+    def those(func):
+        return sorted(g for g, stack in stacks.items() if func in stack)
+
+    def said(subject):
+        seen = look(gospect, subject)
+        assert all((w["object"] or {}).get("kind") == "coroutine" for w in seen["waits"] if w["kind"] == "coroutine")
+        return {w["goroutine"]: w for w in seen["waits"]}
+
+    def resumers(waits, func):
+        return [[(h["goroutine"], h["act"]) for h in waits[g]["holders"]] for g in those(func)]
+
+    waits = said(target.pid)
+    assert resumers(waits, "main.waitsForBlocked") == [[(those("main.blocks")[0], "resume")]]
+    assert resumers(waits, "main.waitsForLock") == [[(those("main.locks")[0], "resume")]]
+    assert resumers(waits, "main.held") == [[(those("main.holds")[0], "resume")]]
+    assert resumers(waits, "main.lost") == [[]] * 3
+    pair = {those("main.waitsForLock")[0], those("main.locks")[0]}
+    circle, = gospect("deadlock", target.pid, "--json", check=1).json["cycles"]
+    assert circle["class"] == "mixed" and set(circle["goroutines"]) == pair
+    leaked = schema.check("leaks", gospect("leaks", target.pid, "--json", check=1).json)["leaks"]
+    beyond = {x["goroutine"] for x in leaked if x["class"] == "proved-beyond" and x["fault"] == "coroutine"}
+    unstarted = {g for g, stack in stacks.items() if stack[0] == "runtime.corostart"}
+    assert beyond >= set(those("main.lost")) and len(unstarted) == 2 and len(beyond) == 4 and len(beyond & unstarted) == 1
+    assert {x["goroutine"] for x in leaked} == beyond | pair
+    gospect("snapshot", target.pid, "--waits", "-o", tmp_path / "a.gsnap")
+    assert said(tmp_path / "a.gsnap").keys() == waits.keys()
