@@ -7,7 +7,8 @@
  * Until 1.19 every lock waits with the reason "semacquire", and WaitGroups do until 1.24: whether
  * it is one of package sync, the frames say.  The runtime does not look at other waits for
  * semaphores (of network descriptors, for instance), nor at coroutines (iter.Pull whose next and
- * stop nobody has any more); a proof holds for them all the same. */
+ * stop nobody has any more) and those durably blocked in a synctest bubble; a proof holds for them
+ * all the same. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,12 +37,13 @@ static const struct reason {
 };
 
 /* The reason as a synctest bubble adorns it is "chan receive (durable)", for instance. */
-static const struct reason *reason_of(const struct snap *s, uint32_t g)
+static const struct reason *reason_of(const struct snap *s, uint32_t g, bool *in_bubble)
 {
     const char *word = snap_str(s, s->goroutine.wait_reason[g]);
     const char *bubble = strstr(word, " (durable)"), *older = strstr(word, " (synctest)");
     bubble = bubble ? bubble : older; /* Go 1.24, as an experiment */
     size_t n = bubble ? (size_t)(bubble - word) : strlen(word);
+    *in_bubble = bubble != NULL;
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
         if (strlen(reasons[i].word) == n && memcmp(reasons[i].word, word, n) == 0)
             return &reasons[i];
@@ -88,7 +90,8 @@ void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
         uint32_t first = w;
         while (w < s->wait.n && s->wait.goroutine[w] == g)
             w++;
-        const struct reason *r = may_wait(s, g) ? reason_of(s, g) : NULL;
+        bool in_bubble = false;
+        const struct reason *r = may_wait(s, g) ? reason_of(s, g, &in_bubble) : NULL;
         if (!r)
             continue;
         struct leak_candidate c = {.goroutine = g, .wait = first, .nwaits = w - first};
@@ -101,7 +104,8 @@ void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
             ret->unjudged++;
             continue;
         }
-        c.beyond = r->need == NEEDS_CORO || (r->need == NEEDS_SYNC && !waits_in_sync(s, g));
+        c.beyond =
+            in_bubble || r->need == NEEDS_CORO || (r->need == NEEDS_SYNC && !waits_in_sync(s, g));
         vec_push(&ret->v, c);
         ret->of[g] = (uint32_t)ret->v.n;
     }

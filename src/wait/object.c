@@ -102,7 +102,9 @@ static void chan_state(const struct snap *s, uint32_t c, struct buf *b)
     int64_t now = snap_meta_i64(s, SNAP_META_taken_mono_ns, 0), when = s->chan.timer_when[c];
     if (s->chan.timer[c]) {
         buf_str(b, when > 0 ? "a timer sends on it" : "its timer is stopped: nothing is ever sent");
-        if (when > now && now > 0) {
+        if (s->chan.bubble[c]) {
+            buf_printf(b, " in the time of synctest bubble %" PRIu64, s->chan.bubble[c]);
+        } else if (when > now && now > 0) {
             buf_str(b, " in ");
             text_ns(b, when - now);
         }

@@ -256,3 +256,19 @@ def test_who_waits_for_which_coroutine(gospect, go_build, run_go, release, mode,
     assert {x["goroutine"] for x in leaked} == beyond | pair
     gospect("snapshot", target.pid, "--waits", "-o", tmp_path / "a.gsnap")
     assert said(tmp_path / "a.gsnap").keys() == waits.keys()
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.25", "1.27")
+def test_timers_of_a_bubble_may_wake(gospect, go_build, run_go, release, mode):
+    """They are in no P's heap, and on a clock of their own."""
+    target = run_go(go_build(release, mode, "bubbles"))
+    waits = by_func(look(gospect, target.pid))
+    assert waits["main.byChannel"][0]["ends"] == "timer"
+    assert re.search(r"a timer sends on it in the time of synctest bubble \d+$", gospect("waits", target.pid, check=0).out, re.M)
+    found = schema.check("deadlock", gospect("deadlock", target.pid, "--json", check=0).json)
+    assert found["timers_may_release"] and not [x for x in found["left"] if x["evidence"] == "inferred"]
+    leak, = gospect("leaks", target.pid, "--json", check=1).json["leaks"]
+    assert (leak["goroutine"], leak["class"]) == (waits["main.byNobody"][0]["goroutine"], "proved-beyond")
+    rows = gospect("sql", target.pid, "SELECT func FROM timers WHERE proc IS NULL AND in_ns IS NULL", check=0).out
+    assert rows.count("time.goFunc") == 3 and rows.count("time.sendTime") == 1
