@@ -326,7 +326,8 @@ static void cell_timers(const struct sql_cursor *c, int column, sqlite3_context 
     case 1:
         return put_int(out, s->timer.addr[t]);
     case 2:
-        return put_known(out, now > 0, (uint64_t)(s->timer.when[t] - now));
+        return put_known(out, now > 0 && s->timer.proc[t] != SNAP_NONE,
+                         (uint64_t)(s->timer.when[t] - now));
     case 3:
         return put_int(out, (uint64_t)s->timer.period[t]);
     case 4:

@@ -3,6 +3,7 @@
 #include "report/deadlock.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "report/deadlock_int.h"
@@ -29,14 +30,6 @@ void deadlock_frame(struct deadlock_show *sh, uint32_t frame, struct buf *b)
     buf_char(&name, ')');
     text_clean(b, buf_text(&name));
     buf_free(&name);
-}
-
-static void place_of_pc(struct deadlock_show *sh, uint32_t pc, struct buf *b)
-{
-    if (pc == SNAP_NONE || !sh->s->pc.frames[pc])
-        return;
-    buf_str(b, " at ");
-    snap_short_place(b, sh->s, &sh->codes, sh->s->pc.frame[pc]);
 }
 
 /* ---- a circle ---- */
@@ -77,6 +70,33 @@ static bool came_first(const struct wait_graph *w, const struct wait_edge *e)
             w->info[e->to].object == e->object && w->info[e->from].kind == WAIT_RLOCK);
 }
 
+/* "goroutine 8 holds it, taken at x.go:3 (f): it would unlock it at x.go:9 (f) (proved: every
+ * path)" */
+static void holder_text(struct deadlock_show *sh, const struct wait_edge *e, struct buf *b)
+{
+    const struct wait_holder *h = &sh->w->holders[e->holder];
+    bool at_return, itself = e->to == e->from;
+    uint32_t taken = deadlock_taken(sh, h), release = deadlock_release(sh, h, &at_return);
+    buf_str(b, itself ? " holds it itself" : " holds it");
+    if (taken != SNAP_NONE) {
+        buf_str(b, h->taken_sure ? ", taken" : ", probably taken");
+        deadlock_frame(sh, taken, b);
+    }
+    if (!itself) {
+        buf_printf(b, ": it would %s it", snap_act_name((enum snap_act)h->act));
+        if (at_return && release != SNAP_NONE) {
+            buf_str(b, " when ");
+            snap_short_func(b, snap_str(sh->s, sh->s->frame.func[release]));
+            buf_str(b, " returns");
+        } else {
+            deadlock_frame(sh, release, b);
+        }
+    }
+    buf_printf(b, " (%s: %s)", wait_evidence_name((enum wait_evidence)h->evidence),
+               h->how < SNAP_HOW_COUNT ? snap_how_name((enum snap_how)h->how)
+                                       : "it was handed over");
+}
+
 static void put_edge(struct deadlock_show *sh, const struct wait_edge *e)
 {
     const struct snap *s = sh->s;
@@ -89,20 +109,12 @@ static void put_edge(struct deadlock_show *sh, const struct wait_edge *e)
         text_ns(&b, snap_wait_ns(s, e->from));
     }
     deadlock_wrapped(sh, &b, 2);
+    deadlock_put_stack(sh, e->from, 6);
     if (came_first(sh->w, e)) {
         buf_printf(&b, "a writer came first: goroutine %" PRIu64, s->goroutine.id[e->to]);
     } else {
-        const struct wait_holder *h = &sh->w->holders[e->holder];
         buf_printf(&b, "goroutine %" PRIu64, s->goroutine.id[e->to]);
-        if (e->to == e->from) {
-            buf_str(&b, " holds it itself");
-        } else {
-            buf_printf(&b, " holds it: it would %s it", snap_act_name((enum snap_act)h->act));
-            place_of_pc(sh, h->pc, &b);
-        }
-        buf_printf(&b, " (%s: %s)", wait_evidence_name((enum wait_evidence)h->evidence),
-                   h->how < SNAP_HOW_COUNT ? snap_how_name((enum snap_how)h->how)
-                                           : "it was handed over");
+        holder_text(sh, e, &b);
     }
     deadlock_wrapped(sh, &b, 4);
     buf_free(&b);
@@ -113,10 +125,22 @@ void deadlock_put_cycle(struct deadlock_show *sh, const struct wait_cycle *c)
     title(sh, c);
     for (uint32_t i = 0; i < c->nedges; i++)
         put_edge(sh, &sh->r->stuck->edges[c->edge + i]);
+    size_t n;
+    uint32_t *behind = deadlock_behind(sh->r, c, &n);
+    deadlock_put_waiters(sh, behind, n);
+    free(behind);
     buf_char(&sh->f.b, '\n');
 }
 
 /* ---- locks that were left ---- */
+
+static void put_waiting_for(struct deadlock_show *sh, uint32_t object)
+{
+    size_t n;
+    uint32_t *rows = deadlock_waiting_for(sh->r, object, &n);
+    deadlock_put_waiters(sh, rows, n);
+    free(rows);
+}
 
 void deadlock_put_left(struct deadlock_show *sh, uint32_t object)
 {
@@ -138,15 +162,15 @@ void deadlock_put_left(struct deadlock_show *sh, uint32_t object)
                     : "the code ahead of every goroutine was followed, and none does it: who "
                       "should have has ended");
     deadlock_wrapped(sh, &b, 2);
+    put_waiting_for(sh, object);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);
 }
 
-/* "goroutines 1, 7, 9 and 12 more" */
-static void goroutine_list(struct deadlock_show *sh, const uint32_t *rows, size_t n, struct buf *b)
+void deadlock_goroutines(struct deadlock_show *sh, const uint32_t *rows, size_t n, size_t most,
+                         struct buf *b)
 {
-    enum { NAMED = 6 };
-    size_t named = n > NAMED ? NAMED - 1 : n;
+    size_t named = n > most ? most - 1 : n;
     buf_str(b, n == 1 ? "goroutine " : "goroutines ");
     for (size_t i = 0; i < named; i++)
         buf_printf(b, "%s%" PRIu64,
@@ -157,6 +181,8 @@ static void goroutine_list(struct deadlock_show *sh, const uint32_t *rows, size_
     if (named < n)
         buf_printf(b, " and %zu more", n - named);
 }
+
+enum { NAMED = 6 };
 
 static void put_suspect(struct deadlock_show *sh, uint32_t object)
 {
@@ -177,7 +203,7 @@ static void put_suspect(struct deadlock_show *sh, uint32_t object)
     if (k->nmaybe) {
         buf_str(&b,
                 k->nmaybe == 1 ? "; if anybody does, it is " : "; if anybody does, it is one of ");
-        goroutine_list(sh, k->maybe, k->nmaybe, &b);
+        deadlock_goroutines(sh, k->maybe, k->nmaybe, NAMED, &b);
     }
     if (k->timers)
         buf_str(&b, k->nmaybe ? ", or what a timer calls" : "; a timer may call what does");
@@ -185,6 +211,7 @@ static void put_suspect(struct deadlock_show *sh, uint32_t object)
         buf_printf(&b, "; gospect leaks %s looks at the heap, too, which can settle it",
                    sh->r->target);
     deadlock_wrapped(sh, &b, 2);
+    put_waiting_for(sh, object);
     buf_char(&sh->f.b, '\n');
     buf_free(&b);
 }
@@ -287,8 +314,10 @@ void deadlock_object(struct json *j, const struct wait_graph *w, uint32_t object
     json_end(j, '}');
 }
 
-static void edge_json(struct json *j, const struct wait_graph *w, const struct wait_edge *e)
+static void edge_json(struct json *j, const struct deadlock_show *sh, const struct wait_edge *e)
 {
+    const struct wait_graph *w = sh->w;
+    bool at_return;
     const struct wait_holder *h = e->holder == SNAP_NONE ? NULL : &w->holders[e->holder];
     json_begin(j, '{');
     json_ku64(j, "from", w->s->goroutine.id[e->from]);
@@ -298,11 +327,42 @@ static void edge_json(struct json *j, const struct wait_graph *w, const struct w
     json_kstr(j, "evidence",
               wait_evidence_name(h ? (enum wait_evidence)h->evidence : WAIT_EV_PROVED));
     json_kstr(j, "act", h ? snap_act_name((enum snap_act)h->act) : "came first");
+    json_key(j, "taken");
+    deadlock_frame_json(j, sh->s, h ? deadlock_taken(sh, h) : SNAP_NONE);
+    json_kbool(j, "taken_sure", h && h->taken_sure);
+    json_key(j, "release");
+    deadlock_frame_json(j, sh->s, h ? deadlock_release(sh, h, &at_return) : SNAP_NONE);
+    json_key(j, "stack"); /* of the one that waits */
+    deadlock_stack_json(j, sh, e->from);
     json_end(j, '}');
 }
 
-static void cycle_json(struct json *j, const struct report_deadlock *r, const struct wait_cycle *c)
+/* Who waits behind a circle, and where. */
+static void waiters_json(struct json *j, const struct deadlock_show *sh, const struct wait_cycle *c)
 {
+    size_t n;
+    uint32_t *rows = deadlock_behind(sh->r, c, &n);
+    json_key(j, "waiters");
+    json_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        json_begin(j, '{');
+        json_ku64(j, "goroutine", sh->s->goroutine.id[rows[i]]);
+        json_key(j, "object");
+        if (sh->w->info[rows[i]].object == SNAP_NONE)
+            json_null(j);
+        else
+            deadlock_object(j, sh->w, sh->w->info[rows[i]].object);
+        json_key(j, "place");
+        deadlock_frame_json(j, sh->s, sh->w->info[rows[i]].place);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    free(rows);
+}
+
+static void cycle_json(struct json *j, const struct deadlock_show *sh, const struct wait_cycle *c)
+{
+    const struct report_deadlock *r = sh->r;
     const struct wait_edge *e = r->stuck->edges + c->edge;
     json_begin(j, '{');
     json_kstr(j, "class", wait_cycle_class_name((enum wait_cycle_class)c->class));
@@ -316,8 +376,9 @@ static void cycle_json(struct json *j, const struct report_deadlock *r, const st
     json_key(j, "edges");
     json_begin(j, '[');
     for (uint32_t i = 0; i < c->nedges; i++)
-        edge_json(j, r->graph, &e[i]);
+        edge_json(j, sh, &e[i]);
     json_end(j, ']');
+    waiters_json(j, sh, c);
     json_end(j, '}');
 }
 
@@ -339,14 +400,17 @@ static void left_json(struct json *j, const struct wait_graph *w, uint32_t objec
 
 void deadlock_members(struct json *j, const struct report_deadlock *r)
 {
+    struct deadlock_show sh = {.r = r, .w = r->graph, .s = r->graph->s};
+    snap_codes_init(&sh.codes, sh.s);
     json_ku64(j, "stuck", r->stuck->n);
     json_kbool(j, "owners_known", r->stuck->looked);
     json_ku64(j, "unfollowed", r->stuck->unfollowed);
     json_key(j, "cycles");
     json_begin(j, '[');
     for (size_t i = 0; i < r->stuck->ncycles; i++)
-        cycle_json(j, r, &r->stuck->cycles[i]);
+        cycle_json(j, &sh, &r->stuck->cycles[i]);
     json_end(j, ']');
+    snap_codes_free(&sh.codes);
     json_key(j, "left");
     json_begin(j, '[');
     for (size_t i = 0; i < r->stuck->nleft; i++)

@@ -2,7 +2,7 @@
  *
  * 100,000 goroutines have 2.5 million frames but a few thousand pcs: what is written for a pc is
  * kept, and a stack is copied together.  Which frames are visible follows snap/stack.c: a wrapper
- * is, when it called a panic function. */
+ * is, when it called a panic function, or nothing: as the innermost frame. */
 #include <stdlib.h>
 
 #include "report/report_int.h"
@@ -56,7 +56,7 @@ uint64_t frames_of_stack(struct frames *f, struct buf *b, uint32_t node, unsigne
 {
     const struct snap *s = f->s;
     uint64_t written = 0, most = depth ? depth : UINT64_MAX, left_out = 0;
-    bool after_panic = false;
+    bool after_panic = true; /* the innermost frame is shown in any case */
     for (; node != SNAP_NONE; node = s->stack.parent[node]) {
         uint32_t pc = s->stack.pc[node], frames = s->pc.frames[pc];
         const struct rendered *r = rendered(f, pc, after_panic);

@@ -94,6 +94,8 @@ static const char *object_word(const struct snap *s, const struct snap_group *g,
     case SNAP_W_READ:
     case SNAP_W_WRITE:
         return many ? "files" : "file";
+    case SNAP_W_CORO:
+        return many ? "coroutines" : "coroutine";
     default:
         return many ? "objects" : "object";
     }

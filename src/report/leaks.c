@@ -14,6 +14,7 @@ struct show {
     struct snap_codes codes;
     struct snap_tops tops;
     struct flow f;
+    struct leak_facts facts;
 };
 
 /* ---- words ---- */
@@ -29,6 +30,8 @@ const char *leak_object_word(const struct snap *s, const struct wait_leak *l)
         return l->nwaits > 1 ? "channels" : "channel";
     case SNAP_W_COND:
         return "condition variable";
+    case SNAP_W_CORO:
+        return "coroutine";
     default:
         return "lock";
     }
@@ -129,8 +132,9 @@ static void put_wait(struct show *sh, const struct wait_leak *l)
 static void put_fault(struct show *sh, const struct wait_leak *l)
 {
     static const char *const mend[] = {
-        [WAIT_FAULT_CHANNEL] = "nobody is left who sends, receives or closes: give it room, close "
-                               "it, or select on ctx.Done() as well",
+        [WAIT_FAULT_CHANNEL] =
+            "nobody who may still run sends, receives or closes: give it room, close "
+            "it, or select on ctx.Done() as well",
         [WAIT_FAULT_CONTEXT] = "nobody cancels the context: call its cancel function",
         [WAIT_FAULT_COND] = "nobody signals any more",
         [WAIT_FAULT_GROUP] = "nobody calls Done any more: defer it first thing",
@@ -141,6 +145,9 @@ static void put_fault(struct show *sh, const struct wait_leak *l)
         [WAIT_FAULT_UPGRADE] = "RLock cannot become Lock: unlock first",
         [WAIT_FAULT_AB_BA] = "locks are taken in different orders: always take them in one order",
         [WAIT_FAULT_RWR] = "RLock was called again while a writer waits: do not nest it",
+        [WAIT_FAULT_CORO] =
+            "nobody calls next or stop of iter.Pull any more, or the iterator itself "
+            "cannot go on: defer stop()",
         [WAIT_FAULT_MIXED] = "a channel is waited for while a lock is held: let go of it before"};
     struct buf b = {0};
     buf_printf(&b, "%s: %s", wait_fault_name((enum wait_fault)l->fault), mend[l->fault]);
@@ -180,14 +187,54 @@ static void put_origin(struct show *sh, const struct wait_leak_cause *c)
     buf_free(&b);
 }
 
-static void put_cause(struct show *sh, const struct wait_leak_cause *c)
+static void put_waker(void *arg, struct buf *text, uint32_t place)
+{
+    struct show *sh = arg;
+    if (place != SNAP_NONE) {
+        buf_str(text, " at ");
+        frame_words(sh, place, text);
+    }
+    wrapped(sh, text, 4);
+}
+
+/* Of the first of a cause: the thing, who could have woken it, how memory leads there. */
+static struct err *put_facts(struct show *sh, const struct wait_leak_cause *c)
+{
+    const struct wait_leak *l = &sh->r->leaks->v[c->first];
+    struct buf b = {0}, path = {0};
+    if (c->count > 1)
+        buf_printf(&b, "of goroutine %" PRIu64 ": ", sh->s->goroutine.id[l->goroutine]);
+    size_t head = b.n;
+    leak_objects_text(&sh->facts, l, &b);
+    if (b.n > head)
+        wrapped(sh, &b, 2);
+    uint32_t more = leak_wakers(&sh->facts, l, put_waker, sh);
+    buf_clear(&b);
+    if (more) {
+        count_of(&b, more, "more goroutine would", "more goroutines would");
+        wrapped(sh, &b, 4);
+    }
+    struct err *e = leak_path_text(&sh->facts, l, &path);
+    if (!e && path.n) {
+        buf_str(&b, "memory leads there: ");
+        text_clean(&b, buf_text(&path));
+        wrapped(sh, &b, 4);
+    }
+    buf_free(&path);
+    buf_free(&b);
+    return e;
+}
+
+static struct err *put_cause(struct show *sh, const struct wait_leak_cause *c)
 {
     title(sh, c);
     put_wait(sh, &sh->r->leaks->v[c->first]);
+    struct err *e = put_facts(sh, c);
     put_origin(sh, c);
     put_fault(sh, &sh->r->leaks->v[c->first]);
     buf_char(&sh->f.b, '\n');
     flow(&sh->f);
+    return e;
 }
 
 /* ---- the whole ---- */
@@ -257,9 +304,11 @@ struct err *report_leaks_text(const struct report_leaks *r, const struct report_
     size_t shown = r->limit && r->limit < l->ncauses ? r->limit : l->ncauses;
     snap_codes_init(&sh.codes, sh.s);
     snap_tops_init(&sh.tops, sh.s, &sh.codes);
+    struct err *e = leak_facts_open(r->graph, l, &sh.facts);
     headline(&sh);
-    for (size_t i = 0; i < shown && !sh.f.err; i++)
-        put_cause(&sh, &l->cause[i]);
+    for (size_t i = 0; i < shown && !sh.f.err && !e; i++)
+        e = put_cause(&sh, &l->cause[i]);
+    leak_facts_close(&sh.facts);
     if (shown < l->ncauses) {
         count_of(&sh.f.b, l->ncauses - shown, "more cause", "more causes");
         buf_str(&sh.f.b, ": --limit 0 shows all\n");
@@ -267,5 +316,8 @@ struct err *report_leaks_text(const struct report_leaks *r, const struct report_
     put_end(&sh);
     snap_tops_free(&sh.tops);
     snap_codes_free(&sh.codes);
-    return flow_end(&sh.f);
+    struct err *written = flow_end(&sh.f);
+    if (e)
+        err_free(written);
+    return e ? e : written;
 }

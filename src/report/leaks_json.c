@@ -3,6 +3,8 @@
 
 #include "report/leaks_int.h"
 
+enum { PATHS_MOST = 10 }; /* causes whose first leak gets one */
+
 /* "orders/http.go:140 ..." would differ with --full; machines get the whole file. */
 static void place_json(struct json *j, const char *key, const struct snap *s, uint32_t pc)
 {
@@ -19,23 +21,11 @@ static void place_json(struct json *j, const char *key, const struct snap *s, ui
     buf_free(&b);
 }
 
-static void objects_json(struct json *j, const struct snap *s, const struct wait_leak *l)
+/* path: NULL: it was not looked for. */
+static void leak_json(struct json *j, const struct leak_facts *f, const struct wait_leak *l,
+                      size_t cause, const char *path)
 {
-    json_key(j, "objects");
-    json_begin(j, '[');
-    for (uint32_t w = l->wait; w < l->wait + l->nwaits; w++) {
-        if (s->wait.flags[w] & SNAP_WF_NIL_CASE)
-            continue;
-        json_begin(j, '{');
-        json_kaddr(j, "addr", s->wait.addr[w]);
-        json_kstr(j, "kind", snap_waitkind_name((enum snap_waitkind)s->wait.kind[w]));
-        json_end(j, '}');
-    }
-    json_end(j, ']');
-}
-
-static void leak_json(struct json *j, const struct snap *s, const struct wait_leak *l, size_t cause)
-{
+    const struct snap *s = f->waits->s;
     struct buf why = {0};
     uint32_t g = l->goroutine;
     int64_t ns = snap_wait_ns(s, g);
@@ -59,7 +49,8 @@ static void leak_json(struct json *j, const struct snap *s, const struct wait_le
         json_null(j);
     else
         json_u64(j, s->goroutine.id[l->holder]);
-    objects_json(j, s, l);
+    json_kstr(j, "path", path && *path ? path : NULL);
+    leak_objects_json(j, f, l);
     json_end(j, '}');
     buf_free(&why);
 }
@@ -75,17 +66,38 @@ static void head_json(struct json *j, const struct report_leaks *r, const struct
     json_ki64(j, "wall_ns", r->wall_ns);
 }
 
+static struct err *cause_json(struct json *j, const struct leak_facts *f,
+                              const struct report_leaks *r, size_t cause)
+{
+    const struct wait_leak *l = r->leaks->v + r->leaks->cause[cause].first;
+    struct buf path = {0};
+    struct err *e = cause < PATHS_MOST ? leak_path_text(f, l, &path) : NULL;
+    for (uint32_t i = 0; !e && i < r->leaks->cause[cause].count; i++)
+        leak_json(j, f, l + i, cause, i ? NULL : buf_text(&path));
+    buf_free(&path);
+    return e;
+}
+
 struct err *report_leaks_json(const struct report_leaks *r, struct report_sink out)
 {
     const struct snap *s = heap_snap(r->graph);
+    struct leak_facts facts;
     struct json j;
+    struct err *e = leak_facts_open(r->graph, r->leaks, &facts);
+    if (e) {
+        leak_facts_close(&facts);
+        return e;
+    }
     document_begin(&j, s, out);
     head_json(&j, r, s);
     json_key(&j, "leaks");
     json_begin(&j, '[');
-    for (size_t c = 0; c < r->leaks->ncauses; c++)
-        for (uint32_t i = 0; i < r->leaks->cause[c].count; i++)
-            leak_json(&j, s, &r->leaks->v[r->leaks->cause[c].first + i], c);
+    for (size_t c = 0; !e && c < r->leaks->ncauses; c++)
+        e = cause_json(&j, &facts, r, c);
     json_end(&j, ']');
-    return document_end(&j, s);
+    leak_facts_close(&facts);
+    struct err *written = document_end(&j, s);
+    if (e)
+        err_free(written);
+    return e ? e : written;
 }

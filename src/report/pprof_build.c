@@ -155,7 +155,7 @@ void pprof_add(struct pprof *p, const struct pprof_sample *sample)
 {
     const struct snap *s = p->s;
     struct buf m = {0}, ids = {0}, values = {0};
-    bool after_panic = false;
+    bool after_panic = true; /* the innermost frame is shown in any case (snap/stack.c) */
     uint32_t first = sample->first_frame;
     for (uint32_t node = sample->node; node != SNAP_NONE; node = s->stack.parent[node]) {
         uint32_t pc = s->stack.pc[node], frames = s->pc.frames[pc];

@@ -11,6 +11,7 @@
  */
 #include "base/pool.h"
 #include "rt/ahead_int.h"
+#include "rt/waits_int.h"
 
 enum {
     CHUNK = 64,
@@ -638,6 +639,28 @@ size_t ahead_orphans(const struct capture *c, const taddr **ret)
     return c->ahead ? c->ahead->orphans.n : 0;
 }
 
+/* A coroutine switches back to who waits for it when it yields, or at the latest when it ends: what
+ * has started it has deferred that (corostart). */
+static void add_coroutines(const struct capture *c, struct ahead_claims *all)
+{
+    struct map told = {0};
+    for (size_t i = 0; i < all->v.n; i++)
+        if (all->v.v[i].act == SNAP_ACT_RESUME)
+            map_put(&told, hash_u64(all->v.v[i].addr) ^ all->v.v[i].gi, (uint32_t)i);
+    for (size_t i = 0; c->waits && i < c->waits->coros.n; i++) {
+        const struct wait_coro *k = &c->waits->coros.v[i];
+        uint32_t at = map_get(&told, hash_u64(k->addr) ^ k->gi);
+        if (at == MAP_NONE) {
+            at = (uint32_t)all->v.n;
+            vec_push(&all->v,
+                     ((struct ahead_claim){.gi = k->gi, .addr = k->addr, .act = SNAP_ACT_RESUME}));
+        }
+        all->v.v[at].evidence = SNAP_PROOF_PROVED;
+        all->v.v[at].how = SNAP_HOW_DEFER;
+    }
+    map_free(&told);
+}
+
 static void gather(struct ahead_job *j, unsigned n)
 {
     struct ahead_found *all = mem_alloc(sizeof(*all));
@@ -650,6 +673,7 @@ static void gather(struct ahead_job *j, unsigned n)
         vec_free(&f->claims.v);
         vec_free(&f->doubts);
     }
+    add_coroutines(j->c, &all->claims);
     if (all->claims.v.n)
         qsort(all->claims.v.v, all->claims.v.n, sizeof(*all->claims.v.v), by_claim);
     if (all->doubts.n)
@@ -681,8 +705,10 @@ struct err *capture_ahead(struct capture *c)
     struct err *e = n ? rounds(&j, n) : NULL;
     if (n)
         gather(&j, n);
-    if (n && !e && j.made[0])
+    if (n && !e && j.made[0]) {
         ahead_find_left(&j.workers[0], &j.wanted, c->ahead);
+        ahead_find_taken(&j.workers[0], &j.wanted, &c->ahead->claims);
+    }
     for (unsigned i = 0; i < n; i++)
         if (j.made[i])
             ahead_close(&j.workers[i]);
@@ -713,6 +739,9 @@ void ahead_rows(struct capture *c)
         s->owner.how[row] = k->how;
         s->owner.pc[row] = k->pc ? symbols_pc(c->symbols, k->pc, true) : SNAP_NONE;
         s->owner.frame[row] = k->frame;
+        s->owner.taken[row] = k->taken ? symbols_pc(c->symbols, k->taken, false) : SNAP_NONE;
+        s->owner.taken_frame[row] = k->taken_frame;
+        s->owner.taken_sure[row] = k->taken_sure;
     }
     for (size_t i = 0; i < c->ahead->doubts.n; i++) {
         uint32_t row = snap_add_ahead(s);

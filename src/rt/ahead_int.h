@@ -14,6 +14,7 @@
  *     ahead_exec.c    follows code: one path after the other
  *     ahead_defers.c  deferred calls that are pending
  *     ahead_judge.c   what the paths of all frames of a goroutine say about an object
+ *     ahead_taken.c   where a lock was taken that somebody holds
  *     ahead_count.c   of locks that nobody was seen to release: who can have none, told by counting
  *     ahead_left.c    which locks these are, and what else may lead to their release
  *     ahead.c         leads; rows of the snapshot
@@ -423,6 +424,9 @@ struct ahead_claim {
     taddr addr, pc;
     uint16_t frame;
     uint8_t act, evidence, how; /* enum snap_act, snap_proof, snap_how */
+    taddr taken;                /* return address of the call that took it; 0: not told */
+    uint16_t taken_frame;
+    bool taken_sure; /* else it is the only one that can be */
 };
 
 /* What somebody waits for, by address. */
@@ -445,6 +449,11 @@ void ahead_judge(struct ahead *a, const struct ahead_goroutine *g, const struct 
                  struct ahead_claims *ret);
 /* Of an exclusive lock, several cannot hold it: weakens what contradicts. */
 void ahead_compare(struct ahead_claims *all);
+
+/* ---- ahead_taken.c ---- */
+
+/* Where those that hold what somebody waits for have taken it. */
+void ahead_find_taken(struct ahead *a, const struct ahead_wanted *w, struct ahead_claims *all);
 
 /* ---- ahead_count.c ---- */
 

@@ -88,7 +88,7 @@ size_t unwinder_nodes(const struct unwinder *u, const struct unwound_node **ret)
 
 /* Of a runtime.g, what is 0 in most: apart, because there may be a hundred thousand. */
 struct rt_g_more {
-    taddr m, syscallpc, syscallsp, lockedm, labels, schedlink, bubble, panic, timer;
+    taddr m, syscallpc, syscallsp, lockedm, labels, schedlink, bubble, panic, timer, coroarg;
     taddr defer, sched_ctxt, xregs;
     int64_t sleep_when;
     int64_t assist_bytes; /* it may still allocate while the collector marks; < 0: owes work */

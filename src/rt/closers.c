@@ -76,18 +76,6 @@ static void find_chans(struct closers *x)
 
 /* ---- goroutines ---- */
 
-/* The value of now; false: not told, or not readable. */
-static bool value_of(struct closers *x, const struct code_value *v, taddr sp, taddr *ret)
-{
-    if (v->kind != CODE_FRAME && v->kind != CODE_LOADED)
-        return false;
-    taddr at = v->kind == CODE_FRAME ? sp + v->at : v->at;
-    bool ok = ahead_peek(&x->a.mem, at, 8, ret);
-    for (unsigned i = 0; ok && i < v->depth; i++)
-        ok = *ret && ahead_peek(&x->a.mem, *ret + (taddr)(int64_t)v->off[i], 8, ret);
-    return ok;
-}
-
 /* Each call is looked at once; NULL: not told. */
 static const struct code_value *passed_to(struct closers *x, taddr behind)
 {
@@ -116,7 +104,7 @@ static bool channel_of(struct closers *x, const struct closing *k, const struct 
         v = closings_in_caller(v, args);
         sp = caller->sp;
     }
-    return value_of(x, &v, sp, ret) && map_get(&x->chan_at, *ret) != MAP_NONE;
+    return closings_value(&x->a.mem, &v, sp, ret) && map_get(&x->chan_at, *ret) != MAP_NONE;
 }
 
 /* Where a call's callee may keep its first argument: the lowest word of the caller's frame.  What
@@ -224,7 +212,7 @@ static void judge_site(struct closers *x, size_t first, uint32_t chan, const str
                        .value = k->by_entry};
     taddr value;
     if (k->by_entry.kind == CODE_LOADED) {
-        if (!value_of(x, &k->by_entry, 0, &value) || value != r.chan)
+        if (!closings_value(&x->a.mem, &k->by_entry, 0, &value) || value != r.chan)
             return; /* it closes what another variable holds */
         r.how = SNAP_CLOSED_VARIABLE;
         r.evidence = SNAP_PROOF_STRONG;

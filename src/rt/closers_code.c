@@ -39,6 +39,7 @@ static struct code_value replay(struct code_value base, const struct code_value 
 {
     for (unsigned i = 0; i < way->depth; i++)
         base = code_load(base, way->off[i]);
+    base.add += way->add;
     return base;
 }
 
@@ -49,6 +50,18 @@ struct code_value closings_in_caller(struct code_value v, const struct code_valu
     if (v.at >= CODE_ARGS)
         return (struct code_value){.kind = CODE_UNKNOWN}; /* a closure: nobody passed it */
     return replay(args[v.at], &v);
+}
+
+bool closings_value(struct ahead_mem *m, const struct code_value *v, taddr sp, taddr *ret)
+{
+    if (v->kind != CODE_FRAME && v->kind != CODE_LOADED)
+        return false;
+    taddr at = v->kind == CODE_FRAME ? sp + v->at : v->at;
+    bool ok = ahead_peek(m, at, 8, ret);
+    for (unsigned i = 0; ok && i < v->depth; i++)
+        ok = *ret && ahead_peek(m, *ret + (taddr)(int64_t)v->off[i], 8, ret);
+    *ret += (taddr)(int64_t)v->add;
+    return ok;
 }
 
 /* The same calls come in the same order in both views. */

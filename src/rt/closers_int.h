@@ -38,6 +38,9 @@ bool closings_args(struct rt *rt, taddr behind, struct code_value args[CODE_ARGS
 /* v, which is told by what a function was called with, as its caller tells it. */
 struct code_value closings_in_caller(struct code_value v, const struct code_value args[CODE_ARGS]);
 
+/* What a value is now, of a frame with this stack pointer; false: not told, or not readable. */
+bool closings_value(struct ahead_mem *m, const struct code_value *v, taddr sp, taddr *ret);
+
 /* ---- closers_path.c ---- */
 
 /* Where a frame stands in its function. */

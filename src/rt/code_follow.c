@@ -97,6 +97,8 @@ struct code_value code_load(struct code_value base, int64_t off)
     if (base.kind == CODE_ADDRESS)
         return (struct code_value){.kind = CODE_LOADED, .at = base.at + (taddr)off};
     bool way = base.kind == CODE_LOADED || base.kind == CODE_ENTRY || base.kind == CODE_FRAME;
+    off += base.add;
+    base.add = 0;
     if (!way || base.depth == CODE_DEPTH || off != (int32_t)off)
         return unknown;
     base.off[base.depth++] = (int32_t)off;
@@ -150,7 +152,8 @@ static void put_place(struct follow *f, int64_t off, struct code_value v)
 
 static bool same(const struct code_value *a, const struct code_value *b)
 {
-    bool eq = a->kind == b->kind && a->at == b->at && a->form == b->form && a->depth == b->depth;
+    bool eq = a->kind == b->kind && a->at == b->at && a->form == b->form && a->depth == b->depth &&
+              a->add == b->add;
     for (unsigned i = 0; eq && i < a->depth; i++)
         eq = a->off[i] == b->off[i];
     return eq;
@@ -221,6 +224,18 @@ static void call(struct follow *f, const struct arch_insn *in, taddr at)
     f->s.reg[f->arch->go_args[0]] = result;
 }
 
+/* The address of a field of what a value points to. */
+static struct code_value field_of(const struct follow *f, struct code_value v, int64_t off)
+{
+    bool way = v.kind == CODE_LOADED || v.kind == CODE_ENTRY || v.kind == CODE_FRAME;
+    if (v.kind == CODE_ADDRESS)
+        return address_of(v.at + (taddr)off);
+    if (!f->ev->inner || !way || v.add + off != (int32_t)(v.add + off))
+        return unknown;
+    v.add += (int32_t)off;
+    return v;
+}
+
 static struct code_value moved(const struct follow *f, const struct arch_insn *in)
 {
     if (in->from >= 0)
@@ -233,8 +248,8 @@ static struct code_value moved(const struct follow *f, const struct arch_insn *i
         return from_frame(f, in->stack_off);
     if (in->mem == ARCH_REF_LOAD)
         return code_load(in_reg(f, in->mem_base), in->mem_off);
-    if (in->mem == ARCH_REF_ADDRESS && in_reg(f, in->mem_base).kind == CODE_ADDRESS)
-        return address_of(in_reg(f, in->mem_base).at + (taddr)in->mem_off);
+    if (in->mem == ARCH_REF_ADDRESS)
+        return field_of(f, in_reg(f, in->mem_base), in->mem_off);
     return unknown;
 }
 

@@ -39,6 +39,7 @@ struct code_value { /* small: there are many */
     uint8_t form;   /* enum snap_form */
     uint8_t depth;
     int32_t off[CODE_DEPTH];
+    int32_t add; /* the address so many bytes behind that; only with code_events.inner */
     taddr at;
 };
 
@@ -53,6 +54,7 @@ struct code_events {
     struct code_value (*call)(void *arg, taddr target, const struct code_value args[CODE_ARGS]);
     void *arg;
     enum code_view view;
+    bool inner;    /* addresses of fields are told, too */
     taddr *behind; /* before `call`: its return address is put here; may be NULL */
 };
 

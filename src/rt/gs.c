@@ -42,6 +42,7 @@ static void parse_more(const struct rt_layout *l, const uint8_t *p, uint32_t sta
         .bubble = rt_get(l, p, RT_g_bubble),
         .panic = rt_get(l, p, RT_g_panic),
         .timer = rt_get(l, p, RT_g_timer),
+        .coroarg = rt_get(l, p, RT_g_coroarg),
         .defer = rt_get(l, p, RT_g_defer),
         .sched_ctxt = rt_get(l, p, RT_g_sched_ctxt),
         .xregs = rt_get(l, p, RT_g_xregs),

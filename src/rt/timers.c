@@ -3,7 +3,8 @@
  * Go: runtime/time.go.  1.18-1.22: p.timers is a slice of *timer, t.status says whether one is
  * deleted or moved to t.nextwhen; 1.23-1.27: timers.heap is a slice of (timer, when) pairs, and
  * t.state has a bit for those about to be removed; channel timers stand in a heap only while
- * somebody waits for them.  A timer that was stopped but not taken out yet is left out. */
+ * somebody waits for them.  A timer that was stopped but not taken out yet is left out.  A synctest
+ * bubble (1.24-1.27) has a heap of its own, on a clock of its own. */
 #include <stdlib.h>
 
 #include "rt/capture_int.h"
@@ -113,6 +114,45 @@ static struct err *add_heap(struct timers *ts, uint32_t proc, taddr heap, uint64
     return e;
 }
 
+/* What cannot be read is noted. */
+static struct err *add_whole(struct timers *ts, uint32_t proc, taddr heap, uint64_t n)
+{
+    struct capture *c = ts->c;
+    struct err *e = n ? add_heap(ts, proc, heap, n) : NULL;
+    if (!e || err_code(e) == ERR_GONE)
+        return e;
+    snap_note_missing(c->s, n, "timers", /* it grew while it was read, or is damaged */
+                      c->live ? "they changed while being read" : "their list is not readable");
+    err_free(e);
+    return NULL;
+}
+
+static struct err *add_bubbles(struct timers *ts)
+{
+    struct capture *c = ts->c;
+    struct err *e = NULL;
+    struct map seen = {0};
+    bool has = rt_has(&c->rt->layout, RT_bubble_timers_heap);
+    for (size_t i = 0; has && !e && i < c->ngs; i++) {
+        taddr bubble = c->gs[i].g.more->bubble;
+        uint64_t slice[2]; /* pointer, length */
+        bool added;
+        if (!bubble || (map_get_or_put(&seen, bubble, 0, &added), !added))
+            continue;
+        e = target_read(c->t, bubble + (taddr)c->rt->layout.off[RT_bubble_timers_heap], slice,
+                        sizeof(slice));
+        if (e && err_code(e) != ERR_GONE) {
+            err_free(e);
+            e = NULL;
+            snap_note_missing(c->s, 1, "timers of bubbles", "the bubble is not readable");
+        } else if (!e) {
+            e = add_whole(ts, SNAP_NONE, slice[0], slice[1]);
+        }
+    }
+    map_free(&seen);
+    return e;
+}
+
 struct err *capture_timers(struct capture *c)
 {
     const struct rt_layout *l = &c->rt->layout;
@@ -124,16 +164,10 @@ struct err *capture_timers(struct capture *c)
     ts.funcs = mem_alloc(BATCH * sizeof(taddr));
     ts.ok = mem_alloc(BATCH);
     struct err *e = NULL;
-    for (uint32_t i = 0; !e && i < c->nps; i++) {
-        e = c->ps[i].ntimers ? add_heap(&ts, i, c->ps[i].timers, c->ps[i].ntimers) : NULL;
-        if (e && err_code(e) != ERR_GONE) { /* it grew while it was read, or is damaged */
-            snap_note_missing(c->s, c->ps[i].ntimers, "timers",
-                              c->live ? "they changed while being read"
-                                      : "their list is not readable");
-            err_free(e);
-            e = NULL;
-        }
-    }
+    for (uint32_t i = 0; !e && i < c->nps; i++)
+        e = add_whole(&ts, i, c->ps[i].timers, c->ps[i].ntimers);
+    if (!e)
+        e = add_bubbles(&ts);
     free(ts.ok);
     free(ts.copies);
     free(ts.addrs);

@@ -73,11 +73,9 @@ static uint8_t reason_bits(const char *reason)
     static const struct {
         const char *begins;
         uint8_t bits;
-    } known[] = {{"select", WAIT_FOR_SELECT},
-                 {"IO wait", WAIT_FOR_IO},
-                 {"sync.", WAIT_FOR_SYNC},
-                 {"semacquire", WAIT_FOR_SYNC},
-                 {"sync.Cond", WAIT_FOR_COND}};
+    } known[] = {{"select", WAIT_FOR_SELECT},  {"IO wait", WAIT_FOR_IO},
+                 {"sync.", WAIT_FOR_SYNC},     {"semacquire", WAIT_FOR_SYNC},
+                 {"sync.Cond", WAIT_FOR_COND}, {"coroutine", WAIT_FOR_CORO}};
     uint8_t bits = WAIT_REASON_KNOWN;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         bits |= strncmp(reason, known[i].begins, strlen(known[i].begins)) == 0 ? known[i].bits : 0;
@@ -291,6 +289,7 @@ static struct err *read_waits(struct waits *w)
     TRY(waits_near(w));
     find_syncs(w);
     TRY(waits_read_cases(w));
+    waits_read_coros(w);
     sort(w);
     waits_find_chans(w);
     TRY(waits_read_chans(w));
@@ -349,6 +348,7 @@ void capture_waits_free(struct capture *c)
     vec_free(&w->chans);
     vec_free(&w->syncs);
     vec_free(&w->polls);
+    vec_free(&w->coros);
     vec_free(&w->starts);
     vec_free(&w->unknown);
     map_free(&w->begins);

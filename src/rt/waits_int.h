@@ -3,9 +3,9 @@
  * The order (waits.c leads): records from g.waiting (stacks.c has them already), from the table of
  * semaphores and from the lists of Conds (waits_queue.c); what only the innermost frames tell
  * (waits_near.c): pollDescs, cases of selects, semaphores of goroutines that were woken but did not
- * run yet; the state of channels (waits_chan.c), locks (waits_lock.c) and files (waits_poll.c).
- * All that reads the target happens in capture_waits(); what a lock is depends on frames, inlined
- * ones included, and these have names only in capture_waits_finish(). */
+ * run yet; coroutines (waits_coro.c); the state of channels (waits_chan.c), locks (waits_lock.c)
+ * and files (waits_poll.c). All that reads the target happens in capture_waits(); what a lock is
+ * depends on frames, inlined ones included, and these have names only in capture_waits_finish(). */
 #ifndef GOSPECT_RT_WAITS_INT_H
 #define GOSPECT_RT_WAITS_INT_H
 
@@ -68,6 +68,7 @@ enum wait_reason {
     WAIT_FOR_SYNC = 4, /* "sync.", "semacquire" */
     WAIT_FOR_COND = 8,
     WAIT_FOR_TIME = 16,
+    WAIT_FOR_CORO = 32,
     WAIT_REASON_KNOWN = 128
 };
 
@@ -75,6 +76,11 @@ struct wait_start { /* where the memory begins that an object lies in */
     taddr at;
     taddr word; /* of a package-level variable, that points there; 0: none was found */
     taddr of;   /* what lies in it, when the beginning is not known but by such a word; else 0 */
+};
+
+struct wait_coro { /* a coroutine that another goroutine waits for, in this coro */
+    uint32_t gi;
+    taddr addr;
 };
 
 struct waits {
@@ -102,6 +108,8 @@ struct waits {
     taddr lowest, highest;       /* starts */
     VEC(uint32_t) unknown;       /* starts whose `at` is not known */
 
+    VEC(struct wait_coro) coros;
+
     struct map objs;  /* address -> row of heapobj + 1; 0: not on the heap */
     struct map types; /* element type -> string id of the channel's type */
 };
@@ -120,6 +128,9 @@ void waits_read_cond(struct waits *w, taddr list); /* those in the list of a Con
 /* waits_near.c: from the innermost frames */
 struct err *waits_near(struct waits *w) MUST_USE;
 struct err *waits_read_cases(struct waits *w) MUST_USE; /* those that waits_near() left */
+
+/* waits_coro.c: who waits in which coro, and the coroutines that others wait for */
+void waits_read_coros(struct waits *w);
 
 /* waits_chan.c */
 void waits_find_chans(struct waits *w);

@@ -293,6 +293,9 @@ static void find_objects(struct objects *o)
         if (s->wait.kind[i] == SNAP_W_READ || s->wait.kind[i] == SNAP_W_WRITE) {
             k = add(o, addr, SNAP_OBJ_POLL);
             o->v.v[k].details = map_get(&w->poll_by_addr, addr);
+        } else if (s->wait.kind[i] == SNAP_W_CORO) {
+            k = add(o, addr, SNAP_OBJ_CORO);
+            o->v.v[k].type_text = "runtime.coro";
         } else if (chan != MAP_NONE) {
             k = add(o, addr, SNAP_OBJ_CHAN);
             o->v.v[k].details = chan;

@@ -112,17 +112,18 @@ void snap_codes_free(struct snap_codes *c)
     *c = (struct snap_codes){0};
 }
 
-static bool counts(const struct snap *s, const struct snap_codes *c, uint32_t f, bool user)
+static bool counts(const struct snap *s, const struct snap_codes *c, uint32_t f, bool user,
+                   bool wrapper)
 {
-    return s->frame.func_id[f] != SNAP_FN_WRAPPER &&
+    return (s->frame.func_id[f] == SNAP_FN_WRAPPER) == wrapper &&
            (user ? c->frame[f] == SNAP_CODE_USER : c->frame[f] != SNAP_CODE_RUNTIME);
 }
 
 static uint32_t first_frame(const struct snap *s, const struct snap_codes *c, uint32_t pc,
-                            bool user)
+                            bool user, bool wrapper)
 {
     for (uint32_t i = 0; i < s->pc.frames[pc]; i++)
-        if (counts(s, c, s->pc.frame[pc] + i, user))
+        if (counts(s, c, s->pc.frame[pc] + i, user, wrapper))
             return s->pc.frame[pc] + i;
     return SNAP_NONE;
 }
@@ -130,7 +131,7 @@ static uint32_t first_frame(const struct snap *s, const struct snap_codes *c, ui
 static uint32_t last_frame(const struct snap *s, const struct snap_codes *c, uint32_t pc)
 {
     for (uint32_t i = s->pc.frames[pc]; i--;)
-        if (counts(s, c, s->pc.frame[pc] + i, false))
+        if (counts(s, c, s->pc.frame[pc] + i, false, false))
             return s->pc.frame[pc] + i;
     return SNAP_NONE;
 }
@@ -143,8 +144,8 @@ void snap_tops_init(struct snap_tops *t, const struct snap *s, const struct snap
     for (uint32_t i = 0; i < s->stack.n; i++) {
         uint32_t parent = s->stack.parent[i], pc = s->stack.pc[i]; /* parent < i */
         bool outer = parent != SNAP_NONE;
-        t->top[i] = first_frame(s, c, pc, false);
-        t->user[i] = first_frame(s, c, pc, true);
+        t->top[i] = first_frame(s, c, pc, false, false);
+        t->user[i] = first_frame(s, c, pc, true, false);
         t->bottom[i] = outer ? t->bottom[parent] : SNAP_NONE;
         if (t->top[i] == SNAP_NONE && outer)
             t->top[i] = t->top[parent];
@@ -152,6 +153,10 @@ void snap_tops_init(struct snap_tops *t, const struct snap *s, const struct snap
             t->user[i] = t->user[parent];
         if (t->bottom[i] == SNAP_NONE)
             t->bottom[i] = last_frame(s, c, pc);
+        if (t->top[i] == SNAP_NONE) /* it never ran */
+            t->top[i] = t->bottom[i] = first_frame(s, c, pc, false, true);
+        if (t->user[i] == SNAP_NONE)
+            t->user[i] = first_frame(s, c, pc, true, true);
     }
 }
 

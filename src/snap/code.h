@@ -30,7 +30,7 @@ size_t snap_package_len(const char *func);
 
 /* For every stack node a row of frame (SNAP_NONE: there is none): the innermost that is not the
  * runtime's, the innermost that is the program's own, the outermost that is not the runtime's.
- * Wrappers do not count. */
+ * Wrappers count only where there is nothing else: in a goroutine that never ran. */
 struct snap_tops {
     uint32_t *top, *user, *bottom; /* owned, by row of stack */
 };

@@ -14,7 +14,7 @@
 
 enum {
     FILE_MAJOR = 1, /* another layout: older programs cannot read it */
-    FILE_MINOR = 3, /* tables or columns were added: older programs read the rest */
+    FILE_MINOR = 4, /* tables or columns were added: older programs read the rest */
     FILE_HEADER_SIZE = 32,
     FILE_TRAILER_SIZE = 32,
     FILE_WRITER_SIZE = 16, /* of the name of the program, in the header */

@@ -133,7 +133,7 @@ static bool frame_fits(struct frame_test *ft, uint32_t f)
 }
 
 /* Bit 0: a frame of the pc that is always visible fits; bit 1: one that is visible when the pc
- * called a panic function does. */
+ * called a panic function, or nothing, does (stack.c). */
 static uint8_t pc_fits(struct frame_test *ft, uint32_t pc)
 {
     const struct snap *s = ft->e->s;
@@ -149,8 +149,8 @@ static uint8_t pc_fits(struct frame_test *ft, uint32_t pc)
     return bits;
 }
 
-/* The answers for all nodes: bit 0 when the node is innermost or called an ordinary function, bit 1
- * when it called a panic function. */
+/* The answers for all nodes: bit 0 when the node called an ordinary function, bit 1 when it is
+ * innermost or called a panic function. */
 static void nodes_fit(struct frame_test *ft, uint8_t *nodes)
 {
     const struct snap *s = ft->e->s;
@@ -179,7 +179,7 @@ static void eval_stack(struct eval *e, const struct test *t, const struct snap_r
     nodes_fit(&ft, nodes);
     for (size_t i = 0; i < rows->n; i++) {
         uint32_t node = e->s->goroutine.stack[rows->v[i]];
-        out[i] = node != SNAP_NONE && (nodes[node] & 1);
+        out[i] = node != SNAP_NONE && (nodes[node] & 2);
     }
     frame_test_free(&ft);
     free(nodes);

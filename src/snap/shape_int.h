@@ -8,8 +8,8 @@
 #include "base/vec.h"
 #include "snap/snap.h"
 
-/* A pc looks different when it called a panic function: then a wrapper is visible (stack.c).  So
- * pcs and nodes have two answers: [2 * i] ordinarily, [2 * i + 1] after a panic. */
+/* A pc looks different when it called a panic function, or nothing: then a wrapper is visible
+ * (stack.c).  So pcs and nodes have two answers: [2 * i] ordinarily, [2 * i + 1] then. */
 struct shape {
     uint32_t *place; /* of each pc, twice */
     uint32_t *node;  /* of each stack node, twice */
@@ -24,7 +24,7 @@ void shape_free(struct shape *sh);
 static inline uint32_t shape_of(const struct shape *sh, const struct snap *s, uint32_t g)
 {
     uint32_t node = s->goroutine.stack[g];
-    return node == SNAP_NONE ? 0 : sh->node[2 * (size_t)node];
+    return node == SNAP_NONE ? 0 : sh->node[2 * (size_t)node + 1];
 }
 
 /* The place of a pc by itself; 0: none. */

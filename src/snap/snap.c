@@ -301,16 +301,16 @@ const char *snap_where_name(enum snap_where w)
 
 const char *snap_waitkind_name(enum snap_waitkind k)
 {
-    static const char *const names[] = {"unknown",        "chan receive", "chan send",
-                                        "select receive", "select send",  "semaphore",
-                                        "cond",           "read",         "write"};
+    static const char *const names[] = {
+        "unknown",   "chan receive", "chan send", "select receive", "select send",
+        "semaphore", "cond",         "read",      "write",          "coroutine"};
     return name_of(names, ARRAY_LEN(names), k);
 }
 
 const char *snap_objkind_name(enum snap_objkind k)
 {
     static const char *const names[] = {"unknown", "channel", "mutex",     "rwmutex", "waitgroup",
-                                        "cond",    "once",    "semaphore", "poll"};
+                                        "cond",    "once",    "semaphore", "poll",    "coroutine"};
     return name_of(names, ARRAY_LEN(names), k);
 }
 

@@ -87,6 +87,7 @@ enum snap_waitkind {
     SNAP_W_COND,
     SNAP_W_READ,  /* the network poller: until a file can be read */
     SNAP_W_WRITE, /* or be written to */
+    SNAP_W_CORO,  /* a coroutine (iter.Pull): until it is switched to */
     SNAP_W_COUNT,
 };
 
@@ -117,6 +118,7 @@ enum snap_objkind {
     SNAP_OBJ_ONCE,
     SNAP_OBJ_SEMA, /* a semaphore that is none of these */
     SNAP_OBJ_POLL, /* a network connection or another file */
+    SNAP_OBJ_CORO, /* a coroutine */
     SNAP_OBJ_COUNT,
 };
 
@@ -466,8 +468,8 @@ static inline bool snap_is_panic(uint8_t func_id)
  *     snap_stack_iter_init(&it, s, s->goroutine.stack[g]);
  *     while (snap_stack_next(&it)) use(it.frame, it.pc);
  *
- * A frame that the runtime hides (a wrapper that calls anything but a panic) is skipped unless
- * it.all is set after init. */
+ * A frame that the runtime hides (a wrapper that called something else than a panic) is skipped
+ * unless it.all is set after init. */
 struct snap_stack_iter {
     const struct snap *s;
     uint32_t node;    /* next stack node */

@@ -1,12 +1,15 @@
 /* stack.c - walking stored stacks; see snap.h.
  *
  * Go: runtime/traceback.go showframe, elideWrapperCalling (1.18-1.27): a compiler-made wrapper is
- * hidden unless it called a panic function, in which case it is where things went wrong. */
+ * hidden unless it called a panic function, in which case it is where things went wrong.
+ *
+ * The innermost frame is always shown: one that called nothing is where the goroutine stands.  A
+ * goroutine that never ran stands at the start of a wrapper when `go` was given arguments. */
 #include "snap/snap_int.h"
 
 void snap_stack_iter_init(struct snap_stack_iter *it, const struct snap *s, uint32_t node)
 {
-    *it = (struct snap_stack_iter){.s = s, .node = node, .callee = SNAP_FN_NORMAL};
+    *it = (struct snap_stack_iter){.s = s, .node = node, .callee = SNAP_FN_GOPANIC};
 }
 
 /* Moves to the next stack node; false at the end. */

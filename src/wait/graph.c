@@ -121,6 +121,8 @@ static void look_at(struct wait_graph *w, const struct snap_tops *tops, uint32_t
     if (node <
         s->stack.n) /* of a library alone the outermost frame says most: it names its purpose */
         i->place = tops->user[node] != SNAP_NONE ? tops->user[node] : tops->bottom[node];
+    if (i->place == SNAP_NONE && node < s->stack.n && s->pc.frames[s->stack.pc[node]])
+        i->place = s->pc.frame[s->stack.pc[node]]; /* the runtime's alone: a coroutine's start */
 }
 
 static bool is_chosen(const struct snap *s, const uint8_t *chosen, uint32_t g)

@@ -35,7 +35,8 @@ static void handed_over(const struct wait_graph *w, struct holders *h)
                                               .act = SNAP_ACT_UNLOCK,
                                               .evidence = WAIT_EV_PROVED,
                                               .how = SNAP_HOW_COUNT,
-                                              .pc = SNAP_NONE}));
+                                              .pc = SNAP_NONE,
+                                              .taken = SNAP_NONE}));
 }
 
 /* ---- told by the code ahead: table owner ---- */
@@ -77,7 +78,11 @@ static void from_code(const struct wait_graph *w, struct holders *h)
                                           .act = s->owner.act[i],
                                           .evidence = evidence[s->owner.evidence[i]],
                                           .how = s->owner.how[i],
-                                          .pc = s->owner.pc[i]}));
+                                          .frame = s->owner.frame[i],
+                                          .pc = s->owner.pc[i],
+                                          .taken = s->owner.taken[i],
+                                          .taken_frame = s->owner.taken_frame[i],
+                                          .taken_sure = s->owner.taken_sure[i]}));
     }
     map_free(&at);
 }

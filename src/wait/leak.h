@@ -4,13 +4,13 @@
  * runtime/mgcmark.go allGsSnapshotSortedForGC, internalBlocked (1.26, 1.27): the runtime's own
  * profile "goroutineleak", here told from a snapshot, for every release, without a collection.
  *
- * The definition.  A *candidate* is a goroutine that waits for a channel, a lock, a WaitGroup or a
- * Cond (or for nothing: a nil channel, a select without cases).  All memory is marked from the
- * roots, but for the stacks of candidates, and without following what a candidate waits on from its
- * own sudogs.  A candidate one of whose objects was marked, or is not on the heap, may be woken:
- * its stack is marked, too, and so on until nothing more is found.  What is left can be reached
- * from none of the goroutines that may still run: nobody can ever send, receive, close, unlock or
- * signal.
+ * The definition.  A *candidate* is a goroutine that waits for a channel, a lock, a WaitGroup, a
+ * Cond or a coroutine (or for nothing: a nil channel, a select without cases).  All memory is
+ * marked from the roots, but for the stacks of candidates, and without following what a candidate
+ * waits on from its own sudogs.  A candidate one of whose objects was marked, or is not on the
+ * heap, may be woken: its stack is marked, too, and so on until nothing more is found.  What is
+ * left can be reached from none of the goroutines that may still run: nobody can ever send,
+ * receive, close, unlock or signal.
  *
  * Whoever was taken out of the queue of what it waited for is no candidate: it runs next, and who
  * woke it may have no pointer there any more.
@@ -59,6 +59,7 @@ enum wait_fault {
     WAIT_FAULT_UPGRADE, /* it locks for writing what it holds for reading */
     WAIT_FAULT_AB_BA,   /* locks are taken in different orders */
     WAIT_FAULT_RWR,     /* a reader reads again, behind a writer */
+    WAIT_FAULT_CORO,    /* nobody calls next or stop of iter.Pull, or the iterator is stuck */
     WAIT_FAULT_MIXED,   /* who holds the lock waits for a channel */
     WAIT_FAULT_COUNT,
 };

@@ -6,13 +6,15 @@
  * The numbers of reasons change between releases, their words hardly do, so the words decide.
  * Until 1.19 every lock waits with the reason "semacquire", and WaitGroups do until 1.24: whether
  * it is one of package sync, the frames say.  The runtime does not look at other waits for
- * semaphores (of network descriptors, for instance); a proof holds for them all the same. */
+ * semaphores (of network descriptors, for instance), nor at coroutines (iter.Pull whose next and
+ * stop nobody has any more) and those durably blocked in a synctest bubble; a proof holds for them
+ * all the same. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "wait/wait_int.h"
 
-enum need { NEEDS_NOTHING, NEEDS_OBJECT, NEEDS_SYNC };
+enum need { NEEDS_NOTHING, NEEDS_OBJECT, NEEDS_SYNC, NEEDS_CORO };
 
 static const struct reason {
     const char *word;
@@ -31,14 +33,17 @@ static const struct reason {
     {"sync.RWMutex.Lock", NEEDS_OBJECT, WAIT_WHY_UNREACHABLE},
     {"sync.WaitGroup.Wait", NEEDS_OBJECT, WAIT_WHY_UNREACHABLE},
     {"semacquire", NEEDS_SYNC, WAIT_WHY_UNREACHABLE},
+    {"coroutine", NEEDS_CORO, WAIT_WHY_UNREACHABLE},
 };
 
 /* The reason as a synctest bubble adorns it is "chan receive (durable)", for instance. */
-static const struct reason *reason_of(const struct snap *s, uint32_t g)
+static const struct reason *reason_of(const struct snap *s, uint32_t g, bool *in_bubble)
 {
     const char *word = snap_str(s, s->goroutine.wait_reason[g]);
-    const char *durable = strstr(word, " (durable)");
-    size_t n = durable ? (size_t)(durable - word) : strlen(word);
+    const char *bubble = strstr(word, " (durable)"), *older = strstr(word, " (synctest)");
+    bubble = bubble ? bubble : older; /* Go 1.24, as an experiment */
+    size_t n = bubble ? (size_t)(bubble - word) : strlen(word);
+    *in_bubble = bubble != NULL;
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
         if (strlen(reasons[i].word) == n && memcmp(reasons[i].word, word, n) == 0)
             return &reasons[i];
@@ -85,7 +90,8 @@ void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
         uint32_t first = w;
         while (w < s->wait.n && s->wait.goroutine[w] == g)
             w++;
-        const struct reason *r = may_wait(s, g) ? reason_of(s, g) : NULL;
+        bool in_bubble = false;
+        const struct reason *r = may_wait(s, g) ? reason_of(s, g, &in_bubble) : NULL;
         if (!r)
             continue;
         struct leak_candidate c = {.goroutine = g, .wait = first, .nwaits = w - first};
@@ -98,7 +104,8 @@ void leak_candidates_find(const struct snap *s, struct leak_candidates *ret)
             ret->unjudged++;
             continue;
         }
-        c.beyond = r->need == NEEDS_SYNC && !waits_in_sync(s, g);
+        c.beyond =
+            in_bubble || r->need == NEEDS_CORO || (r->need == NEEDS_SYNC && !waits_in_sync(s, g));
         vec_push(&ret->v, c);
         ret->of[g] = (uint32_t)ret->v.n;
     }

@@ -14,9 +14,9 @@
 const char *wait_fault_name(enum wait_fault f)
 {
     static const char *const names[] = {
-        "channel",         "channel of a context", "condition variable", "WaitGroup", "lock",
-        "missing unlock",  "double lock",          "lock upgrade",       "AB-BA",     "RWR",
-        "channel and lock"};
+        "channel",        "channel of a context", "condition variable", "WaitGroup", "lock",
+        "missing unlock", "double lock",          "lock upgrade",       "AB-BA",     "RWR",
+        "coroutine",      "channel and lock"};
     return f < ARRAY_LEN(names) ? names[f] : "";
 }
 
@@ -63,6 +63,8 @@ static enum wait_fault fault_of(const struct wait_graph *w, const struct wait_st
         return is_of_context(w, i) ? WAIT_FAULT_CONTEXT : WAIT_FAULT_CHANNEL;
     if (i->kind == WAIT_COND)
         return WAIT_FAULT_COND;
+    if (i->kind == WAIT_COROUTINE && !stuck->circle[g])
+        return WAIT_FAULT_CORO;
     if (stuck->circle[g])
         return of_circle(stuck->circle[g]);
     uint32_t end = end_of(stuck, g, (uint32_t)w->s->goroutine.n);

@@ -81,7 +81,7 @@ void wait_object_text(const struct wait_graph *w, uint32_t object, struct buf *b
     uint32_t poll = s->object.poll[object];
     struct buf name = {0};
     snap_short_func(&name, w->names[object]);
-    if (name.n)
+    if (name.n && strcmp(buf_text(&name), type) != 0) /* it is the whole of an object of the heap */
         buf_printf(b, "%s  ", buf_text(&name));
     if (poll != SNAP_NONE) {
         const char *file = snap_str(s, s->poll.file[poll]);
@@ -102,7 +102,9 @@ static void chan_state(const struct snap *s, uint32_t c, struct buf *b)
     int64_t now = snap_meta_i64(s, SNAP_META_taken_mono_ns, 0), when = s->chan.timer_when[c];
     if (s->chan.timer[c]) {
         buf_str(b, when > 0 ? "a timer sends on it" : "its timer is stopped: nothing is ever sent");
-        if (when > now && now > 0) {
+        if (s->chan.bubble[c]) {
+            buf_printf(b, " in the time of synctest bubble %" PRIu64, s->chan.bubble[c]);
+        } else if (when > now && now > 0) {
             buf_str(b, " in ");
             text_ns(b, when - now);
         }

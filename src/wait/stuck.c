@@ -43,7 +43,7 @@ static bool waits_alone(const struct search *q, uint32_t g)
     if (i->trap != WAIT_TRAP_NONE || i->object == SNAP_NONE)
         return false;
     return i->kind == WAIT_MUTEX || i->kind == WAIT_WLOCK || i->kind == WAIT_RLOCK ||
-           i->kind == WAIT_ONCE || i->kind == WAIT_GROUP;
+           i->kind == WAIT_ONCE || i->kind == WAIT_GROUP || i->kind == WAIT_COROUTINE;
 }
 
 /* Whether an act ends the wait of a goroutine.  The writer whom an RWMutex lets wait for readers
@@ -53,6 +53,8 @@ static bool ends(const struct search *q, uint32_t g, uint8_t act)
 {
     const struct wait_info *i = &q->w->info[g];
     uint8_t kind = i->kind;
+    if (kind == WAIT_COROUTINE)
+        return act == SNAP_ACT_RESUME;
     switch (act) {
     case SNAP_ACT_UNLOCK:
     case SNAP_ACT_LOCK_AGAIN:
@@ -236,7 +238,8 @@ static enum wait_cycle_class class_of(const struct search *q, const struct wait_
     bool locks = true, reader = false;
     uint32_t lock = q->s->object.lock[e->object];
     for (size_t i = 0; i < n; i++) {
-        locks &= w->info[e[i].from].kind != WAIT_GROUP;
+        uint8_t kind = w->info[e[i].from].kind;
+        locks &= kind != WAIT_GROUP && kind != WAIT_COROUTINE;
         reader |= w->info[e[i].from].kind == WAIT_RLOCK;
     }
     if (n == 1)
@@ -251,7 +254,8 @@ static void add_cycle(struct search *q, const struct wait_edge *next, uint32_t g
 {
     struct wait_stuck *out = q->out;
     struct wait_cycle *c = &out->cycles[out->ncycles++];
-    *c = (struct wait_cycle){.edge = (uint32_t)out->nedges, .evidence = WAIT_EV_PROVED};
+    *c = (struct wait_cycle){
+        .edge = (uint32_t)out->nedges, .evidence = WAIT_EV_PROVED, .found = (uint32_t)out->ncycles};
     uint32_t at = g;
     do {
         const struct wait_edge *e = &next[at];
@@ -302,8 +306,13 @@ static void find_cycles(struct search *q, const struct wait_edge *next)
     for (size_t i = 0; i < out->ncycles; i++)
         out->cycles[i].behind -= out->cycles[i].nedges;
     qsort(out->cycles, out->ncycles, sizeof(*out->cycles), most_behind);
+    for (size_t i = 0; i < out->ncycles; i++)
+        walk[out->cycles[i].found] = (uint32_t)i + 1;
+    walk[0] = 0;
+    for (uint32_t g = 0; g < n; g++)
+        cycle[g] = walk[cycle[g]];
+    out->behind = cycle;
     free(walk);
-    free(cycle);
 }
 
 static int most_waiters(const void *a, const void *b, void *snap)
@@ -449,6 +458,7 @@ void wait_stuck_free(struct wait_stuck *s)
     free(s->lock);
     free(s->by);
     free(s->circle);
+    free(s->behind);
     free(s->counted);
     free(s->edges);
     free(s->cycles);

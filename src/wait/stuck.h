@@ -7,6 +7,7 @@
  *   - a Mutex, Once or RWMutex: somebody will unlock it, and that goroutine is stuck; a writer is
  *     also stuck when one of the readers it waits for is;
  *   - a WaitGroup above zero: one of those who will call Done is stuck;
+ *   - a coroutine (iter.Pull): it is stuck, or who would call next or stop is;
  *   - itself: it waits for a lock that it holds;
  *   - nobody: the lock is held, no code ahead of any goroutine releases it, and all code was
  *     followed, but for that of goroutines that are stuck themselves, or that have no lock by
@@ -57,6 +58,7 @@ struct wait_cycle {
     uint32_t edge, nedges; /* in wait_stuck.edges: each one's `to` is the next one's `from` */
     uint8_t class;         /* enum wait_cycle_class */
     uint8_t evidence;      /* enum wait_evidence, of its weakest edge */
+    uint32_t found;        /* 1 + its number in the order in which they were found */
     uint32_t behind;       /* goroutines that are stuck because of it, its own not counted */
 };
 
@@ -72,7 +74,8 @@ struct wait_stuck {
     size_t nedges;
     struct wait_cycle *cycles; /* most goroutines behind it first */
     size_t ncycles;
-    uint32_t *left; /* rows of object that are held by nobody, most waiters first */
+    uint32_t *behind; /* of each goroutine: 1 + index of the circle that it is in, or behind; 0 */
+    uint32_t *left;   /* rows of object that are held by nobody, most waiters first */
     size_t nleft;
     uint32_t
         *suspects; /* rows of object that are held, nobody seen to release them; in that order */

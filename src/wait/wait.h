@@ -98,7 +98,11 @@ struct wait_holder {
     uint8_t act;        /* enum snap_act */
     uint8_t evidence;   /* enum wait_evidence */
     uint8_t how;        /* enum snap_how; SNAP_HOW_COUNT: the lock was handed to it */
+    uint16_t frame;     /* the frame whose code leads there, 0 innermost */
     uint32_t pc;        /* row of pc where it will; SNAP_NONE */
+    uint32_t taken;     /* row of pc where it took it; SNAP_NONE */
+    uint16_t taken_frame;
+    bool taken_sure; /* else it is the only call that can have been */
 };
 
 struct wait_graph {

@@ -2,6 +2,7 @@
 over time (tests/targets/standstill)."""
 import html.parser
 import json
+import pathlib
 import re
 import signal
 
@@ -547,3 +548,47 @@ def test_watch_for_people(gospect, standstill):
     assert seen.count("INFERRED deadlock") == 1  # it is told when it begins
     assert re.search(r"look 2: \d+ goroutines \(1 idle, 2 waiting\); 2 are stuck; stood still for", seen)
     assert re.search(r"^\d+ looks: 1 deadlock$", seen, re.M)
+
+
+def lines_that_take():
+    """tests/targets/taken: name of a function -> its line that takes what it holds to the end."""
+    source = pathlib.Path(__file__).parents[1] / "targets" / "taken" / "main.go"
+    found, name = {}, None
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        begins = re.match(r"func (\w+)\(", line)
+        name = begins[1] if begins else name
+        if line.endswith("// TAKEN"):
+            found[name] = number
+    return found
+
+
+@pytest.mark.modes("default", "noopt", "stripped-pie", "race")
+@pytest.mark.releases("1.18", "1.22", "1.27")
+def test_where_locks_were_taken(gospect, go_build, run_go, release, mode):
+    target, truth, found = run_go(go_build(release, mode, "taken")), lines_that_take(), {}
+    seen = look(gospect, target.pid)
+    for circle in seen["cycles"]:
+        stacks = {e["from"]: [f["func"] for f in e["stack"]] for e in circle["edges"]}
+        for edge in circle["edges"]:
+            if "main.partner" in stacks[edge["from"]]:
+                forms = [f for f in stacks[edge["to"]] if f.split(".")[1] in truth]
+                found[forms[-1].split(".")[1]] = edge
+    assert set(found) == set(truth)
+    told = {name: e for name, e in found.items() if e["taken"]}
+    assert {name: e["taken"]["line"] for name, e in told.items()} == {name: truth[name] for name in told}
+    assert len(told) >= len(truth) - 1 and sum(e["taken_sure"] for e in told.values()) >= 10
+    assert all(e["release"]["file"].endswith("taken/main.go") for e in found.values())
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_a_deadlock_in_words(gospect, go_build, run_go, release):
+    """Who waits behind the circle, where its locks were taken, and who called whom."""
+    text = " ".join(gospect("deadlock", run_go(go_build(release, "default", "deadlocks")).pid, check=1).out.split())
+    assert re.search(r"goroutine \d+ holds it, (probably )?taken at deadlocks/main\.go:55 \(main\.both\)", text)
+    assert re.search(r"goroutines \d+, \d+ and \d+ wait for main\.a sync\.Mutex at 0x\w+ at deadlocks/main\.go:\d+"
+                     r" \(main\.behind\.func1\)", text)
+    assert re.search(r"\(main\.both\)(, for at least [^(]*)? called at deadlocks/main\.go:\d+ \(main\.circle\.func1\)", text)
+    target = run_go(go_build(release, "default", "deadlocks"), "left", "quiet")
+    words = " ".join(gospect("deadlock", target.pid, check=1).out.split())
+    for name, ids in said(target).items():
+        assert re.search(rf"goroutine {ids[0]} waits for {name} sync\.\w+ at 0x\w+ at deadlocks/main\.go", words)

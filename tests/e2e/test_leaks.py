@@ -221,3 +221,32 @@ def test_locks_in_tiny_blocks(go_build, run_go, gospect, release, mode):
     assert {leak["class"] for leak in seen["leaks"]} == {"proved-beyond"}
     assert len(seen["leaks"]) >= int(target.ready["locks"]) - 2  # the last may still lie on main's stack
     assert proved(seen).isdisjoint(map(int, target.ready["reached"].split(",")))
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.22", "1.27")
+def test_who_could_have_woken_it(go_build, run_go, gospect, release, mode):
+    target = run_go(go_build(release, mode, "wakers"))
+    seen = schema.check("leaks", gospect("leaks", target.pid, "--json", check=1).json)["leaks"]
+    stacks = {g["id"]: [f["func"] for f in g["stack"]]
+              for g in gospect("goroutines", target.pid, "--json", check=0).json["goroutines"]}
+    found = {}
+    for leak in seen:
+        name = next(f for f in stacks[leak["goroutine"]] if f.startswith("main."))
+        found.setdefault(name, []).append((leak, leak["objects"][0]))
+    assert {name: len(v) for name, v in found.items()} == {"main.reads": 3, "main.writes": 3, "main.locks": 2, "main.holds": 1}
+    for leak, thing in found["main.reads"]:
+        assert leak["class"] == "proved" and thing["type"] == "chan int"
+        assert [(w["act"], w["leaked"], w["func"]) for w in thing["wakers"]] == [("send", True, "main.writes")]
+    assert all(not thing["wakers"] for _, thing in found["main.writes"] + found["main.holds"])
+    held = [thing["wakers"] for _, thing in found["main.locks"] if thing["wakers"]]
+    assert [(w["act"], w["leaked"], w["waits_in"], w["func"]) for [w] in held] == \
+        [("unlock", True, "waitgroup wait", "main.holds")]
+    assert {thing["type"] for _, thing in found["main.locks"]} == {"sync.Mutex"}
+    if mode == "default":
+        assert all(leak["path"].startswith("main.jobs → ") for leak, _ in found["main.locks"] + found["main.holds"])
+        ways = [leak["path"] for leak, _ in found["main.reads"] if leak["path"]]
+        assert len(ways) == 1 and "main.writes" in ways[0]
+    text = " ".join(gospect("leaks", target.pid, check=1).out.split())
+    assert re.search(r"it waits for chan int at 0x\w+ \(unbuffered\) goroutine \d+ would send \(.*?\), but has leaked, too, in "
+                     r"chan receive at wakers/main\.go:26 \(main\.writes\)", text)

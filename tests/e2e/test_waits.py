@@ -1,10 +1,12 @@
 """gospect waits on a program that says what each of its goroutines waits for (tests/targets/waits)."""
+import pathlib
 import re
 import xml.etree.ElementTree
 
 import pytest
 
 from lib import schema
+from lib.pprofraw import Profile
 
 MODES = ("default", "noopt", "stripped-pie", "race")
 # function: kind, object of the target's words, kind and type of the object
@@ -154,6 +156,32 @@ def test_what_was_handed_over_is_no_wait(gospect, granted):
     assert re.search(r", 0 need another goroutine", text.splitlines()[0])
 
 
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.22", "1.27")
+def test_goroutines_that_never_ran_show_where_they_begin(gospect, go_build, run_go, release, mode, tmp_path):
+    """All but the first function are the compiler's, which are hidden elsewhere."""
+    target = run_go(go_build(release, mode, "waits"), "unstarted", env={"GODEBUG": "asyncpreemptoff=1"})
+    source = pathlib.Path(__file__).parents[1] / "targets" / "waits" / "main.go"
+    lines = [n for n, line in enumerate(source.read_text().splitlines(), 1) if line.startswith("\tgo ")]
+    begin = source.read_text().splitlines().index("func unstarted() {")
+    started = [n for n in lines if begin < n < begin + 20]
+    seen = gospect("goroutines", target.pid, "--json", "--filter", "state=runnable", check=0).json["goroutines"]
+    made = {g["created_by"]["line"]: g["stack"] for g in seen if g["created_by"]["func"] == "main.unstarted"}
+    assert sorted(made) == started
+    for line, stack in made.items():
+        assert re.match(r"main\.(plain|unstarted\.|\(\*ledger\)\.Lock-fm)", stack[0]["func"]), stack
+        assert "unstarted" not in stack[0]["func"] or stack[0]["line"] == line
+    names = {stack[0]["func"] for stack in made.values()}
+    text = gospect("goroutines", target.pid, "--limit", "0", check=0).out
+    full = gospect("goroutines", target.pid, "--full", check=0).out
+    for name in names:
+        assert re.search(rf"^ +{re.escape(name)} ", text, re.M) and name in full
+        assert gospect("goroutines", target.pid, "--json", "--filter", f"func={name}", check=0).json["count"] == 1
+    profile = tmp_path / "g.pb.gz"
+    gospect("goroutines", target.pid, "--pprof", profile, check=0)
+    assert names <= {s.stack[0][0] for s in Profile(profile).samples}
+
+
 @pytest.mark.releases("1.18", "1.27")
 def test_thousands_are_few_lines(gospect, go_build, run_go, release):
     target = run_go(go_build(release, "default", "waits"), "many", "2000")
@@ -192,3 +220,55 @@ def test_misuse_is_told_with_its_channel(gospect, go_build, run_go, release, mod
     for text in ("send on closed channel", "close of closed channel"):
         assert found[text]["values"]["address"] == target.ready["chan"], text
         assert "waits/main.go:" in found[text]["values"]["where"]
+
+
+@pytest.mark.modes("default", "noopt", "stripped-pie", "race")
+@pytest.mark.releases("1.23", "1.25", "1.27")
+def test_who_waits_for_which_coroutine(gospect, go_build, run_go, release, mode, tmp_path):
+    """iter.Pull: a coroutine waits for who calls next, who called next for the coroutine."""
+    target = run_go(go_build(release, mode, "coroutines"))
+    stacks = {g["id"]: [f["func"] for f in g["stack"]]
+              for g in gospect("goroutines", target.pid, "--json", check=0).json["goroutines"]}
+
+    def those(func):
+        return sorted(g for g, stack in stacks.items() if func in stack)
+
+    def said(subject):
+        seen = look(gospect, subject)
+        assert all((w["object"] or {}).get("kind") == "coroutine" for w in seen["waits"] if w["kind"] == "coroutine")
+        return {w["goroutine"]: w for w in seen["waits"]}
+
+    def resumers(waits, func):
+        return [[(h["goroutine"], h["act"]) for h in waits[g]["holders"]] for g in those(func)]
+
+    waits = said(target.pid)
+    assert resumers(waits, "main.waitsForBlocked") == [[(those("main.blocks")[0], "resume")]]
+    assert resumers(waits, "main.waitsForLock") == [[(those("main.locks")[0], "resume")]]
+    assert resumers(waits, "main.held") == [[(those("main.holds")[0], "resume")]]
+    assert resumers(waits, "main.lost") == [[]] * 3
+    pair = {those("main.waitsForLock")[0], those("main.locks")[0]}
+    circle, = gospect("deadlock", target.pid, "--json", check=1).json["cycles"]
+    assert circle["class"] == "mixed" and set(circle["goroutines"]) == pair
+    leaked = schema.check("leaks", gospect("leaks", target.pid, "--json", check=1).json)["leaks"]
+    beyond = {x["goroutine"] for x in leaked if x["class"] == "proved-beyond" and x["fault"] == "coroutine"}
+    unstarted = {g for g, stack in stacks.items() if stack[0] == "runtime.corostart"}
+    assert beyond >= set(those("main.lost")) and len(unstarted) == 2 and len(beyond) == 4 and len(beyond & unstarted) == 1
+    assert {x["goroutine"] for x in leaked} == beyond | pair
+    gospect("snapshot", target.pid, "--waits", "-o", tmp_path / "a.gsnap")
+    assert said(tmp_path / "a.gsnap").keys() == waits.keys()
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.25", "1.27")
+def test_timers_of_a_bubble_may_wake(gospect, go_build, run_go, release, mode):
+    """They are in no P's heap, and on a clock of their own."""
+    target = run_go(go_build(release, mode, "bubbles"))
+    waits = by_func(look(gospect, target.pid))
+    assert waits["main.byChannel"][0]["ends"] == "timer"
+    assert re.search(r"a timer sends on it in the time of synctest bubble \d+$", gospect("waits", target.pid, check=0).out, re.M)
+    found = schema.check("deadlock", gospect("deadlock", target.pid, "--json", check=0).json)
+    assert found["timers_may_release"] and not [x for x in found["left"] if x["evidence"] == "inferred"]
+    leak, = gospect("leaks", target.pid, "--json", check=1).json["leaks"]
+    assert (leak["goroutine"], leak["class"]) == (waits["main.byNobody"][0]["goroutine"], "proved-beyond")
+    rows = gospect("sql", target.pid, "SELECT func FROM timers WHERE proc IS NULL AND in_ns IS NULL", check=0).out
+    assert rows.count("time.goFunc") == 3 and rows.count("time.sendTime") == 1

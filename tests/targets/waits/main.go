@@ -2,6 +2,7 @@
 //
 //	waits            all kinds, each in a function of its own
 //	waits granted    locks and channels that were handed over to goroutines that did not run since
+//	waits unstarted  goroutines that never ran, started in every way that `go` has
 //	waits misuse     panics in flight: send on and close of a closed channel, a negative WaitGroup
 //	waits many N     N goroutines at one channel, one mutex, one Cond, in selects and at one WaitGroup
 package main
@@ -237,18 +238,49 @@ func granted() {
 	go recv()
 	go read()
 	settle()
-	ready := []byte(fmt.Sprintf("READY pid=%d global=%#x cond=%#x empty=%s rw=%#x\n", os.Getpid(),
-		unsafe.Pointer(&global), unsafe.Pointer(cond), channel(empty), unsafe.Pointer(&books.lock)))
-	var b [1]byte
+	ready := fmt.Sprintf("READY pid=%d global=%#x cond=%#x empty=%s rw=%#x\n", os.Getpid(),
+		unsafe.Pointer(&global), unsafe.Pointer(cond), channel(empty), unsafe.Pointer(&books.lock))
 	global.Unlock()
 	books.lock.Unlock()
 	cond.Signal()
 	empty <- "x"
+	keepProcessor([]byte(ready))
+}
+
+// keepProcessor says that it is ready, without letting anybody run.
+func keepProcessor(ready []byte) {
+	var b [1]byte
 	if atomic.LoadInt32(&ran) != 0 {
 		must(syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 	}
 	syscall.RawSyscall(syscall.SYS_WRITE, 1, uintptr(unsafe.Pointer(&ready[0])), uintptr(len(ready)))
 	syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&b)), 1)
+}
+
+//go:noinline
+func plain() { atomic.AddInt32(&ran, 1) }
+
+//go:noinline
+func given(n int, s string) { atomic.AddInt32(&ran, int32(n+len(s))) }
+
+func (l *ledger) Lock()   { atomic.AddInt32(&ran, 1) }
+func (l *ledger) Unlock() { atomic.AddInt32(&ran, 1) }
+
+// unstarted: each line with `go` starts one; its number is what the test knows them by.
+func unstarted() {
+	runtime.GOMAXPROCS(1)
+	settle()
+	n, method, locker, call := 3, heapLock.Lock, sync.Locker(heapLock), given
+	go plain()
+	go given(n, "x")
+	go heapLock.Lock()
+	go method()
+	go locker.Unlock()
+	go call(n, "y")
+	go func() { given(n, "z") }()
+	go func(k int) { given(k, "z") }(n)
+	go fmt.Println(n)
+	keepProcessor([]byte(fmt.Sprintf("READY pid=%d\n", os.Getpid())))
 }
 
 //go:noinline
@@ -309,6 +341,9 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == "misuse" {
 		misuse()
+	}
+	if len(os.Args) > 1 && os.Args[1] == "unstarted" {
+		unstarted()
 	}
 	if len(os.Args) > 1 {
 		granted()
