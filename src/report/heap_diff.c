@@ -342,14 +342,14 @@ static struct err *largest(const struct diff_report *x, bool freed, size_t limit
 static void chain_text(const struct diff_report *x, uint32_t node, struct buf *b)
 {
     uint32_t chain[CHAIN];
-    size_t n = chain_of(x->d->b, node, chain);
+    bool more;
+    size_t n = heap_dominator_chain(x->d->b, node, CHAIN, chain, &more);
     heap_node_text(x->d->b, node, b);
     for (size_t i = 0; i < n; i++) {
         buf_str(b, " ← ");
         heap_node_text(x->d->b, chain[i], b);
     }
-    if (n == CHAIN || !n)
-        buf_str(b, n ? " ← …" : " ← several");
+    buf_str(b, more ? " ← …" : n ? "" : " ← several");
 }
 
 /* Leaves out what another new object keeps: the same would be told again and again. */

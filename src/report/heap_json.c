@@ -105,6 +105,26 @@ static struct err *sparse_json(struct json *j, const struct report_heap *r)
     return NULL;
 }
 
+/* A node, and the shortest way to it where the pointers are there. */
+static struct err *retainer_json(struct json *j, const struct report_heap *r, uint32_t node,
+                                 bool way)
+{
+    struct heap_path path = {0};
+    struct arena mem;
+    arena_init(&mem);
+    struct err *e = way ? heap_shortest_path(r->graph, node, &mem, r->progress, &path) : NULL;
+    json_begin(j, '{');
+    heap_node_keys(j, r->graph, node);
+    json_key(j, "path");
+    if (path.n)
+        heap_path_json(j, r->graph, &path);
+    else
+        json_null(j);
+    json_end(j, '}');
+    arena_free(&mem);
+    return e;
+}
+
 static struct err *retainers_json(struct json *j, const struct report_heap *r)
 {
     enum { DEFAULT = 1000 };
@@ -116,7 +136,7 @@ static struct err *retainers_json(struct json *j, const struct report_heap *r)
     json_key(j, "retainers");
     json_begin(j, '[');
     for (size_t i = 0; !e && i < n; i++)
-        heap_node_json(j, r->graph, top[i].node);
+        e = retainer_json(j, r, top[i].node, i < HEAP_WAYS_MAX);
     json_end(j, ']');
     free(top);
     return e;

@@ -8,7 +8,10 @@
 #include "report/heap_int.h"
 #include "report/table.h"
 
-enum { TOP_BELOW = 5, NAME_MAX = 100 }; /* retainers shown below the types */
+enum {
+    TOP_BELOW = 5, /* retainers and size classes shown below the types */
+    CHAIN = 3,     /* dominators told of the others */
+};
 
 struct list {
     const struct report_heap *r;
@@ -242,24 +245,54 @@ static struct err *sparse(struct list *l)
     return NULL;
 }
 
-/* What keeps a node alive, from outside in: at most some of its dominators. */
-static void held_by(const struct heap_graph *g, uint32_t node, struct buf *b)
+static void dominators_text(const struct heap_graph *g, uint32_t node, struct buf *b)
 {
-    enum { CHAIN = 3 };
-    uint32_t chain[CHAIN + 1];
-    size_t n;
-    uint64_t total;
-    heap_dominator_chain(g, node, ARRAY_LEN(chain), chain, &n, &total);
-    for (size_t i = n; i-- > 0;) {
-        if (chain[i] == node)
-            continue;
-        buf_str(b, b->n ? " ← " : "");
+    uint32_t chain[CHAIN];
+    bool more;
+    size_t n = heap_dominator_chain(g, node, CHAIN, chain, &more);
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, i ? " ← " : "");
         heap_node_text(g, chain[i], b);
     }
-    if (total > n)
-        buf_str(b, " ← …");
-    if (!b->n)
-        buf_str(b, "several variables or goroutines");
+    buf_str(b, more ? " ← …" : n ? "" : "several variables or goroutines");
+}
+
+/* The shortest way to a node, where the pointers are there; else who dominates it. */
+static struct err *held_by(struct list *l, uint32_t node, struct buf *b)
+{
+    struct heap_path path;
+    struct arena mem;
+    arena_init(&mem);
+    struct err *e = heap_shortest_path(l->r->graph, node, &mem, l->r->progress, &path);
+    if (!e && path.n) {
+        heap_path_text(l->g, &path, b);
+        if (heap_kept_by(l->g, node) == HEAP_ALL)
+            buf_str(b, ", and others");
+    } else if (!e) {
+        dominators_text(l->g, node, b);
+    }
+    arena_free(&mem);
+    return e;
+}
+
+static struct err *retainer_row(struct list *l, struct table *t, const struct heap_top *top,
+                                bool way)
+{
+    bytes_cell(t, top->retained);
+    percent_of(table_cell(t), top->retained, l->totals.live_bytes);
+    table_cell_end(t);
+    struct buf *b = table_cell(t), held = {0};
+    heap_node_text(l->g, top->node, b);
+    buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(l->g, top->node));
+    table_cell_end(t);
+    struct err *e = NULL;
+    if (way)
+        e = held_by(l, top->node, &held);
+    else
+        dominators_text(l->g, top->node, &held);
+    table_text(t, buf_text(&held));
+    buf_free(&held);
+    return e;
 }
 
 static struct err *retainers(struct list *l, size_t limit, bool outermost)
@@ -274,26 +307,48 @@ static struct err *retainers(struct list *l, size_t limit, bool outermost)
         table_column(&t, 0, "retained", TABLE_RIGHT | TABLE_BOLD);
         table_column(&t, 1, "of live", TABLE_RIGHT | TABLE_DIM);
         table_column(&t, 2, "object", TABLE_SHRINK | TABLE_CUT_MIDDLE);
-        table_column(&t, 3, "held by", TABLE_SHRINK);
+        table_column(&t, 3, "held by", TABLE_SHRINK | TABLE_CUT_MIDDLE);
         t.indent = 2;
-        for (size_t i = 0; i < n; i++) {
-            bytes_cell(&t, top[i].retained);
-            percent_of(table_cell(&t), top[i].retained, l->totals.live_bytes);
-            table_cell_end(&t);
-            struct buf *b = table_cell(&t), held = {0};
-            heap_node_text(l->g, top[i].node, b);
-            buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(l->g, top[i].node));
-            table_cell_end(&t);
-            held_by(l->g, top[i].node, &held);
-            table_text(&t, buf_text(&held));
-            buf_free(&held);
-        }
+        for (size_t i = 0; !e && i < n; i++)
+            e = retainer_row(l, &t, &top[i], i < HEAP_WAYS_MAX);
         table_write(&t, l->f.style, &l->f.b);
         table_free(&t);
     }
     free(top);
     flow(&l->f);
     return e;
+}
+
+/* Where spans have room that nobody has. */
+static struct err *space(struct list *l)
+{
+    struct heap_rows rows;
+    struct table t;
+    TRY(heap_space(heap_snap(l->g), &rows));
+    size_t n = min_u64(rows.n, TOP_BELOW);
+    static const char *const columns[] = {"spans", "free", "in use", "n", "objects", "size"};
+    table_init(&t, ARRAY_LEN(columns));
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        table_column(&t, i, columns[i], i + 1 < ARRAY_LEN(columns) ? TABLE_RIGHT : 0);
+    t.indent = 2;
+    for (size_t i = 0; i < n; i++) {
+        const struct heap_row *row = &rows.v[i];
+        bytes_cell(&t, row->span_bytes);
+        bytes_cell(&t, row->span_bytes > row->bytes ? row->span_bytes - row->bytes : 0);
+        percent_of(table_cell(&t), row->bytes, row->span_bytes);
+        table_cell_end(&t);
+        count_cell(&t, row->spans);
+        count_cell(&t, row->count);
+        heap_row_text(l->g, &rows, i, table_cell(&t));
+        table_cell_end(&t);
+    }
+    buf_str(&l->f.b, "spans by size class\n");
+    table_write(&t, l->f.style, &l->f.b);
+    table_free(&t);
+    if (n < rows.n)
+        buf_printf(&l->f.b, "  %zu more: --by size-class\n", rows.n - n);
+    heap_rows_free(&rows);
+    return NULL;
 }
 
 static void next_commands(struct list *l)
@@ -318,6 +373,7 @@ static struct err *body(struct list *l)
     untyped(l);
     buf_str(&l->f.b, "largest retainers\n");
     TRY(retainers(l, TOP_BELOW, true));
+    TRY(space(l));
     off_heap(l);
     return NULL;
 }

@@ -172,6 +172,7 @@ struct err *report_heap_paths_text(const struct report_heap *r, const char *what
     buf_str(&b, v->all ? ", all there are that differ in where they begin or end"
                        : ", the shortest that differ in where they begin or end");
     buf_str(&b, v->to_type ? " and do not lead through another one" : "");
+    buf_str(&b, v->others ? ", beside its own stack and the list of all goroutines" : "");
     headline(&f, r, buf_text(&b));
     buf_free(&b);
     for (size_t i = 0; i < v->n; i++)

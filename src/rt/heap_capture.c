@@ -9,6 +9,7 @@
  * refused for a process that runs. */
 #include <stdlib.h>
 
+#include "base/avail.h"
 #include "rt/types_int.h"
 
 /* ---- before anything is touched ---- */
@@ -80,6 +81,16 @@ static uint64_t unread_goroutines(const struct capture *c)
     return n;
 }
 
+/* Values are wanted anyway, or where they cost little. */
+static bool wants_memory(const struct heap *h)
+{
+    const struct rt_capture_options *o = h->c->o;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < h->nspans; i++)
+        bytes += (uint64_t)h->spans[i].pages * HEAP_PAGE;
+    return o->heap_memory || (bytes <= o->heap_memory_below && bytes <= mem_available(NULL) / 4);
+}
+
 struct err *capture_heap(struct capture *c)
 {
     if (!c->o->heap)
@@ -100,7 +111,7 @@ struct err *capture_heap(struct capture *c)
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));
-    return c->o->heap_memory ? heap_read_memory(h) : NULL;
+    return wants_memory(h) ? heap_read_memory(h) : NULL;
 }
 
 struct err *capture_heap_finish(struct capture *c, unsigned width)

@@ -58,6 +58,38 @@ def test_what_a_variable_and_a_goroutine_keep(gospect, shop):
     assert packages["main"]["count"] >= 2 * int(shop.ready["users"])
 
 
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.24", "1.27")
+def test_the_largest_retainers_are_shown_with_their_ways(gospect, shop, mode):
+    retainers = heap(gospect, shop.pid, "--by", "object", "--limit", "200")["retainers"]
+    assert len(retainers) == 200 and not any(r["path"] for r in retainers[100:])
+    assert [r["retained"] for r in retainers] == sorted((r["retained"] for r in retainers), reverse=True)
+    for r in retainers[:100]:
+        assert r["path"]["steps"][-1]["addr"] == r["addr"], r
+    if mode == "stripped":
+        return
+    ways = {r["name"]: r["path"]["text"] for r in reversed(retainers[:100])}
+    assert ways["main.Held"].startswith("goroutine ") and ways["main.Held"].endswith("main.holder, h")
+    assert ways["map[string]*main.User"] == "main.store.Users" and ways["[]*main.User"] == "main.store.List"
+    text = gospect("heap", shop.pid, check=0).out
+    below = text[text.index("largest retainers"):]
+    assert "main.holder, h\n" in below and "main.store.Users\n" in below and "main.store.List\n" in below
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_the_summary_tells_of_spans(gospect, shop):
+    """The same size classes first, with the same bytes, as the list of all."""
+    def rows(text):
+        return [line.split() for line in text.splitlines() if line.endswith((" B", "pointers", "large"))]
+    text = gospect("heap", shop.pid, check=0).out
+    few = rows(text[text.index("spans by size class"):text.index("--by size-class")])
+    every = rows(gospect("heap", shop.pid, "--by", "size-class", "--limit", "5", check=0).out)
+    assert len(few) == len(every) == 5
+    for short, whole in zip(few, every):
+        assert short[:2] == whole[:2] and short[-3:] == whole[-3:], (short, whole)
+
+
 @pytest.mark.modes("default")
 @pytest.mark.releases("1.18", "1.27")
 def test_size_classes_fill_the_spans(gospect, shop):
@@ -75,7 +107,8 @@ def test_suspects_paths_and_one_object(gospect, shop):
     suspects = heap(gospect, shop.pid, "--suspects")["suspects"]
     assert suspects and any("main.store" in (s["path"] or {}).get("text", "") or s["kept_by"]["name"].endswith("store")
                             for s in suspects)
-    paths = heap(gospect, shop.pid, "--paths", "main.User")["paths"]
+    paths = heap(gospect, shop.pid, "--paths", "main.User", "--limit", "20")["paths"]
+    assert any(p["text"].startswith('main.store.Users → ["user-') for p in paths), paths  # a key of the map
     assert paths and all("main.store" in p["text"] for p in paths[:1]), paths
     user, home = shop.ready["user"], shop.ready["home"]
     seen = heap(gospect, shop.pid, "--object", user)
