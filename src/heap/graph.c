@@ -63,7 +63,8 @@ static struct err *check_memory(const struct snap *s, const struct heap_options 
                             buf_text(&n), why, buf_text(&l));
     buf_free(&n);
     buf_free(&l);
-    return err_hint(e, "take a snapshot (gospect snapshot) and look at it on a larger machine");
+    return err_hint(e, "look at it where there is more memory; of a process, gospect snapshot "
+                       "--heap saves what to look at");
 }
 
 uint64_t heap_memory(const struct heap_graph *g)

@@ -1,5 +1,7 @@
 """gospect heap on a program that counts what it keeps (tests/targets/shop)."""
+import re
 import signal
+import subprocess
 
 import pytest
 
@@ -159,6 +161,22 @@ def test_refusals(gospect, shop):
                               (("--paths", "goroutine:999999"), 3, "no goroutine")):
         seen = gospect("heap", shop.pid, *args, check=code)
         assert words in seen.err and not seen.out, seen
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_memory_that_would_not_suffice_is_named_before(gospect, shop, tmp_path, assert_unharmed):
+    shop.ask("grow 3000000")
+    snap = tmp_path / "a.gsnap"
+    gospect("snapshot", shop.pid, "--heap", "-o", snap, check=0)
+    for mib, args in ((60, ("heap", shop.pid)), (60, ("snapshot", shop.pid, "--heap", "-o", tmp_path / "b.gsnap")),
+                      (40, ("heap", snap)), (40, ("mem", "diff", snap, snap)), (100, ("heap", snap))):
+        words = ["prlimit", f"--as={mib << 20}", gospect.path, *args]
+        done = subprocess.run(list(map(str, words)), check=False, capture_output=True, text=True)
+        assert done.returncode == 3 and not done.stdout and "ulimit -v" in done.stderr, (mib, args, done)
+        assert re.search(r"\b\d+ MB of memory", " ".join(done.stderr.split())), done.stderr
+    assert not (tmp_path / "b.gsnap").exists()
+    assert_unharmed(shop)
 
 
 def interrupted(gospect_start, target, stage):
