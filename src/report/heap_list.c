@@ -119,6 +119,24 @@ static bool has_ages(enum heap_by by)
     return by == HEAP_BY_TYPE || by == HEAP_BY_PACKAGE;
 }
 
+/* "goroutine 17, orders.handle": what it was begun with, its outermost function that is neither a
+ * wrapper nor the runtime's frame around it. */
+static void begun_with(const struct snap *s, uint32_t goroutine, struct buf *b)
+{
+    uint32_t outer = SNAP_NONE;
+    for (uint32_t n = s->goroutine.stack[goroutine]; n != SNAP_NONE; n = s->stack.parent[n]) {
+        uint32_t pc = s->stack.pc[n];
+        for (uint32_t f = s->pc.frame[pc], end = f + s->pc.frames[pc]; f < end; f++)
+            if (outer == SNAP_NONE || s->frame.func_id[f] == SNAP_FN_NORMAL ||
+                s->frame.func_id[f] == SNAP_FN_OTHER)
+                outer = f;
+    }
+    if (outer == SNAP_NONE)
+        return;
+    buf_str(b, ", ");
+    snap_short_func(b, snap_str(s, s->frame.func[outer]));
+}
+
 static void group_row(struct list *l, struct table *t, const struct heap_rows *rows, size_t i)
 {
     const struct heap_row *row = &rows->v[i];
@@ -135,6 +153,8 @@ static void group_row(struct list *l, struct table *t, const struct heap_rows *r
     }
     struct buf *name = table_cell(t);
     heap_row_text(l->g, rows, i, name);
+    if (rows->by == HEAP_BY_GOROUTINE && heap_is_holder(l->g, row->key))
+        begun_with(heap_snap(l->g), heap_holder(l->g, row->key).row, name);
     buf_str(name, mostly_guessed ? " ?" : "");
     table_cell_end(t);
 }

@@ -28,6 +28,15 @@ static const char *shape_words(const struct snap *s, uint32_t shape)
                               : "objects of unknown type";
 }
 
+/* "finalizers and cleanups", "registers of threads" */
+static bool is_plural(const struct heap_graph *g, uint32_t node)
+{
+    if (!heap_is_holder(g, node))
+        return false;
+    struct heap_holder h = heap_holder(g, node);
+    return h.row == SNAP_NONE && h.kind != SNAP_ROOT_GLOBAL && h.kind != SNAP_ROOT_OTHER;
+}
+
 static void suspect_title(const struct report_heap *r, const struct heap_suspect *v, struct buf *b)
 {
     const struct snap *s = heap_snap(r->graph);
@@ -40,7 +49,7 @@ static void suspect_title(const struct report_heap *r, const struct heap_suspect
         heap_node_text(r->graph, v->node, b);
         if (heap_is_object(r->graph, v->node))
             buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(r->graph, v->node));
-        buf_str(b, " keeps ");
+        buf_str(b, is_plural(r->graph, v->node) ? " keep " : " keeps ");
     }
     text_bytes(b, v->mass);
     buf_printf(b, " (%.0f %% of what lives)", 100 * v->share);

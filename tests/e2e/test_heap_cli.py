@@ -56,6 +56,7 @@ def test_what_a_variable_and_a_goroutine_keep(gospect, shop):
     stacks = gospect("goroutines", shop.pid, "--json", check=0).json["goroutines"]
     one = next(g for g in stacks if g["id"] == held[0]["goroutine"])
     assert "main.holder" in [f["func"] for f in one["stack"]]
+    assert f"goroutine {one['id']}, main.holder\n" in gospect("heap", shop.pid, "--by", "goroutine", check=0).out
     packages = {row["package"]: row for row in heap(gospect, shop.pid, "--by", "package")["packages"]}
     assert packages["main"]["count"] >= 2 * int(shop.ready["users"])
 
