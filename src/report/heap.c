@@ -103,6 +103,17 @@ void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node)
     json_end(j, '}');
 }
 
+void heap_pointer_text(const struct heap_graph *g, uint32_t from, uint32_t to, struct buf *b)
+{
+    struct snap_edges it;
+    snap_edges_init(&it, heap_snap(g), from);
+    while (snap_edges_next(&it))
+        if (it.target == to) {
+            heap_word_text(g, from, it.word, b);
+            return;
+        }
+}
+
 void heap_path_json(struct json *j, const struct heap_graph *g, const struct heap_path *p)
 {
     struct buf text = {0};

@@ -21,6 +21,9 @@ void heap_next_text(struct flow *f, const char *command);
 /* The same without braces. */
 void heap_node_keys(struct json *j, const struct heap_graph *g, uint32_t node);
 void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node);
+/* Where in an object its first pointer to another one lies: ".next"; nothing for what a container
+ * consists of. */
+void heap_pointer_text(const struct heap_graph *g, uint32_t from, uint32_t to, struct buf *b);
 /* [{"name","addr","type","bytes","retained"}, ...] of a path, with its text. */
 void heap_path_json(struct json *j, const struct heap_graph *g, const struct heap_path *p);
 const char *root_kind_name(enum snap_rootkind kind);

@@ -291,8 +291,14 @@ static struct err *referrers_json(struct json *j, const struct heap_graph *g, ui
     struct err *e = heap_referrers(g, slot, MOST, v, &n, &total);
     json_key(j, "referrers");
     json_begin(j, '[');
-    for (size_t i = 0; !e && i < n; i++)
-        heap_node_json(j, g, v[i]);
+    for (size_t i = 0; !e && i < n; i++) {
+        buf_clear(&text);
+        heap_pointer_text(g, v[i], slot, &text);
+        json_begin(j, '{');
+        heap_node_keys(j, g, v[i]);
+        json_kstr(j, "field", buf_text(&text));
+        json_end(j, '}');
+    }
     json_end(j, ']');
     json_ku64(j, "referrers_total", total);
     heap_roots_of(g, slot, MOST, v, &n, &total);

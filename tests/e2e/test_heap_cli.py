@@ -124,6 +124,12 @@ def test_suspects_paths_and_one_object(gospect, shop):
     inside = {v["field"]: v["value"] for v in heap(gospect, shop.pid, "--object", home)["values"]}
     assert inside == {".Street": '"Main Street user-000077"', ".Zip": "77"}
     assert seen["referrers_total"] >= 3  # the map, the list, a friend
+    fields = {r["name"]: r["field"] for r in seen["referrers"]}
+    assert "[77]" in [r["field"] for r in seen["referrers"] if r["name"] == "[]*main.User"], fields
+    assert any("map[string]*main.User" in name and field.startswith("(value ") for name, field in fields.items()), fields
+    inside_it, = heap(gospect, shop.pid, "--object", home)["referrers"]
+    assert (inside_it["addr"], inside_it["field"]) == (user, ".Home")
+    assert f"main.User at {user}, .Home\n" in gospect("heap", shop.pid, "--object", home, check=0).out
     to_home = heap(gospect, shop.pid, "--paths", home)["paths"]
     assert to_home[0]["steps"][-1]["addr"] == home
     for args in (("--suspects",), ("--paths", "main.User"), ("--object", user), ("--by", "object"),
