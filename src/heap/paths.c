@@ -27,6 +27,7 @@ enum {
     MOST_STATES = 1 << 25,
     MOST_DOMINATORS = 1 << 16, /* on the way down, and pointers that are looked at there: */
     MOST_POINTERS = 1 << 22,   /* the index of reverse edges takes longer than these */
+    NEAR_POINTERS = 1 << 18,   /* a hundred such searches take less than a second */
     CHECK_EVERY = 1 << 16,
 };
 
@@ -505,10 +506,10 @@ static void put_together(const struct down *w, struct arena *mem, struct heap_pa
 }
 
 /* ret->n stays 0: too much had to be looked through. */
-static struct err *shortest_down(const struct heap_graph *g, uint32_t node, struct arena *mem,
-                                 struct heap_path *ret)
+static struct err *shortest_down(const struct heap_graph *g, uint32_t node, size_t pointers,
+                                 struct arena *mem, struct heap_path *ret)
 {
-    struct down w = {.g = g, .left = MOST_POINTERS};
+    struct down w = {.g = g, .left = pointers};
     TRY(heap_array((size_t)g->nscan / 64 + 1, sizeof(*w.seen), "a search of the heap", &w.seen));
     if (find_down(&w, node))
         put_together(&w, mem, ret);
@@ -547,6 +548,15 @@ void heap_paths_free(struct heap_paths *p)
     memset(p, 0, sizeof(*p));
 }
 
+struct err *heap_near_path(const struct heap_graph *g, uint32_t node, struct arena *mem,
+                           struct heap_path *ret)
+{
+    *ret = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
+    if (!g->has_edges || g->mark_only || !heap_is_object(g, node) || !heap_live(g, node))
+        return NULL;
+    return shortest_down(g, node, NEAR_POINTERS, mem, ret);
+}
+
 struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
                                struct progress *progress, struct heap_path *ret)
 {
@@ -557,7 +567,7 @@ struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena
     if (!g->has_edges || !heap_is_object(g, node))
         return NULL;
     if (!g->reverse_first && !g->mark_only)
-        TRY(shortest_down(g, node, mem, ret));
+        TRY(shortest_down(g, node, MOST_POINTERS, mem, ret));
     if (ret->n)
         return NULL;
     struct err *e = heap_find_paths(g, &o, &found);

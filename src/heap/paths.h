@@ -59,6 +59,10 @@ void heap_paths_free(struct heap_paths *p);
 struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
                                struct progress *progress, struct heap_path *ret) MUST_USE;
 
+/* The same for lists of many objects: where it would take long, or much memory, none is known. */
+struct err *heap_near_path(const struct heap_graph *g, uint32_t node, struct arena *mem,
+                           struct heap_path *ret) MUST_USE;
+
 /* "orders.hub.subs → [3].conn → .buf": the root, and the words that lead on. */
 void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b);
 

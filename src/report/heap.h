@@ -13,10 +13,9 @@
 
 struct report_heap {
     struct heap_graph *graph;
-    const char *target;        /* how it is written on a command line that shows more */
-    size_t limit;              /* rows of each list; 0: all */
-    int64_t wall_ns;           /* all that it took; 0: not told */
-    struct progress *progress; /* of what is still looked for; may be NULL */
+    const char *target; /* how it is written on a command line that shows more */
+    size_t limit;       /* rows of each list; 0: all */
+    int64_t wall_ns;    /* all that it took; 0: not told */
 };
 
 /* The summary and one list: groups of objects, or (objects: true) the largest retainers. */

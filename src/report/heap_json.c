@@ -112,7 +112,7 @@ static struct err *retainer_json(struct json *j, const struct report_heap *r, ui
     struct heap_path path = {0};
     struct arena mem;
     arena_init(&mem);
-    struct err *e = way ? heap_shortest_path(r->graph, node, &mem, r->progress, &path) : NULL;
+    struct err *e = way ? heap_near_path(r->graph, node, &mem, &path) : NULL;
     json_begin(j, '{');
     heap_node_keys(j, r->graph, node);
     json_key(j, "path");

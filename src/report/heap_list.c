@@ -283,7 +283,7 @@ static struct err *held_by(struct list *l, uint32_t node, struct buf *b)
     struct heap_path path;
     struct arena mem;
     arena_init(&mem);
-    struct err *e = heap_shortest_path(l->r->graph, node, &mem, l->r->progress, &path);
+    struct err *e = heap_near_path(l->g, node, &mem, &path);
     if (!e && path.n) {
         heap_path_text(l->g, &path, b);
         if (heap_kept_by(l->g, node) == HEAP_ALL)

@@ -207,8 +207,7 @@ struct err *run_heap(struct cli *c, int *ret_code)
         q.report = (struct report_heap){.graph = q.look.graph,
                                         .target = buf_text(&q.look.word),
                                         .limit = c->json ? 0 : LIMIT_DEFAULT,
-                                        .wall_ns = clock_mono_ns() - began,
-                                        .progress = &c->progress.base};
+                                        .wall_ns = clock_mono_ns() - began};
         if (a->opt[OPT_heap_limit].given)
             q.report.limit = (size_t)cli_num(a, OPT_heap_limit);
         cli_progress_clear(c);
