@@ -123,12 +123,10 @@ struct heap_child {
 struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limit,
                           struct heap_child *v, size_t *n, uint64_t *total) MUST_USE;
 
-/* The objects (holders: false) or objects and holders that retain most, largest first.  `under`:
- * which earlier entry is the nearest that dominates this one, SNAP_NONE: none.  outermost: leave
- * out what another entry dominates. */
+/* The objects (holders: false) or objects and holders that retain most, largest first.  outermost:
+ * leave out what another entry dominates. */
 struct heap_top {
     uint32_t node;
-    uint32_t under;
     uint64_t retained;
 };
 struct heap_top_options {

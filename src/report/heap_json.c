@@ -131,6 +131,7 @@ static struct err *retainers_json(struct json *j, const struct report_heap *r)
     size_t limit = r->limit ? r->limit : DEFAULT, n = limit;
     struct heap_top *top = calloc(limit, sizeof(*top));
     struct heap_top_options o = {.limit = limit};
+    struct heap_totals totals;
     struct err *e =
         top ? heap_top(r->graph, &o, top, &n) : err_new(ERR_NOMEM, "no memory for a list");
     json_key(j, "retainers");
@@ -138,6 +139,8 @@ static struct err *retainers_json(struct json *j, const struct report_heap *r)
     for (size_t i = 0; !e && i < n; i++)
         e = retainer_json(j, r, top[i].node, i < HEAP_WAYS_MAX);
     json_end(j, ']');
+    heap_totals(r->graph, &totals);
+    json_ku64(j, "left_out", totals.live_objects - n);
     free(top);
     return e;
 }

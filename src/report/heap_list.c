@@ -381,10 +381,20 @@ static void next_commands(struct list *l)
 
 static struct err *body(struct list *l)
 {
-    enum { ALL_OBJECTS = 1 << 20 };
+    enum { MOST_OBJECTS = 1 << 20 };
     headline(l);
-    if (l->what->objects)
-        return retainers(l, l->r->limit ? l->r->limit : ALL_OBJECTS, false);
+    if (l->what->objects) {
+        uint64_t live = l->totals.live_objects, most = min_u64(live, MOST_OBJECTS);
+        uint64_t n = l->r->limit ? min_u64(l->r->limit, live) : most;
+        TRY(retainers(l, n, false));
+        if (n < live) {
+            buf_str(&l->f.b, "  ");
+            text_count(&l->f.b, live - n);
+            buf_str(&l->f.b, n < most ? " more objects: --limit N shows more\n"
+                                      : " more objects: gospect sql shows all\n");
+        }
+        return NULL;
+    }
     TRY(groups(l));
     if (l->what->by == HEAP_BY_SIZE_CLASS)
         return sparse(l);

@@ -64,7 +64,9 @@ def test_what_a_variable_and_a_goroutine_keep(gospect, shop):
 @pytest.mark.modes("default", "stripped")
 @pytest.mark.releases("1.18", "1.24", "1.27")
 def test_the_largest_retainers_are_shown_with_their_ways(gospect, shop, mode):
-    retainers = heap(gospect, shop.pid, "--by", "object", "--limit", "200")["retainers"]
+    seen = heap(gospect, shop.pid, "--by", "object", "--limit", "200")
+    retainers = seen["retainers"]
+    assert seen["left_out"] == seen["live_objects"] - 200
     assert len(retainers) == 200 and not any(r["path"] for r in retainers[100:])
     assert [r["retained"] for r in retainers] == sorted((r["retained"] for r in retainers), reverse=True)
     for r in retainers[:100]:
@@ -77,6 +79,19 @@ def test_the_largest_retainers_are_shown_with_their_ways(gospect, shop, mode):
     text = gospect("heap", shop.pid, check=0).out
     below = text[text.index("largest retainers"):]
     assert "main.holder, h\n" in below and "main.store.Users\n" in below and "main.store.List\n" in below
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_a_list_of_very_many_objects(gospect, shop):
+    """It takes as long as its rows, not as their square; what it leaves out is said."""
+    shop.ask("grow 100000")
+    every = gospect("heap", shop.pid, "--by", "object", "--limit", "0", check=0, timeout=120).out
+    live = heap(gospect, shop.pid)["live_objects"]
+    assert abs(sum(" at 0x" in line for line in every.splitlines()) - live) < 50
+    assert "more objects" not in every and every.count("main.Event at") == 100000
+    few = gospect("heap", shop.pid, "--by", "object", "--limit", "10", check=0).out
+    assert re.search(r"^  110,\d\d\d more objects: --limit N shows more$", few, re.M), few[-500:]
 
 
 @pytest.mark.modes("default")

@@ -154,6 +154,7 @@ static struct err *write_pprof(struct cli *c, struct request *q, const char *pat
     }
     TRY(file_out_open(path, 0644, &out));
     TRY(file_out_end(&out, report_heap_pprof(&q->report, cli_file_sink(&out))));
+    cli_progress_clear(c);
     cli_note(c, "%s says who keeps what: go tool pprof -http=localhost:0 %s", path, path);
     return NULL;
 }
@@ -207,7 +208,8 @@ struct err *run_heap(struct cli *c, int *ret_code)
         q.report = (struct report_heap){.graph = q.look.graph,
                                         .target = buf_text(&q.look.word),
                                         .limit = c->json ? 0 : LIMIT_DEFAULT,
-                                        .wall_ns = clock_mono_ns() - began};
+                                        .wall_ns = clock_mono_ns() - began,
+                                        .progress = &c->progress.base};
         if (a->opt[OPT_heap_limit].given)
             q.report.limit = (size_t)cli_num(a, OPT_heap_limit);
         cli_progress_clear(c);
