@@ -73,7 +73,7 @@ static void ways(struct heap_graph *g)
         if (!heap_allocated(g, slot))
             continue;
         one_way(g, HEAP_TO_SLOT, slot);
-        heap_dominator_chain(g, slot, 4, v, &n, &total);
+        heap_dominator_chain(g, slot, 4, v, &(bool){0});
         must(heap_referrers(g, slot, 4, v, &n, &total));
         heap_node_text(g, slot, &b);
     }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -82,10 +84,35 @@ static uint64_t group_available(void)
     return least;
 }
 
+/* What a limit of the process leaves, of which `used` is taken. */
+static uint64_t limit_leaves(int resource, uint64_t used)
+{
+    struct rlimit l;
+    if (getrlimit((__rlimit_resource_t)resource, &l) || l.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return l.rlim_cur > used ? l.rlim_cur - used : 0;
+}
+
+uint64_t mem_limits_leave(const char **why)
+{
+    struct buf b = {0};
+    uint64_t size = 0, data = 0, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (read_text("/proc/self/statm", &b))
+        sscanf(buf_text(&b), "%" SCNu64 " %*d %*d %*d %*d %" SCNu64, &size, &data);
+    buf_free(&b);
+    uint64_t space = limit_leaves(RLIMIT_AS, size * page);
+    uint64_t ours = limit_leaves(RLIMIT_DATA, data * page);
+    *why = space <= ours ? "the limit of our address space (ulimit -v)"
+                         : "the limit of our data (ulimit -d)";
+    return min_u64(space, ours);
+}
+
 uint64_t mem_available(const char **why)
 {
+    const char *limit;
     uint64_t machine = machine_available(), group = group_available();
+    uint64_t limits = mem_limits_leave(&limit), least = min_u64(machine, min_u64(group, limits));
     if (why)
-        *why = group < machine ? "the control group" : "the machine";
-    return min_u64(machine, group);
+        *why = least == machine ? "the machine" : least == group ? "the control group" : limit;
+    return least;
 }

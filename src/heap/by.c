@@ -462,14 +462,20 @@ static struct err *by_holder(const struct heap_graph *g, enum heap_by by, struct
 
 /* ---- by size class ---- */
 
-static void add_span(const struct heap_graph *g, uint32_t r, struct heap_row *row)
+/* A span, without what is in it. */
+static void begin_class(const struct snap *s, uint32_t r, struct heap_row *row)
 {
-    const struct snap *s = g->s;
     row->key = s->span.class[r];
     row->elem_size = s->span.class[r] / 2 ? s->span.elem_size[r] : 0;
     row->spans++;
     row->slots += s->span.elems[r];
     row->span_bytes += (uint64_t)s->span.pages[r] * 8192;
+}
+
+static void add_span(const struct heap_graph *g, uint32_t r, struct heap_row *row)
+{
+    const struct snap *s = g->s;
+    begin_class(s, r, row);
     for (uint32_t slot = s->span.slot[r], end = slot + s->span.elems[r]; slot < end; slot++)
         if (bit_at(s->slots64.allocated, slot))
             add_object(row, heap_slot_live(g, slot), false, s->span.elem_size[r]);
@@ -525,6 +531,15 @@ static int by_weight(const void *pa, const void *pb, void *snap)
     return a->key < b->key ? -1 : a->key > b->key;
 }
 
+/* Size classes: what is told of them first are their spans. */
+static int by_spans(const void *pa, const void *pb, void *snap)
+{
+    const struct heap_row *a = pa, *b = pb;
+    if (a->span_bytes != b->span_bytes)
+        return a->span_bytes > b->span_bytes ? -1 : 1;
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
 static bool empty(enum heap_by by, const struct heap_row *r)
 {
     return !r->count && !r->garbage_count && !r->retained && by != HEAP_BY_SIZE_CLASS;
@@ -546,7 +561,25 @@ struct err *heap_group(const struct heap_graph *g, enum heap_by by, struct heap_
         if (!empty(by, &ret->v[i]))
             ret->v[n++] = ret->v[i];
     ret->n = n;
-    qsort_r(ret->v, n, sizeof(*ret->v), by_weight, (void *)(uintptr_t)g->s);
+    qsort_r(ret->v, n, sizeof(*ret->v), by == HEAP_BY_SIZE_CLASS ? by_spans : by_weight,
+            (void *)(uintptr_t)g->s);
+    return NULL;
+}
+
+struct err *heap_space(const struct snap *s, struct heap_rows *ret)
+{
+    *ret = (struct heap_rows){.by = HEAP_BY_SIZE_CLASS};
+    TRY(heap_array(256, sizeof(*ret->v), "the size classes of the heap", &ret->v));
+    for (uint32_t r = 0; r < s->span.n; r++) {
+        struct heap_row *row = &ret->v[s->span.class[r]];
+        begin_class(s, r, row);
+        row->count += s->span.allocated[r];
+        row->bytes += s->span.allocated[r] * s->span.elem_size[r];
+    }
+    for (uint32_t c = 0; c < 256; c++)
+        if (ret->v[c].spans)
+            ret->v[ret->n++] = ret->v[c];
+    qsort_r(ret->v, ret->n, sizeof(*ret->v), by_spans, (void *)(uintptr_t)s);
     return NULL;
 }
 

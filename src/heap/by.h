@@ -38,11 +38,14 @@ struct heap_row {
 
 struct heap_rows {
     enum heap_by by;
-    struct heap_row *v; /* largest retained first; mark_only: largest bytes first */
+    struct heap_row *v; /* largest retained first; mark_only: largest bytes; size classes: spans */
     size_t n;
 };
 struct err *heap_group(const struct heap_graph *g, enum heap_by by, struct heap_rows *ret) MUST_USE;
 void heap_rows_free(struct heap_rows *r);
+/* Size classes from the spans alone, without a look at any object: count and bytes are those of
+ * what is allocated; nothing is said of what lives, or is retained. */
+struct err *heap_space(const struct snap *s, struct heap_rows *ret) MUST_USE;
 
 /* The package that counts for a shape: string of the snapshot; 0: none. */
 uint32_t heap_shape_package(const struct heap_graph *g, uint32_t shape);

@@ -80,7 +80,31 @@ static void sum_modified(struct sums *w)
     }
 }
 
-static int by_delta(const void *pa, const void *pb)
+/* The name of a row's type and its package, as the snapshot that has it tells them; "": not known.
+ */
+static void names_of(const struct heap_diff *d, const struct heap_diff_type *t, const char *ret[2])
+{
+    bool later = t->shape_b != SNAP_NONE;
+    const struct snap *s = heap_snap(later ? d->b : d->a);
+    uint32_t shape = later ? t->shape_b : t->shape_a;
+    uint32_t type = shape < s->shape.n ? s->shape.type[shape] : SNAP_NONE;
+    ret[0] = shape < s->shape.n ? snap_str(s, s->shape.name[shape]) : "";
+    ret[1] = type == SNAP_NONE ? "" : snap_str(s, s->type.package[type]);
+}
+
+static int by_name(const struct heap_diff *d, const struct heap_diff_type *a,
+                   const struct heap_diff_type *b)
+{
+    const char *x[2], *y[2];
+    names_of(d, a, x);
+    names_of(d, b, y);
+    int order = strcmp(x[0], y[0]);
+    return order ? order : strcmp(x[1], y[1]);
+}
+
+/* Names, not numbers, decide between equals: what number a type has depends on which of the threads
+ * that read the heap was faster. */
+static int by_delta(const void *pa, const void *pb, void *diff)
 {
     const struct heap_diff_type *a = pa, *b = pb;
     uint64_t x = (uint64_t)(a->delta_bytes < 0 ? -a->delta_bytes : a->delta_bytes);
@@ -89,7 +113,9 @@ static int by_delta(const void *pa, const void *pb)
         return x > y ? -1 : 1;
     if (a->kept.bytes != b->kept.bytes)
         return a->kept.bytes > b->kept.bytes ? -1 : 1;
-    return a->shape_b < b->shape_b ? -1 : a->shape_b > b->shape_b;
+    if (a->fresh.bytes != b->fresh.bytes)
+        return a->fresh.bytes > b->fresh.bytes ? -1 : 1;
+    return by_name(diff, a, b);
 }
 
 static struct err *sum_types(struct heap_differ *f)
@@ -113,7 +139,7 @@ static struct err *sum_types(struct heap_differ *f)
     }
     d->ntypes = n;
     if (n)
-        qsort(w.types, n, sizeof(*w.types), by_delta);
+        qsort_r(w.types, n, sizeof(*w.types), by_delta, d);
     return NULL;
 }
 

@@ -26,6 +26,11 @@ static void count_allocated(const struct snap *s, uint64_t *scan, uint64_t *leav
         *(s->span.flags[r] & SNAP_SPF_NO_POINTERS ? leaves : scan) += s->span.allocated[r];
 }
 
+static bool keeps_edges(const struct snap *s, const struct heap_options *o)
+{
+    return o->keep_edges || s->edge.n + 4 * s->scanslot.n <= o->keep_edges_below;
+}
+
 uint64_t heap_memory_needed(const struct snap *s, const struct heap_options *o)
 {
     uint64_t scan, leaves, edges = s->edge.n / EDGE_BYTES;
@@ -35,7 +40,7 @@ uint64_t heap_memory_needed(const struct snap *s, const struct heap_options *o)
     uint64_t cross = max_u64(edges > tree ? edges - tree : 0, edges / 4);
     uint64_t slots = s->slot.n, scan_slots = s->scanslot.n;
     uint64_t stays = 4 * scan_slots + 4 * (slots - scan_slots) + slots / 16 + 4 * s->root.n;
-    bool keep = o && o->keep_edges;
+    bool keep = o && keeps_edges(s, o);
     if (o && o->mark_only) /* a bit for each slot, and the stack of what is to be looked at */
         return slots / 8 + slots / 16 + 4 * scan + 4 * s->root.n + FIXED_BYTES;
     uint64_t marking = stays + 4 * scan + 8 * cross + FIXED_BYTES;
@@ -58,7 +63,8 @@ static struct err *check_memory(const struct snap *s, const struct heap_options 
                             buf_text(&n), why, buf_text(&l));
     buf_free(&n);
     buf_free(&l);
-    return err_hint(e, "take a snapshot (gospect snapshot) and look at it on a larger machine");
+    return err_hint(e, "look at it where there is more memory; of a process, gospect snapshot "
+                       "--heap saves what to look at");
 }
 
 uint64_t heap_memory(const struct heap_graph *g)
@@ -198,7 +204,7 @@ static struct err *build(struct heap_graph *g, const struct heap_options *o,
     TRY(index_spans(g));
     TRY(heap_find_holders(g));
     TRY(g->mark_only ? heap_mark_live(g, o) : heap_mark(g, cross, shared, o));
-    if (!o->keep_edges)
+    if (!keeps_edges(g->s, o))
         drop_edges(g);
     if (!g->mark_only) {
         TRY(heap_dominators(g, cross, p));

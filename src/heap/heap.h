@@ -31,8 +31,9 @@ struct heap_options {
     bool keep_edges; /* paths, referrers, suspects with paths and diffs of grown maps and slices
                         need the pointers; else the columns edge.byte and scanslot.edges of the
                         snapshot are emptied as soon as they were read, to save memory */
-    bool mark_only;  /* liveness only: no dominators, no retained sizes (a fifth of the time) */
-    bool no_totals;  /* heap_totals() will not be asked: all of them stay 0 */
+    uint64_t keep_edges_below; /* keep them, too, where they take at most so many bytes */
+    bool mark_only; /* liveness only: no dominators, no retained sizes (a fifth of the time) */
+    bool no_totals; /* heap_totals() will not be asked: all of them stay 0 */
     struct progress *progress; /* may be NULL */
     /* May be NULL: is called once, at the same time as the search where there are several cores,
      * and may fill in what objects are (slot.shape, and the tables shape, type and field), which
@@ -122,12 +123,10 @@ struct heap_child {
 struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limit,
                           struct heap_child *v, size_t *n, uint64_t *total) MUST_USE;
 
-/* The objects (holders: false) or objects and holders that retain most, largest first.  `under`:
- * which earlier entry is the nearest that dominates this one, SNAP_NONE: none.  outermost: leave
- * out what another entry dominates. */
+/* The objects (holders: false) or objects and holders that retain most, largest first.  outermost:
+ * leave out what another entry dominates. */
 struct heap_top {
     uint32_t node;
-    uint32_t under;
     uint64_t retained;
 };
 struct heap_top_options {

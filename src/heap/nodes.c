@@ -271,16 +271,6 @@ struct err *heap_children(const struct heap_graph *g, uint32_t node, size_t limi
     return NULL;
 }
 
-static uint32_t nearest_above(const struct heap_graph *g, const struct heap_top *v, size_t n,
-                              uint32_t node)
-{
-    uint32_t best = SNAP_NONE;
-    for (uint32_t i = 0; i < n; i++) /* the smaller one of two that dominate it is nearer */
-        if (v[i].node != node && heap_dominates(g, v[i].node, node))
-            best = i;
-    return best;
-}
-
 static void offer_vertices(const struct heap_graph *g, const struct heap_top_options *o,
                            struct heap_largest *l)
 {
@@ -304,9 +294,7 @@ struct err *heap_top(const struct heap_graph *g, const struct heap_top_options *
     offer_vertices(g, o, &l);
     heap_sort_largest(&l);
     for (size_t i = 0; i < l.n; i++)
-        v[i] = (struct heap_top){l.v[i].node, SNAP_NONE, l.v[i].retained};
-    for (size_t i = 0; i < l.n; i++)
-        v[i].under = nearest_above(g, v, i, v[i].node);
+        v[i] = (struct heap_top){l.v[i].node, l.v[i].retained};
     *n = l.n;
     free(l.v);
     return NULL;

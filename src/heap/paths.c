@@ -5,6 +5,9 @@
  * and by no more labels than paths are wanted: any further one would go on the same ways, behind as
  * many distinct ones.
  *
+ * To a goroutine: the same, but what leads to each and every goroutine tells nothing of one: its
+ * own stack, and the runtime's list of all of them.  Only when nothing else does they are told.
+ *
  * To a type: breadth first forwards from the roots, until as many distinct ways as wanted have hit
  * an object of it.  Behind such an object the search does not go on.
  *
@@ -24,6 +27,7 @@ enum {
     MOST_STATES = 1 << 25,
     MOST_DOMINATORS = 1 << 16, /* on the way down, and pointers that are looked at there: */
     MOST_POINTERS = 1 << 22,   /* the index of reverse edges takes longer than these */
+    NEAR_POINTERS = 1 << 18,   /* a hundred such searches take less than a second */
     CHECK_EVERY = 1 << 16,
 };
 
@@ -144,6 +148,7 @@ struct backward {
     struct found f;
     struct heap_graph *g;
     uint32_t target;
+    uint32_t goroutine; /* of which the target is the g; SNAP_NONE: another object */
     struct rooted rooted;
     VEC(struct state) states;
     struct map visited; /* slot << 32 | label */
@@ -163,13 +168,35 @@ static void visit(struct backward *b, uint32_t slot, uint32_t next, uint32_t lab
     vec_push(&b->states, st);
 }
 
+/* The list of all goroutines (Go: runtime.allgs, and allgptr, which leads to the same array). */
+static bool lists_all(const struct backward *b, uint32_t slot)
+{
+    const struct snap *s = b->g->s;
+    for (size_t i = rooted_at(&b->rooted, slot); i < b->rooted.n && b->rooted.v[i] >> 32 == slot;
+         i++) {
+        uint32_t global = s->root.global[(uint32_t)b->rooted.v[i]];
+        const char *name = global == SNAP_NONE ? "" : snap_str(s, s->global.name[global]);
+        if (strcmp(name, "runtime.allgs") == 0 || strcmp(name, "runtime.allgptr") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A root of the goroutine that is asked about. */
+static bool is_own(const struct backward *b, uint32_t root)
+{
+    const struct snap_root *t = &b->g->s->root;
+    return b->goroutine != SNAP_NONE && t->goroutine[root] == b->goroutine &&
+           (t->kind[root] == SNAP_ROOT_STACK || t->kind[root] == SNAP_ROOT_REGISTER);
+}
+
 /* Every new pair of holder and label at an object that roots point to makes a path. */
 static void at_root(struct backward *b, uint32_t slot, uint32_t state, uint32_t label)
 {
     for (size_t i = rooted_at(&b->rooted, slot);
          i < b->rooted.n && b->rooted.v[i] >> 32 == slot && !enough(&b->f); i++) {
         uint32_t root = (uint32_t)b->rooted.v[i];
-        if (!is_new(&b->f, (uint64_t)holder_of(b->g, root) << 32 | label))
+        if (is_own(b, root) || !is_new(&b->f, (uint64_t)holder_of(b->g, root) << 32 | label))
             continue;
         b->f.slots.n = 0;
         for (uint32_t k = state; k != SNAP_NONE; k = b->states.v[k].next)
@@ -184,8 +211,11 @@ static struct err *start(struct backward *b, struct progress *p)
     struct heap_graph *g = b->g;
     at_root(b, b->target, SNAP_NONE, SNAP_NONE);
     if (b->target < g->nscan) {
-        for (uint32_t i = g->reverse_first[b->target]; i < g->reverse_first[b->target + 1]; i++)
-            visit(b, g->reverse_from[i], SNAP_NONE, g->reverse_from[i]);
+        for (uint32_t i = g->reverse_first[b->target]; i < g->reverse_first[b->target + 1]; i++) {
+            uint32_t from = g->reverse_from[i];
+            if (b->goroutine == SNAP_NONE || !lists_all(b, from))
+                visit(b, from, SNAP_NONE, from);
+        }
         return NULL;
     }
     uint32_t *v;
@@ -215,16 +245,18 @@ static struct err *search_backward(struct backward *b, struct progress *p)
         for (uint32_t k = g->reverse_first[st.slot]; k < g->reverse_first[st.slot + 1]; k++)
             visit(b, g->reverse_from[k], i, st.label);
     }
-    if (!b->f.paths.n)
+    if (!b->f.paths.n && (b->goroutine == SNAP_NONE || i < b->states.n))
         return err_new(ERR_LIMIT, "the ways to the object are too many to be looked through");
     give(&b->f, i == b->states.n && !enough(&b->f));
     return NULL;
 }
 
-static struct err *to_slot(struct heap_graph *g, uint32_t slot, size_t limit, struct progress *p,
-                           struct heap_paths *ret)
+/* goroutine: whose g that is, so that its own ways are left out; SNAP_NONE: all are told. */
+static struct err *to_slot(struct heap_graph *g, uint32_t slot, uint32_t goroutine, size_t limit,
+                           struct progress *p, struct heap_paths *ret)
 {
-    struct backward b = {.f = {.g = g, .out = ret, .limit = limit}, .g = g, .target = slot};
+    struct backward b = {
+        .f = {.g = g, .out = ret, .limit = limit}, .g = g, .target = slot, .goroutine = goroutine};
     if (slot >= g->nslots)
         return err_new(ERR_NOT_FOUND, "there is no such object on the heap");
     if (!heap_allocated(g, slot))
@@ -241,6 +273,17 @@ static struct err *to_slot(struct heap_graph *g, uint32_t slot, size_t limit, st
     vec_free(&b.f.paths);
     vec_free(&b.f.slots);
     return e;
+}
+
+static struct err *to_goroutine(struct heap_graph *g, uint32_t row, size_t limit,
+                                struct progress *p, struct heap_paths *ret)
+{
+    if (row >= g->s->goroutine.n)
+        return err_new(ERR_NOT_FOUND, "there is no such goroutine");
+    uint32_t slot = heap_find(g, g->s->goroutine.addr[row], NULL);
+    TRY(to_slot(g, slot, row, limit, p, ret));
+    ret->others = ret->n > 0;
+    return ret->n ? NULL : to_slot(g, slot, SNAP_NONE, limit, p, ret);
 }
 
 /* ---- to a type ---- */
@@ -463,10 +506,10 @@ static void put_together(const struct down *w, struct arena *mem, struct heap_pa
 }
 
 /* ret->n stays 0: too much had to be looked through. */
-static struct err *shortest_down(const struct heap_graph *g, uint32_t node, struct arena *mem,
-                                 struct heap_path *ret)
+static struct err *shortest_down(const struct heap_graph *g, uint32_t node, size_t pointers,
+                                 struct arena *mem, struct heap_path *ret)
 {
-    struct down w = {.g = g, .left = MOST_POINTERS};
+    struct down w = {.g = g, .left = pointers};
     TRY(heap_array((size_t)g->nscan / 64 + 1, sizeof(*w.seen), "a search of the heap", &w.seen));
     if (find_down(&w, node))
         put_together(&w, mem, ret);
@@ -489,13 +532,10 @@ struct err *heap_find_paths(struct heap_graph *g, const struct heap_path_options
         e = err_new(ERR_UNSUPPORTED, "the pointers between objects were not kept");
     else if (o->to == HEAP_TO_TYPE)
         e = to_type(g, o->what, limit, o->progress, ret);
-    else if (o->to == HEAP_TO_GOROUTINE && o->what >= g->s->goroutine.n)
-        e = err_new(ERR_NOT_FOUND, "there is no such goroutine");
+    else if (o->to == HEAP_TO_GOROUTINE)
+        e = to_goroutine(g, o->what, limit, o->progress, ret);
     else
-        e = to_slot(g,
-                    o->to == HEAP_TO_GOROUTINE ? heap_find(g, g->s->goroutine.addr[o->what], NULL)
-                                               : o->what,
-                    limit, o->progress, ret);
+        e = to_slot(g, o->what, SNAP_NONE, limit, o->progress, ret);
     ret->to_type = o->to == HEAP_TO_TYPE;
     if (e)
         heap_paths_free(ret);
@@ -508,6 +548,15 @@ void heap_paths_free(struct heap_paths *p)
     memset(p, 0, sizeof(*p));
 }
 
+struct err *heap_near_path(const struct heap_graph *g, uint32_t node, struct arena *mem,
+                           struct heap_path *ret)
+{
+    *ret = (struct heap_path){.root = SNAP_NONE, .holder = SNAP_NONE};
+    if (!g->has_edges || g->mark_only || !heap_is_object(g, node) || !heap_live(g, node))
+        return NULL;
+    return shortest_down(g, node, NEAR_POINTERS, mem, ret);
+}
+
 struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
                                struct progress *progress, struct heap_path *ret)
 {
@@ -518,7 +567,7 @@ struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena
     if (!g->has_edges || !heap_is_object(g, node))
         return NULL;
     if (!g->reverse_first && !g->mark_only)
-        TRY(shortest_down(g, node, mem, ret));
+        TRY(shortest_down(g, node, MOST_POINTERS, mem, ret));
     if (ret->n)
         return NULL;
     struct err *e = heap_find_paths(g, &o, &found);
@@ -588,21 +637,17 @@ void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struc
     buf_free(&w.next);
 }
 
-void heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
-                          size_t *n, uint64_t *total)
+size_t heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
+                            bool *more)
 {
-    *n = 0;
-    *total = 0;
-    for (uint32_t d = node; d != SNAP_NONE && d != HEAP_ALL; d = heap_dominator(g, d)) {
-        if (*n < limit)
-            v[(*n)++] = d;
-        ++*total;
+    size_t n = 0;
+    *more = false;
+    while ((node = heap_dominator(g, node)) != SNAP_NONE && node != HEAP_ALL && !*more) {
+        if (heap_is_object(g, node) && heap_is_map_part(g, node))
+            continue;
+        *more = n == limit;
+        if (!*more)
+            v[n++] = node;
     }
-    for (size_t i = 0; i < *n / 2; i++) {
-        uint32_t t = v[i];
-        v[i] = v[*n - 1 - i];
-        v[*n - 1 - i] = t;
-    }
-    if (*total && !heap_live(g, node))
-        *n = *total = 0;
+    return n;
 }

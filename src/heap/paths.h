@@ -3,7 +3,8 @@
  * Paths are shortest first and distinct.  To one object: no two agree in both the holder at their
  * begin and the object that points to the target at their end.  To a type: no two agree in the
  * holder, the type that points to the target and the word it does that from (array elements count
- * as one word).
+ * as one word).  To a goroutine: as to one object, without its own stack and the runtime's list of
+ * all goroutines, unless nothing else leads to it.
  *
  * Owner: the caller (heap_paths_free()).  Thread: one at a time (the first call may build an index
  * of the reverse edges; it stays with the graph). */
@@ -31,6 +32,7 @@ struct heap_paths {
     size_t n;
     bool all;     /* there are no more distinct ones */
     bool to_type; /* HEAP_TO_TYPE: none leads through another object of the type */
+    bool others;  /* HEAP_TO_GOROUTINE: but its own stack and the list of all goroutines */
     struct arena mem;
 };
 
@@ -57,12 +59,17 @@ void heap_paths_free(struct heap_paths *p);
 struct err *heap_shortest_path(struct heap_graph *g, uint32_t node, struct arena *mem,
                                struct progress *progress, struct heap_path *ret) MUST_USE;
 
+/* The same for lists of many objects: where it would take long, or much memory, none is known. */
+struct err *heap_near_path(const struct heap_graph *g, uint32_t node, struct arena *mem,
+                           struct heap_path *ret) MUST_USE;
+
 /* "orders.hub.subs → [3].conn → .buf": the root, and the words that lead on. */
 void heap_path_text(const struct heap_graph *g, const struct heap_path *p, struct buf *b);
 
-/* The dominators of a node from the holder (or the outermost object) down to the node itself, at
- * most `limit`, the nearest to the node being kept; *total: how many there are. */
-void heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
-                          size_t *n, uint64_t *total);
+/* Who keeps a node: its dominator, that one's, and so on to a holder; parts of a map are left out,
+ * for the map stands there, too.  Returns how many, at most `limit`; 0: several do, or it is not
+ * live. */
+size_t heap_dominator_chain(const struct heap_graph *g, uint32_t node, size_t limit, uint32_t *v,
+                            bool *more);
 
 #endif

@@ -3,6 +3,7 @@
 #include "heap/sparse.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 #include "heap/heap_int.h"
@@ -50,12 +51,12 @@ static void add_span(struct adding *a, uint32_t r)
     }
 }
 
-static int compare(const void *pa, const void *pb)
+static int compare(const void *pa, const void *pb, void *snap)
 {
     const struct heap_sparse_row *a = pa, *b = pb;
     if (a->free != b->free)
         return a->free > b->free ? -1 : 1;
-    return a->name < b->name ? -1 : a->name > b->name;
+    return strcmp(snap_str(snap, a->name), snap_str(snap, b->name));
 }
 
 struct err *heap_sparse(const struct snap *s, struct heap_sparse *ret)
@@ -75,7 +76,7 @@ struct err *heap_sparse(const struct snap *s, struct heap_sparse *ret)
     if (e)
         return e;
     if (ret->n)
-        qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+        qsort_r(ret->v, ret->n, sizeof(*ret->v), compare, (void *)(uintptr_t)s);
     return NULL;
 }
 

@@ -139,7 +139,7 @@ static int by_weight(const void *pa, const void *pb)
         return a->objects > b->objects ? -1 : 1;
     if (a->all_b != b->all_b)
         return a->all_b > b->all_b ? -1 : 1;
-    return a->key < b->key ? -1 : a->key > b->key;
+    return strcmp(a->type, b->type); /* keys are as the threads that read types came */
 }
 
 static struct err *number_rows(const struct snap *s, struct intern *names, uint32_t **ret)

@@ -73,12 +73,11 @@ const char *root_kind_name(enum snap_rootkind kind)
     return kind < SNAP_ROOT_COUNT ? names[kind] : "other";
 }
 
-void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node)
+void heap_node_keys(struct json *j, const struct heap_graph *g, uint32_t node)
 {
     const struct snap *s = heap_snap(g);
     struct buf name = {0};
     heap_node_text(g, node, &name);
-    json_begin(j, '{');
     if (heap_is_object(g, node)) {
         json_kstr(j, "kind", "object");
         json_kaddr(j, "addr", heap_address(g, node));
@@ -94,8 +93,25 @@ void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node)
     }
     json_kstr(j, "name", buf_text(&name));
     json_ku64(j, "retained", heap_retained(g, node));
-    json_end(j, '}');
     buf_free(&name);
+}
+
+void heap_node_json(struct json *j, const struct heap_graph *g, uint32_t node)
+{
+    json_begin(j, '{');
+    heap_node_keys(j, g, node);
+    json_end(j, '}');
+}
+
+void heap_pointer_text(const struct heap_graph *g, uint32_t from, uint32_t to, struct buf *b)
+{
+    struct snap_edges it;
+    snap_edges_init(&it, heap_snap(g), from);
+    while (snap_edges_next(&it))
+        if (it.target == to) {
+            heap_word_text(g, from, it.word, b);
+            return;
+        }
 }
 
 void heap_path_json(struct json *j, const struct heap_graph *g, const struct heap_path *p)

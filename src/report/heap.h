@@ -13,9 +13,10 @@
 
 struct report_heap {
     struct heap_graph *graph;
-    const char *target; /* how it is written on a command line that shows more */
-    size_t limit;       /* rows of each list; 0: all */
-    int64_t wall_ns;    /* all that it took; 0: not told */
+    const char *target;        /* how it is written on a command line that shows more */
+    size_t limit;              /* rows of each list; 0: all */
+    int64_t wall_ns;           /* all that it took; 0: not told */
+    struct progress *progress; /* of a profile, which takes a while; may be NULL */
 };
 
 /* The summary and one list: groups of objects, or (objects: true) the largest retainers. */

@@ -27,12 +27,6 @@ static void signed_bytes(struct buf *b, int64_t n)
     text_bytes(b, (uint64_t)(n < 0 ? -n : n));
 }
 
-static void signed_count(struct buf *b, int64_t n)
-{
-    buf_str(b, n < 0 ? "−" : "+");
-    text_count(b, (uint64_t)(n < 0 ? -n : n));
-}
-
 static size_t shown(const struct diff_report *x, size_t n)
 {
     return x->r->limit && x->r->limit < n ? x->r->limit : n;
@@ -82,10 +76,10 @@ static void headline(struct diff_report *x)
         buf_str(&left, " in ");
         text_ns(&left, d->elapsed_ns);
     }
-    buf_str(&left, " (");
-    signed_count(&left, (int64_t)d->fresh.count);
-    buf_char(&left, ' ');
-    signed_count(&left, -(int64_t)d->freed.count);
+    buf_str(&left, " (+");
+    text_count(&left, d->fresh.count);
+    buf_str(&left, " −");
+    text_count(&left, d->freed.count);
     buf_str(&left, " objects, ");
     text_count(&left, d->nmodified);
     buf_str(&left, " changed size in place)");
@@ -342,14 +336,14 @@ static struct err *largest(const struct diff_report *x, bool freed, size_t limit
 static void chain_text(const struct diff_report *x, uint32_t node, struct buf *b)
 {
     uint32_t chain[CHAIN];
-    size_t n = chain_of(x->d->b, node, chain);
+    bool more;
+    size_t n = heap_dominator_chain(x->d->b, node, CHAIN, chain, &more);
     heap_node_text(x->d->b, node, b);
     for (size_t i = 0; i < n; i++) {
         buf_str(b, " ← ");
         heap_node_text(x->d->b, chain[i], b);
     }
-    if (n == CHAIN || !n)
-        buf_str(b, n ? " ← …" : " ← several");
+    buf_str(b, more ? " ← …" : n ? "" : " ← several");
 }
 
 /* Leaves out what another new object keeps: the same would be told again and again. */

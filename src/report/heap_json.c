@@ -105,19 +105,42 @@ static struct err *sparse_json(struct json *j, const struct report_heap *r)
     return NULL;
 }
 
+/* A node, and the shortest way to it where the pointers are there. */
+static struct err *retainer_json(struct json *j, const struct report_heap *r, uint32_t node,
+                                 bool way)
+{
+    struct heap_path path = {0};
+    struct arena mem;
+    arena_init(&mem);
+    struct err *e = way ? heap_near_path(r->graph, node, &mem, &path) : NULL;
+    json_begin(j, '{');
+    heap_node_keys(j, r->graph, node);
+    json_key(j, "path");
+    if (path.n)
+        heap_path_json(j, r->graph, &path);
+    else
+        json_null(j);
+    json_end(j, '}');
+    arena_free(&mem);
+    return e;
+}
+
 static struct err *retainers_json(struct json *j, const struct report_heap *r)
 {
     enum { DEFAULT = 1000 };
     size_t limit = r->limit ? r->limit : DEFAULT, n = limit;
     struct heap_top *top = calloc(limit, sizeof(*top));
     struct heap_top_options o = {.limit = limit};
+    struct heap_totals totals;
     struct err *e =
         top ? heap_top(r->graph, &o, top, &n) : err_new(ERR_NOMEM, "no memory for a list");
     json_key(j, "retainers");
     json_begin(j, '[');
     for (size_t i = 0; !e && i < n; i++)
-        heap_node_json(j, r->graph, top[i].node);
+        e = retainer_json(j, r, top[i].node, i < HEAP_WAYS_MAX);
     json_end(j, ']');
+    heap_totals(r->graph, &totals);
+    json_ku64(j, "left_out", totals.live_objects - n);
     free(top);
     return e;
 }
@@ -271,8 +294,14 @@ static struct err *referrers_json(struct json *j, const struct heap_graph *g, ui
     struct err *e = heap_referrers(g, slot, MOST, v, &n, &total);
     json_key(j, "referrers");
     json_begin(j, '[');
-    for (size_t i = 0; !e && i < n; i++)
-        heap_node_json(j, g, v[i]);
+    for (size_t i = 0; !e && i < n; i++) {
+        buf_clear(&text);
+        heap_pointer_text(g, v[i], slot, &text);
+        json_begin(j, '{');
+        heap_node_keys(j, g, v[i]);
+        json_kstr(j, "field", buf_text(&text));
+        json_end(j, '}');
+    }
     json_end(j, ']');
     json_ku64(j, "referrers_total", total);
     heap_roots_of(g, slot, MOST, v, &n, &total);

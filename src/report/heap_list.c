@@ -8,7 +8,10 @@
 #include "report/heap_int.h"
 #include "report/table.h"
 
-enum { TOP_BELOW = 5, NAME_MAX = 100 }; /* retainers shown below the types */
+enum {
+    TOP_BELOW = 5, /* retainers and size classes shown below the types */
+    CHAIN = 3,     /* dominators told of the others */
+};
 
 struct list {
     const struct report_heap *r;
@@ -116,6 +119,24 @@ static bool has_ages(enum heap_by by)
     return by == HEAP_BY_TYPE || by == HEAP_BY_PACKAGE;
 }
 
+/* "goroutine 17, orders.handle": what it was begun with, its outermost function that is neither a
+ * wrapper nor the runtime's frame around it. */
+static void begun_with(const struct snap *s, uint32_t goroutine, struct buf *b)
+{
+    uint32_t outer = SNAP_NONE;
+    for (uint32_t n = s->goroutine.stack[goroutine]; n != SNAP_NONE; n = s->stack.parent[n]) {
+        uint32_t pc = s->stack.pc[n];
+        for (uint32_t f = s->pc.frame[pc], end = f + s->pc.frames[pc]; f < end; f++)
+            if (outer == SNAP_NONE || s->frame.func_id[f] == SNAP_FN_NORMAL ||
+                s->frame.func_id[f] == SNAP_FN_OTHER)
+                outer = f;
+    }
+    if (outer == SNAP_NONE)
+        return;
+    buf_str(b, ", ");
+    snap_short_func(b, snap_str(s, s->frame.func[outer]));
+}
+
 static void group_row(struct list *l, struct table *t, const struct heap_rows *rows, size_t i)
 {
     const struct heap_row *row = &rows->v[i];
@@ -132,6 +153,8 @@ static void group_row(struct list *l, struct table *t, const struct heap_rows *r
     }
     struct buf *name = table_cell(t);
     heap_row_text(l->g, rows, i, name);
+    if (rows->by == HEAP_BY_GOROUTINE && heap_is_holder(l->g, row->key))
+        begun_with(heap_snap(l->g), heap_holder(l->g, row->key).row, name);
     buf_str(name, mostly_guessed ? " ?" : "");
     table_cell_end(t);
 }
@@ -242,24 +265,54 @@ static struct err *sparse(struct list *l)
     return NULL;
 }
 
-/* What keeps a node alive, from outside in: at most some of its dominators. */
-static void held_by(const struct heap_graph *g, uint32_t node, struct buf *b)
+static void dominators_text(const struct heap_graph *g, uint32_t node, struct buf *b)
 {
-    enum { CHAIN = 3 };
-    uint32_t chain[CHAIN + 1];
-    size_t n;
-    uint64_t total;
-    heap_dominator_chain(g, node, ARRAY_LEN(chain), chain, &n, &total);
-    for (size_t i = n; i-- > 0;) {
-        if (chain[i] == node)
-            continue;
-        buf_str(b, b->n ? " ← " : "");
+    uint32_t chain[CHAIN];
+    bool more;
+    size_t n = heap_dominator_chain(g, node, CHAIN, chain, &more);
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, i ? " ← " : "");
         heap_node_text(g, chain[i], b);
     }
-    if (total > n)
-        buf_str(b, " ← …");
-    if (!b->n)
-        buf_str(b, "several variables or goroutines");
+    buf_str(b, more ? " ← …" : n ? "" : "several variables or goroutines");
+}
+
+/* The shortest way to a node, where the pointers are there; else who dominates it. */
+static struct err *held_by(struct list *l, uint32_t node, struct buf *b)
+{
+    struct heap_path path;
+    struct arena mem;
+    arena_init(&mem);
+    struct err *e = heap_near_path(l->g, node, &mem, &path);
+    if (!e && path.n) {
+        heap_path_text(l->g, &path, b);
+        if (heap_kept_by(l->g, node) == HEAP_ALL)
+            buf_str(b, ", and others");
+    } else if (!e) {
+        dominators_text(l->g, node, b);
+    }
+    arena_free(&mem);
+    return e;
+}
+
+static struct err *retainer_row(struct list *l, struct table *t, const struct heap_top *top,
+                                bool way)
+{
+    bytes_cell(t, top->retained);
+    percent_of(table_cell(t), top->retained, l->totals.live_bytes);
+    table_cell_end(t);
+    struct buf *b = table_cell(t), held = {0};
+    heap_node_text(l->g, top->node, b);
+    buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(l->g, top->node));
+    table_cell_end(t);
+    struct err *e = NULL;
+    if (way)
+        e = held_by(l, top->node, &held);
+    else
+        dominators_text(l->g, top->node, &held);
+    table_text(t, buf_text(&held));
+    buf_free(&held);
+    return e;
 }
 
 static struct err *retainers(struct list *l, size_t limit, bool outermost)
@@ -274,26 +327,48 @@ static struct err *retainers(struct list *l, size_t limit, bool outermost)
         table_column(&t, 0, "retained", TABLE_RIGHT | TABLE_BOLD);
         table_column(&t, 1, "of live", TABLE_RIGHT | TABLE_DIM);
         table_column(&t, 2, "object", TABLE_SHRINK | TABLE_CUT_MIDDLE);
-        table_column(&t, 3, "held by", TABLE_SHRINK);
+        table_column(&t, 3, "held by", TABLE_SHRINK | TABLE_CUT_MIDDLE);
         t.indent = 2;
-        for (size_t i = 0; i < n; i++) {
-            bytes_cell(&t, top[i].retained);
-            percent_of(table_cell(&t), top[i].retained, l->totals.live_bytes);
-            table_cell_end(&t);
-            struct buf *b = table_cell(&t), held = {0};
-            heap_node_text(l->g, top[i].node, b);
-            buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(l->g, top[i].node));
-            table_cell_end(&t);
-            held_by(l->g, top[i].node, &held);
-            table_text(&t, buf_text(&held));
-            buf_free(&held);
-        }
+        for (size_t i = 0; !e && i < n; i++)
+            e = retainer_row(l, &t, &top[i], i < HEAP_WAYS_MAX);
         table_write(&t, l->f.style, &l->f.b);
         table_free(&t);
     }
     free(top);
     flow(&l->f);
     return e;
+}
+
+/* Where spans have room that nobody has. */
+static struct err *space(struct list *l)
+{
+    struct heap_rows rows;
+    struct table t;
+    TRY(heap_space(heap_snap(l->g), &rows));
+    size_t n = min_u64(rows.n, TOP_BELOW);
+    static const char *const columns[] = {"spans", "free", "in use", "n", "objects", "size"};
+    table_init(&t, ARRAY_LEN(columns));
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        table_column(&t, i, columns[i], i + 1 < ARRAY_LEN(columns) ? TABLE_RIGHT : 0);
+    t.indent = 2;
+    for (size_t i = 0; i < n; i++) {
+        const struct heap_row *row = &rows.v[i];
+        bytes_cell(&t, row->span_bytes);
+        bytes_cell(&t, row->span_bytes > row->bytes ? row->span_bytes - row->bytes : 0);
+        percent_of(table_cell(&t), row->bytes, row->span_bytes);
+        table_cell_end(&t);
+        count_cell(&t, row->spans);
+        count_cell(&t, row->count);
+        heap_row_text(l->g, &rows, i, table_cell(&t));
+        table_cell_end(&t);
+    }
+    buf_str(&l->f.b, "spans by size class\n");
+    table_write(&t, l->f.style, &l->f.b);
+    table_free(&t);
+    if (n < rows.n)
+        buf_printf(&l->f.b, "  %zu more: --by size-class\n", rows.n - n);
+    heap_rows_free(&rows);
+    return NULL;
 }
 
 static void next_commands(struct list *l)
@@ -306,10 +381,20 @@ static void next_commands(struct list *l)
 
 static struct err *body(struct list *l)
 {
-    enum { ALL_OBJECTS = 1 << 20 };
+    enum { MOST_OBJECTS = 1 << 20 };
     headline(l);
-    if (l->what->objects)
-        return retainers(l, l->r->limit ? l->r->limit : ALL_OBJECTS, false);
+    if (l->what->objects) {
+        uint64_t live = l->totals.live_objects, most = min_u64(live, MOST_OBJECTS);
+        uint64_t n = l->r->limit ? min_u64(l->r->limit, live) : most;
+        TRY(retainers(l, n, false));
+        if (n < live) {
+            buf_str(&l->f.b, "  ");
+            text_count(&l->f.b, live - n);
+            buf_str(&l->f.b, n < most ? " more objects: --limit N shows more\n"
+                                      : " more objects: gospect sql shows all\n");
+        }
+        return NULL;
+    }
     TRY(groups(l));
     if (l->what->by == HEAP_BY_SIZE_CLASS)
         return sparse(l);
@@ -318,6 +403,7 @@ static struct err *body(struct list *l)
     untyped(l);
     buf_str(&l->f.b, "largest retainers\n");
     TRY(retainers(l, TOP_BELOW, true));
+    TRY(space(l));
     off_heap(l);
     return NULL;
 }

@@ -96,18 +96,22 @@ static void put_ways(struct pprof *p, const struct ways *w)
     }
 }
 
-static struct err *gather(struct ways *w)
+static struct err *gather(struct ways *w, struct progress *progress)
 {
+    enum { CHECK_EVERY = 1 << 18 };
     VEC(uint32_t) up = {0};
-    for (uint32_t slot = 0; slot < heap_slots(w->g); slot++) {
-        if (!heap_live(w->g, slot))
+    struct err *e = NULL;
+    for (uint32_t slot = 0; !e && slot < heap_slots(w->g); slot++) {
+        if (slot % CHECK_EVERY == 0)
+            e = progress_step(progress, "adding up who keeps what", slot, heap_slots(w->g));
+        if (e || !heap_live(w->g, slot))
             continue;
         uint32_t way = way_of(w, slot, &up);
         w->v.v[way].values[0]++;
         w->v.v[way].values[1] += (int64_t)heap_size(w->g, slot);
     }
     vec_free(&up);
-    return NULL;
+    return e;
 }
 
 struct err *report_heap_pprof(const struct report_heap *r, struct report_sink out)
@@ -120,7 +124,7 @@ struct err *report_heap_pprof(const struct report_heap *r, struct report_sink ou
     struct err *e = w.of && w.shape_name ? NULL : err_new(ERR_NOMEM, "no memory for a profile");
     intern_init(&w.names);
     if (!e)
-        e = gather(&w);
+        e = gather(&w, r->progress);
     if (!e) {
         pprof_init(&p, s);
         pprof_sample_type(&p, "objects", "count");

@@ -55,8 +55,9 @@ static void rows_text(const struct heap_survival *s, size_t n, struct flow *f)
 /* What the marks mean, or why there are none. */
 static void meaning(const struct heap_survival *s, struct buf *b)
 {
+    const char *said = s->nchanged ? "!" : "nothing is marked: no";
     if (s->basis == HEAP_SURVIVAL_RATES) {
-        buf_printf(b, "! survival differs by more than %.0f points from the time before",
+        buf_printf(b, "%s survival differs by more than %.0f points from the time before", said,
                    100 * HEAP_SURVIVAL_CHANGE);
         if (s->gcs_earlier != s->gcs)
             buf_printf(b,
@@ -65,9 +66,9 @@ static void meaning(const struct heap_survival *s, struct buf *b)
                        (long long)s->gcs_earlier, (long long)s->gcs);
     } else if (s->basis == HEAP_SURVIVAL_SHARES) {
         buf_printf(b,
-                   "! the part that has survived a collection (old) changed by more than %.0f "
+                   "%s part that has survived a collection (old) changed by more than %.0f "
                    "points; --earlier SNAPSHOT compares rates of survival instead",
-                   100 * HEAP_SURVIVAL_CHANGE);
+                   s->nchanged ? "! the" : said, 100 * HEAP_SURVIVAL_CHANGE);
     } else {
         buf_printf(b,
                    "nothing is marked: the snapshots are from different points of a cycle (%.0f %% "

@@ -28,6 +28,15 @@ static const char *shape_words(const struct snap *s, uint32_t shape)
                               : "objects of unknown type";
 }
 
+/* "finalizers and cleanups", "registers of threads" */
+static bool is_plural(const struct heap_graph *g, uint32_t node)
+{
+    if (!heap_is_holder(g, node))
+        return false;
+    struct heap_holder h = heap_holder(g, node);
+    return h.row == SNAP_NONE && h.kind != SNAP_ROOT_GLOBAL && h.kind != SNAP_ROOT_OTHER;
+}
+
 static void suspect_title(const struct report_heap *r, const struct heap_suspect *v, struct buf *b)
 {
     const struct snap *s = heap_snap(r->graph);
@@ -40,7 +49,7 @@ static void suspect_title(const struct report_heap *r, const struct heap_suspect
         heap_node_text(r->graph, v->node, b);
         if (heap_is_object(r->graph, v->node))
             buf_printf(b, " at 0x%" PRItaddr, (unsigned long long)heap_address(r->graph, v->node));
-        buf_str(b, " keeps ");
+        buf_str(b, is_plural(r->graph, v->node) ? " keep " : " keeps ");
     }
     text_bytes(b, v->mass);
     buf_printf(b, " (%.0f %% of what lives)", 100 * v->share);
@@ -172,6 +181,7 @@ struct err *report_heap_paths_text(const struct report_heap *r, const char *what
     buf_str(&b, v->all ? ", all there are that differ in where they begin or end"
                        : ", the shortest that differ in where they begin or end");
     buf_str(&b, v->to_type ? " and do not lead through another one" : "");
+    buf_str(&b, v->others ? ", beside its own stack and the list of all goroutines" : "");
     headline(&f, r, buf_text(&b));
     buf_free(&b);
     for (size_t i = 0; i < v->n; i++)
@@ -275,38 +285,50 @@ static void pointers(struct flow *f, const struct report_heap *r, uint32_t slot)
     flow(f);
 }
 
+/* "orders.User at 0xc000123450, .friends[2]" */
+static void referrer_text(struct flow *f, const struct heap_graph *g, uint32_t from, uint32_t slot)
+{
+    struct buf b = {0}, field = {0};
+    heap_node_text(g, from, &b);
+    buf_printf(&b, " at 0x%" PRItaddr, (unsigned long long)heap_address(g, from));
+    heap_pointer_text(g, from, slot, &field);
+    buf_printf(&b, "%s%s", field.n ? ", " : "", buf_text(&field));
+    buf_str(&b, heap_live(g, from) ? "" : " (garbage)");
+    flow_wrapped(f, &b, 4);
+    buf_free(&b);
+    buf_free(&field);
+}
+
+static void root_text(struct flow *f, const struct heap_graph *g, uint32_t root)
+{
+    struct buf b = {0};
+    buf_str(&b, "root: ");
+    heap_root_text(g, root, &b);
+    flow_wrapped(f, &b, 4);
+    buf_free(&b);
+}
+
 static struct err *referrers(struct flow *f, const struct report_heap *r, uint32_t slot)
 {
     enum { MOST = 20 };
     uint32_t v[MOST];
     size_t n;
     uint64_t total;
-    struct buf b = {0};
     TRY(heap_referrers(r->graph, slot, MOST, v, &n, &total));
     if (n)
         buf_str(&f->b, "  is pointed to by\n");
-    for (size_t i = 0; i < n; i++) {
-        buf_clear(&b);
-        heap_node_text(r->graph, v[i], &b);
-        buf_printf(&b, " at 0x%" PRItaddr, (unsigned long long)heap_address(r->graph, v[i]));
-        buf_str(&b, heap_live(r->graph, v[i]) ? "" : " (garbage)");
-        flow_wrapped(f, &b, 4);
-    }
+    for (size_t i = 0; i < n; i++)
+        referrer_text(f, r->graph, v[i], slot);
     bool begun = n > 0;
     if (total > n)
         buf_printf(&f->b, "    %" PRIu64 " more objects\n", total - n);
     heap_roots_of(r->graph, slot, MOST, v, &n, &total);
     if (n && !begun)
         buf_str(&f->b, "  is pointed to by\n");
-    for (size_t i = 0; i < n; i++) {
-        buf_clear(&b);
-        buf_str(&b, "root: ");
-        heap_root_text(r->graph, v[i], &b);
-        flow_wrapped(f, &b, 4);
-    }
+    for (size_t i = 0; i < n; i++)
+        root_text(f, r->graph, v[i]);
     if (total > n)
         buf_printf(&f->b, "    %" PRIu64 " more roots\n", total - n);
-    buf_free(&b);
     return NULL;
 }
 

@@ -9,6 +9,7 @@
  * refused for a process that runs. */
 #include <stdlib.h>
 
+#include "base/avail.h"
 #include "rt/types_int.h"
 
 /* ---- before anything is touched ---- */
@@ -80,6 +81,25 @@ static uint64_t unread_goroutines(const struct capture *c)
     return n;
 }
 
+/* What is in the objects: wanted anyway, or where it costs little. */
+static struct err *read_memory(struct heap *h)
+{
+    enum { OUR_PART = 4 };
+    const struct rt_capture_options *o = h->c->o;
+    uint64_t bytes = 0;
+    if (o->heap_memory)
+        return heap_read_memory(h);
+    for (size_t i = 0; i < h->nspans; i++)
+        bytes += (uint64_t)h->spans[i].pages * HEAP_PAGE;
+    if (bytes > o->heap_memory_below || bytes > mem_available(NULL) / OUR_PART)
+        return NULL;
+    struct err *e = heap_read_memory(h);
+    if (!e || err_code(e) != ERR_NOMEM)
+        return e;
+    err_free(e);
+    return NULL;
+}
+
 struct err *capture_heap(struct capture *c)
 {
     if (!c->o->heap)
@@ -100,7 +120,7 @@ struct err *capture_heap(struct capture *c)
     types_list(h->types);
     if (c->o->heap_object)
         TRY(heap_read_object(h, c->o->heap_object));
-    return c->o->heap_memory ? heap_read_memory(h) : NULL;
+    return read_memory(h);
 }
 
 struct err *capture_heap_finish(struct capture *c, unsigned width)

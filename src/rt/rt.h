@@ -66,11 +66,12 @@ struct rt_capture_options {
     bool names;            /* of what goroutines wait for: object.name */
     bool heap; /* all heap objects and the pointers between them; not with RT_GOROUTINE from a
                  process that runs */
-    bool heap_memory;       /* with heap: what is in them, too */
-    taddr heap_object;      /* with heap: what is in the object there, too; 0: none */
-    enum rt_owners owners;  /* not with RT_GOROUTINE from a process that runs */
-    bool copies;            /* with owners: locks that were copied, when nobody releases one */
-    const uint64_t *prints; /* goids, ascending: goroutine.print is wanted of them */
+    bool heap_memory;           /* with heap: what is in them, too */
+    uint64_t heap_memory_below; /* the same, where the heap has at most so many bytes */
+    taddr heap_object;          /* with heap: what is in the object there, too; 0: none */
+    enum rt_owners owners;      /* not with RT_GOROUTINE from a process that runs */
+    bool copies;                /* with owners: locks that were copied, when nobody releases one */
+    const uint64_t *prints;     /* goids, ascending: goroutine.print is wanted of them */
     size_t nprints;
     bool prints_likely; /* instead of that: of those that could be in a livelock, as far as one look
                            tells */

@@ -279,11 +279,36 @@ static void link_type(struct rt_types *ty, struct type_entry *e)
         link_params(ty, e);
 }
 
+/* Whether it may be a bucket of a map that package reflect made, which only the map can tell. */
+static bool may_be_opaque(const struct rt_types *ty, const struct type_entry *e)
+{
+    return e->info.kind == GO_KIND_STRUCT && !TYPES_HAS(ty, maptype_group) &&
+           !types_section(ty, e->info.addr);
+}
+
+static void link_one(struct rt_types *ty, uint32_t number)
+{
+    struct type_entry *e = types_entry(ty, number);
+    link_type(ty, e);
+    if (!types_section(ty, e->info.addr))
+        types_name(ty, number); /* its parts are not kept as sections are */
+    taddr ptr = types_offset(ty, e->info.addr, (uint32_t)types_word(ty, e, RT_type_ptr_to_this));
+    if (ptr)
+        types_add(ty, ptr);
+}
+
+/* Objects may have told of a bucket before anything told of its map: what may be one comes last. */
 void types_link(struct rt_types *ty)
 {
     uint32_t from = ty->nlinked;
-    for (; ty->nlinked < ty->n; ty->nlinked++) {
-        struct type_entry *e = types_entry(ty, ty->nlinked);
+    VEC(uint32_t) later = {0};
+    while (ty->nlinked < ty->n || later.n) {
+        if (ty->nlinked == ty->n) {
+            link_one(ty, later.v[--later.n]);
+            continue;
+        }
+        uint32_t number = ty->nlinked++;
+        struct type_entry *e = types_entry(ty, number);
         if (e->made)
             continue;
         if (e->has_die) {
@@ -291,14 +316,12 @@ void types_link(struct rt_types *ty)
             continue;
         }
         types_make_mask(ty, e, 0);
-        link_type(ty, e);
-        if (!types_section(ty, e->info.addr))
-            types_name(ty, ty->nlinked); /* its parts are not kept as sections are */
-        taddr ptr =
-            types_offset(ty, e->info.addr, (uint32_t)types_word(ty, e, RT_type_ptr_to_this));
-        if (ptr)
-            types_add(ty, ptr);
+        if (may_be_opaque(ty, e))
+            vec_push(&later, number);
+        else
+            link_one(ty, number);
     }
+    vec_free(&later);
     types_measure_dwarf(ty, from);
 }
 

@@ -5,10 +5,12 @@
  * ask for much memory; at the end snap_check() proves what readers rely on.  Errors name the file
  * and the column.  Columns this program does not know are left out, columns the file does not have
  * stay empty, and the snapshot's `missing` table says so. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/avail.h"
 #include "base/file.h"
 #include "base/pool.h"
 #include "base/vec.h"
@@ -358,10 +360,34 @@ static struct err *compare_schema(struct reader *r)
     return NULL;
 }
 
+/* Memory that is not there is given all the same, and whoever uses it is killed: so ask first. */
+static struct err *check_memory(const struct reader *r)
+{
+    enum { MIB = 1 << 20, NOT_WORTH_ASKING = 8 * MIB };
+    const char *why;
+    uint64_t need = 0;
+    for (size_t i = 0; i < r->tables.n; i++) {
+        const struct table *t = &r->tables.v[i];
+        for (size_t c = 0; t->def && c < t->def->ncols; c++)
+            need += t->rows * snap_coltype_size(t->def->cols[c].type);
+        need += t->def ? 0 : t->rows;
+    }
+    if (need < NOT_WORTH_ASKING || need > (uint64_t)r->n * MEMORY_RATIO + MEMORY_SLACK)
+        return NULL; /* or it is damaged, and that is said */
+    uint64_t left = mem_available(&why);
+    if (need <= left)
+        return NULL;
+    return err_hint(err_new(ERR_LIMIT,
+                            "it takes %" PRIu64 " MB of memory, and %s leaves %" PRIu64 " MB",
+                            need / MIB, why, left / MIB),
+                    "look at it where there is more memory");
+}
+
 static struct err *read_all(struct reader *r)
 {
     TRY(read_header(r));
     TRY(read_directory(r));
+    TRY(check_memory(r));
     for (size_t i = 0; i < r->tables.n; i++)
         TRY(make_room(r, &r->tables.v[i]));
     TRY(pool_run(r->ranges.n, decode_range, r));

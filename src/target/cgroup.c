@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/avail.h"
 #include "base/file.h"
 #include "target/proc_int.h"
 #include "target/target.h"
@@ -375,10 +376,11 @@ uint64_t target_memory_for_us(struct arena *a, const char **where)
 {
     struct memory_room r;
     memory_room_open(getpid(), &r);
-    uint64_t left = memory_room_left(&r, where);
-    *where = arena_strdup(a, *where);
+    const char *limit;
+    uint64_t left = memory_room_left(&r, where), limits = mem_limits_leave(&limit);
+    *where = arena_strdup(a, limits < left ? limit : *where);
     memory_room_close(&r);
-    return left;
+    return min_u64(left, limits);
 }
 
 /* ---- tasks ---- */

@@ -1,5 +1,7 @@
 """gospect heap on a program that counts what it keeps (tests/targets/shop)."""
+import re
 import signal
+import subprocess
 
 import pytest
 
@@ -54,8 +56,56 @@ def test_what_a_variable_and_a_goroutine_keep(gospect, shop):
     stacks = gospect("goroutines", shop.pid, "--json", check=0).json["goroutines"]
     one = next(g for g in stacks if g["id"] == held[0]["goroutine"])
     assert "main.holder" in [f["func"] for f in one["stack"]]
+    assert f"goroutine {one['id']}, main.holder\n" in gospect("heap", shop.pid, "--by", "goroutine", check=0).out
     packages = {row["package"]: row for row in heap(gospect, shop.pid, "--by", "package")["packages"]}
     assert packages["main"]["count"] >= 2 * int(shop.ready["users"])
+
+
+@pytest.mark.modes("default", "stripped")
+@pytest.mark.releases("1.18", "1.24", "1.27")
+def test_the_largest_retainers_are_shown_with_their_ways(gospect, shop, mode):
+    seen = heap(gospect, shop.pid, "--by", "object", "--limit", "200")
+    retainers = seen["retainers"]
+    assert seen["left_out"] == seen["live_objects"] - 200
+    assert len(retainers) == 200 and not any(r["path"] for r in retainers[100:])
+    assert [r["retained"] for r in retainers] == sorted((r["retained"] for r in retainers), reverse=True)
+    for r in retainers[:100]:
+        assert r["path"]["steps"][-1]["addr"] == r["addr"], r
+    if mode == "stripped":
+        return
+    ways = {r["name"]: r["path"]["text"] for r in reversed(retainers[:100])}
+    assert ways["main.Held"].startswith("goroutine ") and ways["main.Held"].endswith("main.holder, h")
+    assert ways["map[string]*main.User"] == "main.store.Users" and ways["[]*main.User"] == "main.store.List"
+    text = gospect("heap", shop.pid, check=0).out
+    below = text[text.index("largest retainers"):]
+    assert "main.holder, h\n" in below and "main.store.Users\n" in below and "main.store.List\n" in below
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_a_list_of_very_many_objects(gospect, shop):
+    """It takes as long as its rows, not as their square; what it leaves out is said."""
+    shop.ask("grow 100000")
+    every = gospect("heap", shop.pid, "--by", "object", "--limit", "0", check=0, timeout=120).out
+    live = heap(gospect, shop.pid)["live_objects"]
+    assert abs(sum(" at 0x" in line for line in every.splitlines()) - live) < 50
+    assert "more objects" not in every and every.count("main.Event at") == 100000
+    few = gospect("heap", shop.pid, "--by", "object", "--limit", "10", check=0).out
+    assert re.search(r"^  110,\d\d\d more objects: --limit N shows more$", few, re.M), few[-500:]
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_the_summary_tells_of_spans(gospect, shop):
+    """The same size classes first, with the same bytes, as the list of all."""
+    def rows(text):
+        return [line.split() for line in text.splitlines() if line.endswith((" B", "pointers", "large"))]
+    text = gospect("heap", shop.pid, check=0).out
+    few = rows(text[text.index("spans by size class"):text.index("--by size-class")])
+    every = rows(gospect("heap", shop.pid, "--by", "size-class", "--limit", "5", check=0).out)
+    assert len(few) == len(every) == 5
+    for short, whole in zip(few, every):
+        assert short[:2] == whole[:2] and short[-3:] == whole[-3:], (short, whole)
 
 
 @pytest.mark.modes("default")
@@ -75,7 +125,8 @@ def test_suspects_paths_and_one_object(gospect, shop):
     suspects = heap(gospect, shop.pid, "--suspects")["suspects"]
     assert suspects and any("main.store" in (s["path"] or {}).get("text", "") or s["kept_by"]["name"].endswith("store")
                             for s in suspects)
-    paths = heap(gospect, shop.pid, "--paths", "main.User")["paths"]
+    paths = heap(gospect, shop.pid, "--paths", "main.User", "--limit", "20")["paths"]
+    assert any(p["text"].startswith('main.store.Users → ["user-') for p in paths), paths  # a key of the map
     assert paths and all("main.store" in p["text"] for p in paths[:1]), paths
     user, home = shop.ready["user"], shop.ready["home"]
     seen = heap(gospect, shop.pid, "--object", user)
@@ -88,6 +139,12 @@ def test_suspects_paths_and_one_object(gospect, shop):
     inside = {v["field"]: v["value"] for v in heap(gospect, shop.pid, "--object", home)["values"]}
     assert inside == {".Street": '"Main Street user-000077"', ".Zip": "77"}
     assert seen["referrers_total"] >= 3  # the map, the list, a friend
+    fields = {r["name"]: r["field"] for r in seen["referrers"]}
+    assert "[77]" in [r["field"] for r in seen["referrers"] if r["name"] == "[]*main.User"], fields
+    assert any("map[string]*main.User" in name and field.startswith("(value ") for name, field in fields.items()), fields
+    inside_it, = heap(gospect, shop.pid, "--object", home)["referrers"]
+    assert (inside_it["addr"], inside_it["field"]) == (user, ".Home")
+    assert f"main.User at {user}, .Home\n" in gospect("heap", shop.pid, "--object", home, check=0).out
     to_home = heap(gospect, shop.pid, "--paths", home)["paths"]
     assert to_home[0]["steps"][-1]["addr"] == home
     for args in (("--suspects",), ("--paths", "main.User"), ("--object", user), ("--by", "object"),
@@ -126,6 +183,22 @@ def test_refusals(gospect, shop):
                               (("--paths", "goroutine:999999"), 3, "no goroutine")):
         seen = gospect("heap", shop.pid, *args, check=code)
         assert words in seen.err and not seen.out, seen
+
+
+@pytest.mark.modes("default")
+@pytest.mark.releases("1.27")
+def test_memory_that_would_not_suffice_is_named_before(gospect, shop, tmp_path, assert_unharmed):
+    shop.ask("grow 3000000")
+    snap = tmp_path / "a.gsnap"
+    gospect("snapshot", shop.pid, "--heap", "-o", snap, check=0)
+    for mib, args in ((60, ("heap", shop.pid)), (60, ("snapshot", shop.pid, "--heap", "-o", tmp_path / "b.gsnap")),
+                      (40, ("heap", snap)), (40, ("mem", "diff", snap, snap)), (100, ("heap", snap))):
+        words = ["prlimit", f"--as={mib << 20}", gospect.path, *args]
+        done = subprocess.run(list(map(str, words)), check=False, capture_output=True, text=True)
+        assert done.returncode == 3 and not done.stdout and "ulimit -v" in done.stderr, (mib, args, done)
+        assert re.search(r"\b\d+ MB of memory", " ".join(done.stderr.split())), done.stderr
+    assert not (tmp_path / "b.gsnap").exists()
+    assert_unharmed(shop)
 
 
 def interrupted(gospect_start, target, stage):

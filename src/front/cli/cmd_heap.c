@@ -8,7 +8,12 @@
 #include "front/cli/outfile.h"
 #include "report/heap.h"
 
-enum { LIMIT_DEFAULT = 15, PATHS_DEFAULT = 3 };
+enum {
+    LIMIT_DEFAULT = 15,
+    PATHS_DEFAULT = 3,
+    WAYS_BYTES = 64 << 20,  /* of pointers: up to that the retainers are shown with their ways */
+    KEYS_BYTES = 256 << 20, /* of a heap: up to that paths name the entries of maps by their keys */
+};
 
 struct request {
     struct heap_look look;
@@ -149,6 +154,7 @@ static struct err *write_pprof(struct cli *c, struct request *q, const char *pat
     }
     TRY(file_out_open(path, 0644, &out));
     TRY(file_out_end(&out, report_heap_pprof(&q->report, cli_file_sink(&out))));
+    cli_progress_clear(c);
     cli_note(c, "%s says who keeps what: go tool pprof -http=localhost:0 %s", path, path);
     return NULL;
 }
@@ -186,21 +192,24 @@ struct err *run_heap(struct cli *c, int *ret_code)
 {
     int64_t began = clock_mono_ns();
     const struct cli_args *a = &c->args;
-    struct heap_options o = {.keep_edges = cli_text(a, OPT_paths) || cli_text(a, OPT_object) ||
-                                           cli_flag(a, OPT_suspects)};
+    bool ways = cli_text(a, OPT_paths) || cli_flag(a, OPT_suspects);
+    struct heap_options o = {.keep_edges = ways || cli_text(a, OPT_object),
+                             .keep_edges_below = WAYS_BYTES};
     struct request q = {.json = c->json, .out = {cli_out_write, &c->out}};
     TRY(check(a));
     taddr object = 0;
     if (cli_text(a, OPT_object) && !is_address(cli_text(a, OPT_object), &object))
         return err_hint(err_new(ERR_USAGE, "\"%s\" is not an address", cli_text(a, OPT_object)),
                         "Write it as 0xc000123450");
-    struct err *e = heap_look_open(c, a->pos[0], &o, object, &q.look);
+    struct heap_wanted wanted = {.object = object, .memory_below = ways ? KEYS_BYTES : 0};
+    struct err *e = heap_look_open(c, a->pos[0], &o, &wanted, &q.look);
     if (!e) {
         q.style = (struct report_style){.width = c->term.width, .color = c->term.color};
         q.report = (struct report_heap){.graph = q.look.graph,
                                         .target = buf_text(&q.look.word),
                                         .limit = c->json ? 0 : LIMIT_DEFAULT,
-                                        .wall_ns = clock_mono_ns() - began};
+                                        .wall_ns = clock_mono_ns() - began,
+                                        .progress = &c->progress.base};
         if (a->opt[OPT_heap_limit].given)
             q.report.limit = (size_t)cli_num(a, OPT_heap_limit);
         cli_progress_clear(c);

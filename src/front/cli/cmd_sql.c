@@ -84,7 +84,8 @@ static struct err *csv_line(struct printer *p, const char *const *names,
 
 static struct err *end_table(struct printer *p)
 {
-    struct report_style style = {.width = p->c->term.width, .color = p->c->term.color};
+    bool given = p->c->args.opt[OPT_width].given, whole = !p->c->term.out_tty && !given;
+    struct report_style style = {.width = whole ? 0 : p->c->term.width, .color = p->c->term.color};
     struct buf b = {0};
     if (!p->begun)
         return NULL;
@@ -189,7 +190,7 @@ static struct err *look(struct session *x, struct heap_sql_needs needs)
         return err_hint(err_new(ERR_USAGE, "nothing is open"),
                         ".open TARGET opens a process or a file");
     forget(x);
-    TRY(needs.heap ? heap_look_open(x->c, x->target, &o, 0, &x->look)
+    TRY(needs.heap ? heap_look_open(x->c, x->target, &o, NULL, &x->look)
                    : heap_look_without(x->c, x->target, &x->look));
     x->has_heap = needs.heap;
     x->has_edges = needs.edges;

@@ -57,10 +57,13 @@ static struct err *look_open(struct cli *c, const char *target, const struct hea
 }
 
 struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
-                           taddr object, struct heap_look *ret)
+                           const struct heap_wanted *wanted, struct heap_look *ret)
 {
     struct rt_capture_options capture = cli_capture_options(c);
-    capture.heap_object = object;
+    if (wanted) {
+        capture.heap_object = wanted->object;
+        capture.heap_memory_below = wanted->memory_below;
+    }
     return look_open(c, target, o, &capture, ret);
 }
 

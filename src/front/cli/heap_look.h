@@ -12,10 +12,16 @@ struct heap_look {
     struct buf word; /* how the target is written on a command line */
 };
 
-/* target: as the user wrote it.  object: whose contents are wanted, too; 0: none.  Free it with
- * heap_look_free(), whatever is returned. */
+/* Contents of objects that are wanted of what is not a file, where nobody saved them. */
+struct heap_wanted {
+    taddr object;          /* of the one there; 0: none */
+    uint64_t memory_below; /* of all, when the heap has at most so many bytes */
+};
+
+/* target: as the user wrote it.  wanted: may be NULL.  Free it with heap_look_free(), whatever is
+ * returned. */
 struct err *heap_look_open(struct cli *c, const char *target, const struct heap_options *o,
-                           taddr object, struct heap_look *ret) MUST_USE;
+                           const struct heap_wanted *wanted, struct heap_look *ret) MUST_USE;
 /* With what goroutines will release, too. */
 struct err *heap_look_owners(struct cli *c, const char *target, const struct heap_options *o,
                              struct heap_look *ret) MUST_USE;

@@ -46,7 +46,7 @@ static struct err *compare_survival(struct mem_diff *m)
     const char *path = interval_before(m);
     struct heap_look z = {0};
     struct heap_diff *before = NULL;
-    struct err *e = heap_look_open(m->cli, path, &alone, 0, &z);
+    struct err *e = heap_look_open(m->cli, path, &alone, NULL, &z);
     if (!e)
         e = err_wrap(heap_diff(z.graph, m->a.graph, &o, &before), "--earlier %s", path);
     if (!e)
@@ -102,8 +102,8 @@ static struct err *report(struct mem_diff *m)
 static struct err *in_turn(struct mem_diff *m)
 {
     struct heap_diff_options o = {.progress = &m->cli->progress.base};
-    TRY(heap_look_open(m->cli, m->before, &marks, 0, &m->a));
-    TRY(heap_look_open(m->cli, m->after, &graphs, 0, &m->b));
+    TRY(heap_look_open(m->cli, m->before, &marks, NULL, &m->a));
+    TRY(heap_look_open(m->cli, m->after, &graphs, NULL, &m->b));
     TRY(heap_diff(m->a.graph, m->b.graph, &o, &m->diff));
     return interval_before(m) ? NULL : heap_survival(m->diff, NULL, &m->lives);
 }

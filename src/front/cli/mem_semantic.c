@@ -77,7 +77,7 @@ static struct err *compare(struct cli *c, const struct side *a, const struct sid
                                 .b = b->snap,
                                 .limit = c->json ? 0 : LIMIT_DEFAULT,
                                 .wall_ns = clock_mono_ns() - began,
-                                .before = buf_text(&a->word),
+                                .before = cli_text(&c->args, OPT_svg) ? NULL : buf_text(&a->word),
                                 .after = buf_text(&b->word)};
     if (c->args.opt[OPT_heap_limit].given)
         r.limit = (size_t)cli_num(&c->args, OPT_heap_limit);

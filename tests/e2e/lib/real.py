@@ -2,14 +2,20 @@
 
 Each is a class below, with its pinned version; to add one, write a class with the same members and
 add it to PROGRAMS.  The versions are pinned so that a run means the same next year.
+
+By hand, for docs/cases: PYTHONPATH=tests/e2e python3 -m lib.real etcd
 """
 import base64
 import http.client
 import json
 import pathlib
 import re
+import signal
 import socket
 import subprocess
+import sys
+import tempfile
+import time
 
 from lib import elfedit, gobuild
 from lib.load import Load
@@ -329,3 +335,51 @@ class Pocketbase(HttpProgram):
 
 
 PROGRAMS = [Nats, Caddy, Etcd, Pocketbase]
+
+
+def queue_groups(version):
+    """nats-server of a version, in which queue groups come and go when Enter is pressed."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = NatsCluster(directory, version)
+        program.start()
+        try:
+            client, first = program.client(), 1
+            for n in (20000, 40000):
+                program.queue_groups(client, first, n)
+                first += n
+                input(f"{program.name} {version}, pid {program.target.pid}: {first - 1:,} queue groups have come and gone; Enter")
+        finally:
+            program.target.close()
+
+
+def under_load(program):
+    """A program that is busy until Ctrl-C comes."""
+    with tempfile.TemporaryDirectory() as directory:
+        one = program(directory)
+        one.start()
+        load = one.load().start()
+        print(f"{one.name} runs under load, pid {one.target.pid}, port {one.port}; Ctrl-C ends it", flush=True)
+        try:
+            while not load.failures:
+                time.sleep(0.2)
+            print(*load.failures, sep="\n")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            load.close()
+            one.target.close()
+
+
+def main(words):
+    programs = {p.name: p for p in PROGRAMS}
+    if len(words) == 1 and words[0] in programs:
+        under_load(programs[words[0]])
+    elif len(words) == 2 and words[0] == "queue-groups":
+        queue_groups(words[1])
+    else:
+        sys.exit(f"usage: python3 -m lib.real {'|'.join(programs)}, or queue-groups VERSION (v2.8.4)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -292,6 +292,29 @@ var kept = []any{new(every), new(large), new(sparse), new(deep), new(self), new(
 	new([]struct{ a, b []byte }), new(time.Timer), new(bufio.Reader), new(sync.Map), (*huge)(nil)}
 var keptMade []reflect.Value
 
+// filled are maps of types that are made at run time, whose parts are larger than 512 bytes: the runtime
+// says beside each part which type it is of, and so do many parts before anything says it of the map.
+var filled []any
+
+const maps, entries = 12, 100
+
+func fill() {
+	pt, text := of((*point)(nil)), of((*string)(nil))
+	for i := 0; i < maps; i++ {
+		value := reflect.StructOf([]reflect.StructField{
+			{Name: "P", Type: reflect.ArrayOf(i+1, pt)}, {Name: "S", Type: text}, {Name: "N", Type: reflect.ArrayOf(8, text)}})
+		value = reflect.ArrayOf(1, reflect.PtrTo(value))
+		m := reflect.MakeMap(reflect.MapOf(reflect.ArrayOf(7, text), value))
+		for k := 0; k < entries; k++ {
+			key, v := reflect.New(reflect.ArrayOf(7, text)).Elem(), reflect.New(value).Elem()
+			key.Index(0).SetString(fmt.Sprint("key", k))
+			v.Index(0).Set(reflect.New(value.Elem().Elem()))
+			m.SetMapIndex(key, v)
+		}
+		filled = append(filled, m.Interface())
+	}
+}
+
 // walk writes these types and what they consist of.
 func walk(w io.Writer, seen map[reflect.Type]bool, todo []reflect.Type, made bool) {
 	for len(todo) > 0 {
@@ -328,6 +351,7 @@ func main() {
 	walk(w, seen, dynamic, true)
 	w.Flush()
 	out.Close()
+	fill()
 	lib.Ready(fmt.Sprint("types=", len(seen)))
 	lib.Commands(nil)
 }

@@ -344,15 +344,59 @@ static void a_path_in_words(void **state)
     assert_int_equal(paths.v[0].n, 1);
     heap_paths_free(&paths);
     uint32_t chain[8];
-    size_t k;
-    uint64_t total;
-    heap_dominator_chain(g, make_slot(h, number), 2, chain, &k, &total);
-    assert_int_equal(k, 2);
-    assert_int_equal(total, 4);
-    assert_int_equal(chain[0], make_slot(h, groups));
-    assert_int_equal(chain[1], make_slot(h, number));
+    bool more;
+    assert_int_equal(heap_dominator_chain(g, make_slot(h, number), 1, chain, &more), 1);
+    assert_true(more); /* the map, not its groups; and the variable */
+    assert_true(chain[0] != make_slot(h, groups));
+    assert_int_equal(heap_dominator_chain(g, make_slot(h, number), 2, chain, &more), 2);
+    assert_false(more);
+    assert_true(heap_is_holder(g, chain[1]));
     buf_free(&b);
     close_graph(h, g);
+}
+
+static size_t ways_to_goroutine(struct heap_graph *g, bool *others, char text[200])
+{
+    struct heap_path_options o = {.to = HEAP_TO_GOROUTINE, .what = 0, .limit = 10};
+    struct heap_paths paths;
+    struct buf b = {0};
+    check_ok(heap_find_paths(g, &o, &paths));
+    size_t n = paths.n;
+    *others = paths.others;
+    heap_path_text(g, &paths.v[0], &b);
+    snprintf(text, 200, "%s", buf_text(&b));
+    buf_free(&b);
+    heap_paths_free(&paths);
+    return n;
+}
+
+/* Its own stack and the list of all goroutines lead to each one: told only when nothing else does.
+ */
+static void what_leads_to_a_goroutine(void **state)
+{
+    for (int waited = 0; waited < 2; waited++) {
+        struct make_heap h;
+        bool others;
+        char text[200];
+        make_heap_init(&h);
+        uint32_t g0 = make_object(&h, 512, true, 0), list = make_object(&h, 64, true, 0);
+        uint32_t sudog = make_object(&h, 96, true, 0);
+        uint32_t goroutine = make_heap_goroutine(&h, 5), other = make_heap_goroutine(&h, 6);
+        make_edge(&h, list, 0, g0);
+        if (waited)
+            make_edge(&h, sudog, 0, g0);
+        make_root_global(&h, make_global(&h, "runtime.allgs"), list);
+        make_root_global(&h, make_global(&h, "main.waiting"), sudog);
+        make_root_stack(&h, goroutine, "gp", g0);
+        make_root_stack(&h, other, "hdr", list); /* a copy of the list */
+        struct heap_graph *g = open_graph(&h);
+        h.s->goroutine.addr[0] = heap_address(g, make_slot(&h, g0));
+        size_t n = ways_to_goroutine(g, &others, text);
+        assert_int_equal(others, waited);
+        assert_int_equal(n, waited ? 1 : 3);
+        assert_string_equal(waited ? text : "main.waiting → +0x0", "main.waiting → +0x0");
+        close_graph(&h, g);
+    }
 }
 
 /* ---- suspects ---- */
@@ -469,6 +513,7 @@ static void mass_spread_over_tables_has_a_common_point(void **state)
 TEST_MAIN(cmocka_unit_test(paths_are_shortest_and_distinct),
           cmocka_unit_test(paths_to_types_lead_there), cmocka_unit_test(words_have_names),
           cmocka_unit_test(keys_have_values), cmocka_unit_test(a_path_in_words),
+          cmocka_unit_test(what_leads_to_a_goroutine),
           cmocka_unit_test(a_cache_and_scattered_sessions_are_found),
           cmocka_unit_test(a_large_map_is_one_suspect),
           cmocka_unit_test(mass_spread_over_tables_has_a_common_point))
