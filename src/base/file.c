@@ -31,7 +31,7 @@ struct err *file_map_fd(int fd, const char *name, struct file_map *ret)
 
 struct err *file_map_path(const char *path, struct file_map *ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe: do not wait */
     if (fd < 0)
         return err_sys(errno, "cannot open %s", path);
     struct err *e = file_map_fd(fd, path, ret);
