@@ -125,23 +125,6 @@ struct err *file_out_write(struct file_out *o, const void *bytes, size_t n)
     return NULL;
 }
 
-struct err *file_out_pwrite(struct file_out *o, const void *bytes, size_t n, uint64_t at)
-{
-    const char *p = bytes;
-    while (n) {
-        ssize_t k = pwrite(o->fd, p, n, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return err_sys(errno, "cannot write %s", o->path);
-        p += k;
-        at += (uint64_t)k;
-        n -= (size_t)k;
-        o->written += (uint64_t)k;
-    }
-    return NULL;
-}
-
 void file_out_abort(struct file_out *o)
 {
     if (o->fd >= 0)

@@ -476,6 +476,7 @@ static struct err *try_program(struct core *c, const char *path, bool named, str
     if (v == SAME || (v == UNKNOWN && named)) {
         c->program = image_ref(img);
         c->program_slide = slide;
+        image_use_debug_file(img, NULL, NULL);
         *ret = img;
         return NULL;
     }

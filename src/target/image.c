@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "image/debugfile.h"
 
 enum { PHDRS_MAX = 512, PROBE = 64, PAGE = 4096, CHUNK = 1 << 20 };
 #define IMAGE_MAX ((uint64_t)1 << 30) /* of the segments together */
@@ -185,6 +187,15 @@ struct err *image_slide(struct target *t, const struct image *img, taddr entry, 
     return search_maps(t, img, ret);
 }
 
+void image_use_debug_file(struct image *img, const char *path, const char *root)
+{
+    struct err *e =
+        image_find_debug(img, &(struct image_find_debug_options){.path = path, .root = root});
+    if (e)
+        log_debug("%s", err_message(e));
+    err_free(e);
+}
+
 /* ---- libraries ---- */
 
 /* Through the process' own root: it may be in a container. */
@@ -197,7 +208,7 @@ static struct err *open_library(struct target *t, const char *path, struct image
     if (process)
         snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
     snprintf(name, sizeof(name), "%s%s", root, path);
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe may have its name now */
     if (fd < 0)
         return err_sys(errno, "cannot open %s", path);
     struct err *e = image_open_fd(fd, path, ret);
