@@ -1,6 +1,7 @@
 /* err.c - errors as values; see err.h. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,9 +137,34 @@ const char *err_message(const struct err *e)
     return e->message;
 }
 
+/* What helps against a failure of the system, whatever was being done. */
+static const char *usual_hint(int errnum)
+{
+    static const struct {
+        int errnum;
+        const char *hint;
+    } hints[] = {
+        {EMFILE, "More files must be allowed to be open at a time: ulimit -n 1024"},
+        {ENFILE, "The whole machine has too many files open: see sysctl fs.file-max"},
+        {ENOSPC, "Make room there, or name a file on another file system"},
+        {EDQUOT, "Make room there, or name a file on another file system"},
+        {EFBIG, "ulimit -f and the file system say how large a file may be"},
+        {EROFS, "Name a file on another file system"},
+        {EISDIR, "Name a file in it"},
+        {ENOMEM, "See ulimit -v, and the memory limit of our control group"},
+        {ENOSYS,
+         "The kernel has no such call, or a seccomp filter around us forbids it; in Docker: "
+         "--security-opt seccomp=unconfined"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+        if (hints[i].errnum == errnum)
+            return hints[i].hint;
+    return NULL;
+}
+
 const char *err_hint_text(const struct err *e)
 {
-    return e->hint;
+    return e->hint ? e->hint : usual_hint(e->code == ERR_NOMEM ? ENOMEM : e->errnum);
 }
 
 const char *err_excerpt_text(const struct err *e)

@@ -53,7 +53,8 @@ void err_free(struct err *e);
 enum err_code err_code(const struct err *e);
 int err_errno(const struct err *e); /* 0 unless the code is ERR_SYS */
 const char *err_message(const struct err *e);
-const char *err_hint_text(const struct err *e);    /* NULL: none */
+/* NULL: none.  Failures of the system that always have the same remedy have one by themselves. */
+const char *err_hint_text(const struct err *e);
 const char *err_excerpt_text(const struct err *e); /* NULL: none */
 
 /* Returns the first failure to our caller. */

@@ -31,7 +31,7 @@ struct err *file_map_fd(int fd, const char *name, struct file_map *ret)
 
 struct err *file_map_path(const char *path, struct file_map *ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe: do not wait */
     if (fd < 0)
         return err_sys(errno, "cannot open %s", path);
     struct err *e = file_map_fd(fd, path, ret);
@@ -122,23 +122,6 @@ struct err *file_out_write(struct file_out *o, const void *bytes, size_t n)
 {
     TRY(write_all(o->fd, o->path, bytes, n));
     o->written += n;
-    return NULL;
-}
-
-struct err *file_out_pwrite(struct file_out *o, const void *bytes, size_t n, uint64_t at)
-{
-    const char *p = bytes;
-    while (n) {
-        ssize_t k = pwrite(o->fd, p, n, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return err_sys(errno, "cannot write %s", o->path);
-        p += k;
-        at += (uint64_t)k;
-        n -= (size_t)k;
-        o->written += (uint64_t)k;
-    }
     return NULL;
 }
 

@@ -32,7 +32,6 @@ struct err *file_out_open(const char *path, unsigned mode, struct file_out *ret)
 /* The same on an open descriptor, which stays open; name is for errors. */
 struct err *file_out_on_fd(int fd, const char *name, struct file_out *ret) MUST_USE;
 struct err *file_out_write(struct file_out *o, const void *bytes, size_t n) MUST_USE;
-struct err *file_out_pwrite(struct file_out *o, const void *bytes, size_t n, uint64_t at) MUST_USE;
 struct err *file_out_commit(struct file_out *o) MUST_USE; /* closes, whatever it returns */
 void file_out_abort(struct file_out *o);
 /* Commits, or aborts when there was an error, which is returned. */

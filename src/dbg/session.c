@@ -46,8 +46,14 @@ static struct err *look_at_code(struct dbg *d)
     taddr slide;
     TRY(target_image(dbg_view(d), &img, &slide));
     struct err *e = code_open(img, slide, &d->code);
+    if (e) { /* what it is says more than what it lacks */
+        const struct image_buildinfo *bi;
+        struct err *why = image_buildinfo(img, &bi);
+        err_free(why ? e : NULL);
+        e = why ? why : e;
+    }
     image_unref(img);
-    return e ? err_hint(e, "Only programs that were built with Go can be debugged") : NULL;
+    return e;
 }
 
 struct err *dbg_look(struct dbg *d)
@@ -87,8 +93,11 @@ static struct err *dbg_new(const struct dbg_options *o, struct dbg **ret)
     struct dbg *d = mem_alloc(sizeof(*d));
     d->state = DBG_STANDS;
     d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    d->self_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d->self_fd = d->epoll_fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = d->self_fd < 0 ? errno : 0;
     d->ring = ring_new();
+    if (!failed && ring_fd(d->ring) < 0)
+        failed = errno;
     pthread_mutex_init(&d->hits_lock, NULL);
     arena_init(&d->arena);
     arena_init(&d->stop_arena);
@@ -100,9 +109,10 @@ static struct err *dbg_new(const struct dbg_options *o, struct dbg **ret)
         d->o = *o;
     if (d->o.source_map)
         d->o.source_map = copy_texts(&d->arena, d->o.source_map);
-    if (d->epoll_fd < 0 || d->self_fd < 0 || !watch_fd(d->epoll_fd, d->self_fd) ||
-        !watch_fd(d->epoll_fd, ring_fd(d->ring))) {
-        struct err *e = err_sys(errno, "descriptors for a session");
+    if (!failed && (!watch_fd(d->epoll_fd, d->self_fd) || !watch_fd(d->epoll_fd, ring_fd(d->ring))))
+        failed = errno;
+    if (failed) {
+        struct err *e = err_sys(failed, "cannot open what a session waits for");
         dbg_close(d, DEBUG_LET_GO);
         return e;
     }

@@ -364,11 +364,6 @@ uint32_t heap_shape(const struct heap_graph *g, uint32_t slot)
     return g->s->slot.shape[slot];
 }
 
-bool heap_is_leaf(const struct heap_graph *g, uint32_t slot)
-{
-    return slot >= g->nscan;
-}
-
 const char *heap_shape_name(const struct heap_graph *g, uint32_t slot)
 {
     uint32_t shape = heap_shape(g, slot);

@@ -83,7 +83,6 @@ uint64_t heap_size(const struct heap_graph *g, uint32_t slot);
 bool heap_allocated(const struct heap_graph *g, uint32_t slot);
 bool heap_survived(const struct heap_graph *g, uint32_t slot);  /* slots64.survived */
 uint32_t heap_shape(const struct heap_graph *g, uint32_t slot); /* row of shape; 0: not known */
-bool heap_is_leaf(const struct heap_graph *g, uint32_t slot);   /* has no pointers */
 /* "orders.User", "[]byte", "chan int"; "" when it is not known. */
 const char *heap_shape_name(const struct heap_graph *g, uint32_t slot);
 /* A word of an object (snapshots --with-memory); false: the snapshot does not have it. */

@@ -198,9 +198,12 @@ struct err *buildinfo_parse(struct image *img, struct image_buildinfo *bi)
     size_t left;
     const uint8_t *p = find_header(img, &left);
     if (!p)
-        return err_new(ERR_NOT_FOUND, "not a Go binary (it has no Go build information)");
+        return err_hint(
+            err_new(ERR_NOT_FOUND, "not a Go binary (it has no Go build information)"),
+            "only programs that were built with Go can be looked at; gospect ps lists them");
     if (!(p[15] & FLAG_INLINE))
-        return err_new(ERR_UNSUPPORTED, "built by a Go release before 1.18");
+        return err_hint(err_new(ERR_UNSUPPORTED, "built by a Go release before 1.18"),
+                        "build it with Go 1.18 or later: older runtimes are laid out differently");
     struct cursor c = cursor_on(p, left, "Go build information");
     cursor_skip(&c, HEADER_N);
     size_t n;

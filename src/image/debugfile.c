@@ -15,21 +15,7 @@
 
 #include "image/dwarf_int.h"
 
-enum { FINDERS_MAX = 16, PATH_BYTES = 4096, TRIED_MAX = 2048 };
-
-static const struct image_finder *finders[FINDERS_MAX];
-static size_t nfinders;
-
-void image_add_finder(const struct image_finder *f)
-{
-    if (nfinders < FINDERS_MAX)
-        finders[nfinders++] = f;
-}
-
-struct image *image_debug(const struct image *img)
-{
-    return img->debug;
-}
+enum { PATH_BYTES = 4096, TRIED_MAX = 2048 };
 
 static bool has_dwarf(struct image *img)
 {
@@ -61,11 +47,20 @@ struct err *image_open_debug(const char *path, struct image **ret)
     return image_open_as(path, true, ret);
 }
 
-/* ---- the file system ---- */
+/* ---- where it may be ---- */
+
+/* What is known of the program whose debug file is looked for. */
+struct wanted {
+    const char *gnu_build_id; /* "" when it has none */
+    const char *path;         /* of the program, as its own root sees it */
+    const char *root;         /* put before absolute paths; "" */
+    const char *debuglink;    /* .gnu_debuglink's name; "" when it has none */
+    uint32_t debuglink_crc;
+};
 
 struct search {
     struct image *img;
-    struct image_wanted w;
+    struct wanted w;
     const char *const *dirs;
     struct buf tried; /* the places, for the message */
 };
@@ -136,24 +131,7 @@ static bool by_debuglink(struct search *s)
     return false;
 }
 
-static bool by_finders(struct search *s)
-{
-    for (size_t i = 0; i < nfinders; i++) {
-        struct image *debug;
-        add_tried(s, finders[i]->name);
-        struct err *e = finders[i]->find(finders[i]->arg, &s->w, &debug);
-        if (!e) {
-            e = image_attach_debug(s->img, debug);
-            image_unref(debug);
-        }
-        if (!e)
-            return true;
-        err_free(e);
-    }
-    return false;
-}
-
-static void read_debuglink(struct image *img, struct image_wanted *w)
+static void read_debuglink(struct image *img, struct wanted *w)
 {
     const struct image_section *sec = image_find_section(img, ".gnu_debuglink");
     const uint8_t *p;
@@ -182,13 +160,12 @@ struct err *image_find_debug(struct image *img, const struct image_find_debug_op
     struct search s = {.img = img,
                        .dirs = o && o->dirs ? o->dirs : usual,
                        .w = {.gnu_build_id = img->gnu_build_id,
-                             .go_build_id = img->go_build_id,
                              .path = o && o->path ? o->path : img->name,
                              .root = o && o->root ? o->root : ""}};
     buf_init(&s.tried, TRIED_MAX);
     read_debuglink(img, &s.w);
     struct err *e = NULL;
-    if (!by_build_id(&s) && !by_debuglink(&s) && !by_finders(&s))
+    if (!by_build_id(&s) && !by_debuglink(&s))
         e = err_new(ERR_NOT_FOUND, "%s: no separate debug file%s%s", img->name,
                     s.tried.n ? "; looked at " : "", buf_text(&s.tried));
     buf_free(&s.tried);

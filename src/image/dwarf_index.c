@@ -245,14 +245,6 @@ void dwarf_index_free(struct dwarf *dw)
     index_free(dw->index);
 }
 
-size_t dwarf_index_bytes(const struct dwarf *dw)
-{
-    size_t n = 0;
-    for (unsigned t = 0; dw->index && t < TABLES; t++)
-        n += dw->index->t[t].v.cap * sizeof(uint64_t);
-    return n;
-}
-
 /* The entries of one 32-bit key. */
 static void find_key(const struct entries *e, uint32_t key, const uint64_t **p,
                      const uint64_t **end)

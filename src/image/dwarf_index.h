@@ -53,6 +53,4 @@ struct err *dwarf_type_of_runtime(struct dwarf *dw, uint64_t off,
 struct err *dwarf_inlined_copies(struct dwarf *dw, uint64_t origin, struct arena *a, uint64_t **ret,
                                  size_t *ret_n) MUST_USE;
 
-size_t dwarf_index_bytes(const struct dwarf *dw); /* memory the index takes; 0 before it is made */
-
 #endif

@@ -58,8 +58,6 @@ void unwinder_trace(struct unwinder *u);
 size_t unwinder_frames(const struct unwinder *u, const struct walk_frame **ret);
 /* Whether the stack being built has a frame of this kind. */
 bool unwinder_has(const struct unwinder *u, enum snap_funcid id);
-/* The kind of the physical function at pc. */
-enum snap_funcid unwinder_fn_at(struct unwinder *u, taddr pc);
 
 /* ---- symbols.c: rows of pc, frame and stack ---- */
 

@@ -169,11 +169,6 @@ static uint32_t row_of(struct unwinder *u, struct pc_slot *slot, bool exact)
     return slot->row[exact];
 }
 
-enum snap_funcid unwinder_fn_at(struct unwinder *u, taddr pc)
-{
-    return slot_of(u, pc)->fn;
-}
-
 void unwinder_begin(struct unwinder *u)
 {
     u->rows.n = 0;

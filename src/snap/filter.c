@@ -32,16 +32,6 @@ struct parser {
     unsigned nest;
 };
 
-const char *const *snap_filter_fields(void)
-{
-    static const char *const names[] = {
-#define FIELD(id, name, kind, doc) name,
-#include "snap/filter.def"
-#undef FIELD
-        NULL};
-    return names;
-}
-
 /* ---- errors ---- */
 
 /* The expression with a caret below the byte at `at`, counted in characters. */

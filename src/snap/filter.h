@@ -21,9 +21,6 @@ struct snap_filter;
 struct err *snap_filter_compile(const char *expr, struct snap_filter **ret) MUST_USE;
 void snap_filter_free(struct snap_filter *f);
 
-/* Names of all fields, operators and states, for help and completion; NULL ends the list. */
-const char *const *snap_filter_fields(void);
-
 struct snap_selection {
     const struct snap_filter *const *filters; /* a goroutine must match all of them */
     size_t nfilters;

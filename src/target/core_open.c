@@ -97,7 +97,8 @@ static struct err *not_a_core(const uint8_t *b)
             return err_hint(err_new(ERR_UNSUPPORTED, "it is packed with %s", packed[i].what),
                             "unpack it first: %s (systemd: coredumpctl dump -o FILE)",
                             packed[i].tool);
-    return err_new(ERR_BAD_DATA, "it is not a core file");
+    return err_hint(err_new(ERR_BAD_DATA, "it is not a core file"),
+                    "gospect core, gcore and the kernel write core files");
 }
 
 static struct err *parse_header(struct core *c)
@@ -527,6 +528,7 @@ static struct err *try_program(struct core *c, const char *path, bool named, str
     if (v == SAME || (v == UNKNOWN && named)) {
         c->program = image_ref(img);
         c->program_slide = slide;
+        image_use_debug_file(img, NULL, NULL);
         *ret = img;
         return NULL;
     }

@@ -186,14 +186,15 @@ struct err *denied(pid_t pid, int errnum, const char *what)
     if (!gone && errnum != EPERM && errnum != EACCES)
         return err_sys(errnum, "cannot %s process %d", what, pid);
     struct err *e = proc_stat(pid, 0, &f.stat);
-    if (!e && gone && !(f.stat.flags & PF_KTHREAD)) /* those have no program, and never had */
+    bool ended = !e && (f.stat.state == 'Z' || f.stat.state == 'X');
+    if (!e && gone && !ended && !(f.stat.flags & PF_KTHREAD)) /* those have no program, ever */
         return err_new(ERR_GONE, "process %d has ended", pid);
     if (!e)
         e = proc_status(pid, &f.them);
     if (e)
         return e;
     gather(&f);
-    if (f.stat.state == 'Z' || f.stat.state == 'X')
+    if (ended)
         return err_new(ERR_GONE, "process %d has ended (its parent %d has not collected it)", pid,
                        f.stat.ppid);
     if (f.stat.flags & PF_KTHREAD)

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "image/debugfile.h"
 
 enum { PHDRS_MAX = 512, PROBE = 64, PAGE = 4096, CHUNK = 1 << 20 };
 #define IMAGE_MAX ((uint64_t)1 << 30) /* of the segments together */
@@ -190,6 +192,15 @@ struct err *image_slide(struct target *t, const struct image *img, taddr entry, 
     if (entry && (*ret & (PAGE - 1)) == 0 && fits(t, img, *ret))
         return NULL;
     return search_maps(t, img, ret);
+}
+
+void image_use_debug_file(struct image *img, const char *path, const char *root)
+{
+    struct err *e =
+        image_find_debug(img, &(struct image_find_debug_options){.path = path, .root = root});
+    if (e)
+        log_debug("%s", err_message(e));
+    err_free(e);
 }
 
 /* ---- libraries ---- */

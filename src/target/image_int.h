@@ -14,4 +14,9 @@ struct err *image_from_memory(struct target *t, taddr phdr, uint64_t phnum,
 struct err *image_slide(struct target *t, const struct image *img, taddr entry,
                         taddr *ret) MUST_USE;
 
+/* Attaches the debug file of a stripped program when there is one, as gdb finds it: beside the
+ * program, or below /usr/lib/debug.  path: of the program as its own root sees it, NULL: its name;
+ * root: put before absolute paths, NULL: none.  Call it before anything asks for DWARF. */
+void image_use_debug_file(struct image *img, const char *path, const char *root);
+
 #endif

@@ -18,6 +18,14 @@
 #include "target/image_int.h"
 #include "target/proc_int.h"
 
+/* The process's own root has it, when it is in a container. */
+static void find_debug_file(pid_t pid, const char *path, struct image *img)
+{
+    char root[32];
+    snprintf(root, sizeof(root), "/proc/%d/root", pid);
+    image_use_debug_file(img, path, root);
+}
+
 static struct err *open_exe(pid_t pid, struct image **ret)
 {
     char path[64], name[4096];
@@ -30,6 +38,8 @@ static struct err *open_exe(pid_t pid, struct image **ret)
     ssize_t n = proc_readlink(name, sizeof(name), "/proc/%d/exe", pid);
     struct err *e = image_open_fd(fd, n > 0 ? name : path, ret);
     close(fd);
+    if (!e && n > 0)
+        find_debug_file(pid, name, *ret);
     return e;
 }
 

@@ -223,9 +223,11 @@ struct err *tracer_start(struct tracer **ret)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (e) {
         tracer_free(t);
-        return err_hint(err_sys(e, "cannot start a thread of ours"),
-                        "memory or tasks ran out: see ulimit -v, -d and -u, and the limits of our "
-                        "control group (memory, pids)");
+        return err_hint(err_sys(e, "cannot start a thread of ours"), "%s",
+                        e == EPERM ? "a seccomp filter around us forbids it; in Docker: "
+                                     "--security-opt seccomp=unconfined"
+                                   : "memory or tasks ran out: see ulimit -v, -d and -u, and the "
+                                     "limits of our control group (memory, pids)");
     }
     *ret = t;
     return NULL;

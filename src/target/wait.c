@@ -45,15 +45,3 @@ struct wait_event wait_decode(pid_t tid, int status)
     }
     return e;
 }
-
-const char *wait_kind_name(enum wait_kind kind)
-{
-    static const char *const names[] = {
-        [WAIT_NOTHING] = "nothing",       [WAIT_EXITED] = "ended",
-        [WAIT_SIGNAL] = "signal",         [WAIT_STOPPED] = "stopped",
-        [WAIT_GROUP_STOP] = "group stop", [WAIT_SYSCALL] = "system call",
-        [WAIT_CLONE] = "clone",           [WAIT_EXEC] = "exec",
-        [WAIT_OTHER] = "other",           [WAIT_LOST] = "lost",
-    };
-    return names[kind];
-}

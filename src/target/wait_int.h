@@ -27,6 +27,5 @@ struct wait_event {
 };
 
 struct wait_event wait_decode(pid_t tid, int status);
-const char *wait_kind_name(enum wait_kind kind);
 
 #endif

@@ -173,6 +173,50 @@ def test_nothing_is_replaced_unasked(gospect, target, tmp_path, command, suffix)
     assert [n for n in names if re.fullmatch(rf"faults-{target.pid}-\d{{8}}T\d{{6}}\.{suffix}", n)]
 
 
+REPORTS = (("goroutines", "--pprof"), ("heap", "--pprof"), ("waits", "--svg"), ("deadlock", "--history"))
+
+
+def test_no_report_replaces_a_file_unasked(gospect, target, tmp_path):
+    snap, path = tmp_path / "a.gsnap", tmp_path / "report"
+    gospect("snapshot", target.pid, "--heap", "-o", snap, check=0)
+    again = {"deadlock": [snap]}
+    for command, option in REPORTS:
+        path.write_text("precious")
+        args = (command, snap, *again.get(command, []), option, path)
+        seen = gospect(*args, check=2)
+        assert not seen.out and "exists already" in seen.err and "--force" in seen.err
+        assert path.read_text() == "precious"
+        gospect(*args, "--force", check=0)
+        assert b"precious" not in path.read_bytes()
+    path.write_text("precious")
+    gospect("mem", "diff", snap, snap, "--semantic", "--svg", path, check=2)
+    assert path.read_text() == "precious"
+
+
+def test_where_a_report_cannot_be_written_is_told_before_a_look(gospect, tmp_path):
+    """No process of that number is asked for."""
+    for command, option in (*REPORTS, ("mem", "--svg"), ("watch", "--on-storm")):
+        what = ("diff", "1234567", "1234567", "--semantic") if command == "mem" else ("1234567",)
+        seen = gospect(command, *what, option, tmp_path / "no" / "a", check=3)
+        assert not seen.out and "No such file" in " ".join(seen.err.split()), seen
+        seen = gospect(command, *what, option, tmp_path, check=3)
+        assert not seen.out and "Is a directory" in " ".join(seen.err.split()), seen
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_once(gospect, target, tmp_path):
+    snap = tmp_path / "a.gsnap"
+    gospect("snapshot", target.pid, "-o", snap, check=0)
+    seen = gospect("deadlock", snap, snap, "--history", "/dev/full", check=3)
+    assert seen.err.count("No space left") == 1 and "Make room" in seen.err
+
+
+def test_a_series_to_a_device_goes_there(gospect, target, tmp_path):
+    (tmp_path / "null").symlink_to("/dev/null")
+    gospect("snapshot", target.pid, "--every", "10ms", "--count", "3", "-o", tmp_path / "null", check=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["null"]
+
+
 def test_what_cannot_be_written_leaves_nothing(gospect, target, tmp_path):
     for command in ("snapshot", "core"):
         none = gospect(command, target.pid, "-o", tmp_path / "no" / "a", check=3)

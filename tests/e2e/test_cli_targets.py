@@ -15,6 +15,7 @@ from lib import procfs
 from lib.process import wait_until
 
 NOBODY = 65534
+PATIENCE = 60  # seconds until a call counts as hanging
 
 
 @pytest.fixture
@@ -98,8 +99,11 @@ def test_no_such_process(gospect):
 
 def test_an_empty_word(gospect):
     """What `gospect doctor "$PID"` passes when PID is not set."""
-    for word in ("", "name:"):
+    for word in ("", "name:", "core:", "snap:"):
         assert "TARGET is empty" in refused(gospect, "doctor", word, code=2)
+    for args in (("debug", "exec", ""), ("debug", "core", ""), ("sections", ""), ("help", ""), ("completion", "")):
+        assert "is empty" in refused(gospect, *args, code=2)
+    assert "--paths: WHAT is empty" in refused(gospect, "heap", "1", "--paths", "", code=2)
 
 
 def test_a_thread_of_the_kernel(gospect):
@@ -122,7 +126,9 @@ def running(*argv, **options):
 def test_not_a_go_process(gospect):
     with running("sleep", "1000") as other:
         for command in ("goroutines", "doctor", "info", "watch", "snapshot"):
-            assert re.search(r"sleep.*not a Go ", refused(gospect, command, other.pid)), command
+            assert re.search(r"sleep.*not a Go .*gospect ps", refused(gospect, command, other.pid)), command
+        assert "not a Go " in refused(gospect, "debug", "attach", other.pid)
+    assert "not a Go " in refused(gospect, "debug", "exec", "/bin/sleep")
 
 
 def test_a_process_that_has_ended_but_is_still_listed(gospect, go_build):
@@ -130,7 +136,7 @@ def test_a_process_that_has_ended_but_is_still_listed(gospect, go_build):
                               stdout=subprocess.DEVNULL)
     wait_until(lambda: pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().split(")")[1][1] == "Z",
                "it did not end")
-    assert re.search("ended|zombie", refused(gospect, "goroutines", zombie.pid))
+    assert f"has ended (its parent {os.getpid()} has not" in refused(gospect, "goroutines", zombie.pid)
     zombie.wait()
 
 
@@ -148,6 +154,31 @@ def test_files_that_are_nothing(gospect, tmp_path, program):
     assert "is a program, and no process" in refused(gospect, "goroutines", mine)
     assert refused(gospect, "goroutines", f"core:{mine}")
     assert refused(gospect, "goroutines", f"snap:{mine}")
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_wait(gospect, target, tmp_path):
+    snap, pipe = tmp_path / "a.gsnap", tmp_path / "pipe"
+    gospect("snapshot", target.pid, "--heap", "-o", snap, check=0)
+    os.mkfifo(pipe)
+    for args in (("sections", pipe), ("goroutines", f"snap:{pipe}"), ("goroutines", f"core:{pipe}"),
+                 ("doctor", target.pid, "--since", pipe), ("mem", "diff", snap, snap, "--profile", pipe),
+                 ("mem", "diff", snap, snap, "--earlier", pipe), ("goroutines", snap, "--exe", pipe)):
+        seen = gospect(*args, timeout=PATIENCE)
+        assert seen.code == 3 or "no meaning here" in seen.err, seen
+
+
+def test_too_few_open_files(gospect, target):
+    """Said as what it is: not as "no Go process", nor as a /proc that is missing."""
+    for number in (4, 5, 6, 8, 10):
+        for args in (("ps",), ("info", target.pid), ("goroutines", target.pid), ("debug", "attach", target.pid)):
+            done = subprocess.run(["prlimit", f"--nofile={number}", gospect.path, *map(str, args)], check=False,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, env=gospect.environment())
+            text = one_line(done.stderr)
+            assert done.returncode == 0 or (done.returncode == 3 and "Too many open files" in text and
+                                            "ulimit -n" in text), (number, args, done)
+            if args == ("ps",) and done.returncode == 0:
+                assert str(target.pid) in done.stdout
 
 
 def test_commands_that_need_a_process(gospect, target, tmp_path):
@@ -294,6 +325,20 @@ def test_a_release_from_the_past_is_refused(gospect, go_build, run_go, tmp_path)
     target = run_go(of_another_release(known, tmp_path / "past", 17))
     text = refused(gospect, "goroutines", target.pid)
     assert "go1.17" in text and "1.18 and later" in text
+
+
+def test_what_go_linked_before_1_18_is_refused(gospect, go_build, run_go, tmp_path):
+    """Its build information says where the text is, not the text (debug/buildinfo)."""
+    data = bytearray(go_build("1.27", "stripped", "hello").read_bytes())
+    at = data.index(b"\xff Go buildinf:")
+    data[at + 15] &= ~2
+    program = tmp_path / "older"
+    program.write_bytes(data)
+    program.chmod(0o755)
+    target = run_go(program)
+    for args in (("goroutines", target.pid), ("info", target.pid)):
+        text = refused(gospect, *args)
+        assert "before 1.18" in text and "Go 1.18 or later" in text
 
 
 # ---- ends half-way ----

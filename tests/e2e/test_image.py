@@ -176,3 +176,44 @@ def test_layouts_are_those_of_the_tables(go_build, release, mode):
     ours, wanted = (sorted(line for line in lines if line.split("(")[1].split(",")[0] not in out)
                     for lines in (ours, wanted))
     assert ours == wanted
+
+
+# ---- debug files ----
+
+def split(program, folder):
+    """The program without symbols and DWARF, and a file with both, as distributions keep them apart."""
+    folder.mkdir(exist_ok=True)
+    stripped, debug = folder / program.name, folder / f"{program.name}.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", program, debug], check=True)
+    subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", program, stripped], check=True)
+    return stripped, debug
+
+
+def locals_of(gospect, subject):
+    """What does not change with the moment: of which variables there is a value, and of which type."""
+    seen = gospect("goroutines", subject, "--locals", "--json", "--filter", "func=main.main", check=0).json
+    return [(v["name"], v["type"]) for g in seen["goroutines"] for v in g["locals"]]
+
+
+@pytest.mark.modes("default", "pie")
+def test_a_stripped_program_with_its_debug_file(gospect, go_build, run_go, release, mode, tmp_path):
+    """What the whole program shows, it shows, live and as a core; without the file, and with that of another build, nothing."""
+    program = go_build(release, mode, "locals")
+    whole = locals_of(gospect, run_go(program).pid)
+    assert whole
+    stripped, debug = split(program, tmp_path / "p")
+    target, core = run_go(stripped), tmp_path / "core"
+    assert locals_of(gospect, target.pid) == whole
+    gospect("core", target.pid, "-o", core, check=0)
+    assert locals_of(gospect, core) == whole
+    said = gospect("debug", "attach", target.pid, stdin=b"break main.main\ngoroutine 1\nframe 1 locals\n", check=0)
+    assert "no DWARF" not in said.out + said.err
+    (debug.parent / ".debug").mkdir()
+    debug.rename(debug.parent / ".debug" / debug.name)
+    assert locals_of(gospect, target.pid) == whole
+    (debug.parent / ".debug" / debug.name).unlink()
+    assert not locals_of(gospect, target.pid)
+    debug.write_bytes(split(go_build(release, mode, "hello"), tmp_path / "q")[1].read_bytes())
+    assert not locals_of(gospect, target.pid)
+    debug.write_bytes(b"\x7fELF" + bytes(3000))
+    assert not locals_of(gospect, target.pid)

@@ -130,9 +130,11 @@ def test_number_and_time_in_the_name(watch, target, tmp_path):
 
 
 def test_a_snapshot_that_fails_is_said_and_watching_goes_on(watch, target, tmp_path):
-    view = watch(target.pid, "--threshold", "500", "--growth", "0", "--on-storm",
-                 tmp_path / "no-such-directory" / "a.gsnap")
+    folder = tmp_path / "goes-away"
+    folder.mkdir()
+    view = watch(target.pid, "--threshold", "500", "--growth", "0", "--on-storm", folder / "a.gsnap")
     view.next("sample")
+    folder.rmdir()
     target.ask("receive 600")
     assert "No such file" in view.next("storm")["snapshot_error"]
     view.next("sample")

@@ -167,6 +167,7 @@ static struct err *set_value(struct parser *p, const struct cli_opt *o, const ch
         vec_push(&p->a->list, text);
         return NULL;
     case CLI_FILE:
+    case CLI_OUTFILE:
         if (!*text)
             return err_new(ERR_USAGE, "--%s: the file name is empty", o->name);
         return NULL;
@@ -336,10 +337,22 @@ static const char *hint_for(const struct cli_param *p)
                                              : "gospect ps lists the Go processes of this host";
 }
 
+/* A variable of a script that is not set. */
+static struct err *empty_word(const struct cli_cmd *cmd, const struct cli_param *p)
+{
+    struct err *e = err_new(ERR_USAGE, "%s: %s is empty", cmd->name, p->name);
+    return p->complete == COMPLETE_TARGET || p->complete == COMPLETE_PID
+               ? err_hint(e, "%s", hint_for(p))
+               : err_hint(e, "gospect help %s shows how to call it", cmd->name);
+}
+
 static struct err *check_complete(const struct cli_args *a)
 {
     if (!a->cmd || cli_flag(a, OPT_help))
         return NULL;
+    for (unsigned i = 0; i < a->npos; i++)
+        if (!*a->pos[i])
+            return empty_word(a->cmd, a->cmd->param[i]);
     for (unsigned i = a->npos; i < CLI_PARAMS; i++)
         if (a->cmd->param[i]->name && a->cmd->param[i]->required)
             return err_hint(err_new(ERR_USAGE, "%s needs %s: %s", a->cmd->name,

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "front/cli/cli_int.h"
 #include "front/cli/manual.h"
+#include "front/cli/outfile.h"
 
 #define PARAM(id, name, required, complete, help)
 #define CMD(id, arg1, arg2, arg3, flags, summary) [CMD_##id] = run_##id,
@@ -134,7 +135,9 @@ int cli_main(int argc, char **argv)
             code = CLI_USAGE;
         e = run_without_command(&c, &code);
     } else if (!e) {
-        e = run[c.args.cmd->id](&c, &code);
+        e = cli_outfiles_check(&c);
+        if (!e)
+            e = run[c.args.cmd->id](&c, &code);
     }
     code = conclude(&c, e, code);
     cli_args_free(&c.args);

@@ -181,6 +181,9 @@ static struct err *check(const struct cli_args *a)
     static const enum cli_opt_id modes[] = {OPT_paths, OPT_object, OPT_suspects, OPT_heap_pprof,
                                             OPT_heap_by};
     size_t given = 0;
+    if (cli_text(a, OPT_paths) && !*cli_text(a, OPT_paths))
+        return err_hint(err_new(ERR_USAGE, "--paths: WHAT is empty"),
+                        "An address (0xc000123450), a type (orders.User) or goroutine:17");
     for (size_t i = 0; i < ARRAY_LEN(modes); i++)
         given += a->opt[modes[i]].given > 0;
     return given < 2 ? NULL

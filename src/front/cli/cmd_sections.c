@@ -26,23 +26,11 @@ static struct err *image_of_snapshot(const char *path, struct image **ret)
     return e;
 }
 
-/* A program file is looked at itself: here that is what people mean by its name. */
-static bool is_program(const char *text)
-{
-    unsigned char head[EI_NIDENT + 2] = {0};
-    FILE *f = fopen(text, "rbe");
-    bool elf = f && fread(head, 1, sizeof(head), f) == sizeof(head) &&
-               memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_NIDENT] != ET_CORE;
-    if (f)
-        fclose(f);
-    return elf;
-}
-
 static struct err *find_image(struct cli *c, struct image **ret)
 {
     struct cli_subject s;
     taddr slide;
-    if (is_program(c->args.pos[0]))
+    if (cli_subject_is_program(c->args.pos[0])) /* here that is what people mean by its name */
         return image_open(c->args.pos[0], ret);
     TRY(cli_subject_find(c, c->args.pos[0], &s));
     if (s.kind == CLI_SNAP)

@@ -159,7 +159,10 @@ struct err *run_watch(struct cli *c, int *ret_code)
 {
     struct cli_subject subject = {0};
     struct watch w = {.cli = c, .subject = &subject};
-    struct err *e = cli_subject_find_live(c, c->args.pos[0], &subject);
+    const char *pattern = cli_text(&c->args, OPT_on_storm);
+    struct err *e = pattern ? cli_outfile_place(pattern) : NULL;
+    if (!e)
+        e = cli_subject_find_live(c, c->args.pos[0], &subject);
     set_up(&w, c);
     if (!e)
         e = cli_subject_open(&subject);

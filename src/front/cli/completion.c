@@ -52,7 +52,7 @@ static void bash_values(struct buf *b, const struct cli_cmd *cmd)
             buf_str(b, ") COMPREPLY=($(compgen -W '");
             choice_words(b, o->arg);
             buf_str(b, "' -- \"$cur\")); return;;\n");
-        } else if (o->kind == CLI_FILE) {
+        } else if (cli_opt_is_file(o)) {
             buf_str(b, ") _gospect_files; return;;\n");
         } else {
             buf_str(b, ") return;;\n");
@@ -190,7 +190,7 @@ static void zsh_action(struct buf *b, const struct cli_opt *o)
         choice_words(b, o->arg);
         buf_char(b, ')');
     } else {
-        buf_str(b, o->kind == CLI_FILE ? "_files" : " ");
+        buf_str(b, cli_opt_is_file(o) ? "_files" : " ");
     }
 }
 
@@ -323,7 +323,7 @@ static void fish_option(struct buf *b, const struct cli_opt *o, const struct cli
         choice_words(b, o->arg);
         buf_str(b, "'");
     } else if (cli_opt_takes_arg(o)) {
-        buf_str(b, o->kind == CLI_FILE ? " -r -F" : " -x");
+        buf_str(b, cli_opt_is_file(o) ? " -r -F" : " -x");
     }
     buf_str(b, " -d ");
     fish_quoted(b, o->help);

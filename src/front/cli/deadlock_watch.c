@@ -6,6 +6,7 @@
 #include "front/cli/deadlock_watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -160,10 +161,14 @@ static struct err *save(struct session *x)
     return NULL;
 }
 
-/* What there is, whatever came in between. */
+/* What there is, whatever came in between.  That it could not be written is said once. */
 static struct err *end_page(struct session *x, struct err *e)
 {
     struct err *failed = x->saved == x->states.look && x->saved ? NULL : save(x);
+    if (failed && e && strcmp(err_message(failed), err_message(e)) == 0) {
+        err_free(failed);
+        return e;
+    }
     if (failed && e) {
         cli_warn(x->cli, failed);
         return e;

@@ -16,6 +16,13 @@ static bool exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
+/* A device or pipe is written to, again and again; it is never replaced. */
+static bool is_stream(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 static void put_time(struct buf *b, int64_t wall_ns)
 {
     time_t seconds = (time_t)(wall_ns / NSEC_PER_SEC);
@@ -35,21 +42,48 @@ void cli_outfile_name(const char *name, pid_t pid, const char *suffix, struct bu
     buf_printf(ret, ".%s", suffix);
 }
 
+static struct err *check_taken(const struct cli *c, const char *path, const char *another)
+{
+    struct stat st;
+    if (cli_flag(&c->args, OPT_force) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "%s exists already", path),
+                    "--force replaces it, --%s=FILE names another", another);
+}
+
+struct err *cli_outfile_place(const char *path)
+{
+    struct file_out out;
+    if (is_stream(path))
+        return NULL;
+    TRY(file_out_open(path, 0600, &out));
+    file_out_abort(&out);
+    return NULL;
+}
+
+struct err *cli_outfiles_check(const struct cli *c)
+{
+    for (size_t i = 0; i < CLI_NOPT; i++) {
+        const struct cli_opt *o = &cli_opts[i];
+        const char *path = c->args.opt[i].text;
+        if (o->kind != CLI_OUTFILE || !path || strcmp(path, "-") == 0)
+            continue;
+        TRY(check_taken(c, path, o->name));
+        TRY(cli_outfile_place(path));
+    }
+    return NULL;
+}
+
 struct err *cli_outfile(struct cli *c, const char *name, pid_t pid, const char *suffix,
                         struct buf *ret)
 {
-    struct stat st;
     const char *given = cli_text(&c->args, OPT_output);
     if (given) {
         buf_str(ret, cli_to_stdout(c) ? "standard output" : given);
     } else {
         cli_outfile_name(name, pid, suffix, ret);
     }
-    if (cli_flag(&c->args, OPT_force) || cli_to_stdout(c) || stat(buf_text(ret), &st) < 0 ||
-        !S_ISREG(st.st_mode))
-        return NULL;
-    return err_hint(err_new(ERR_USAGE, "%s exists already", buf_text(ret)),
-                    "--force replaces it, --output=FILE names another");
+    return cli_to_stdout(c) ? NULL : check_taken(c, buf_text(ret), "output");
 }
 
 bool cli_to_stdout(const struct cli *c)
@@ -114,6 +148,11 @@ static void expand(const char *pattern, int64_t wall_ns, unsigned number, struct
 struct err *cli_outfile_pattern(const char *pattern, int64_t wall_ns, uint64_t before,
                                 struct buf *ret)
 {
+    if (is_stream(pattern)) {
+        buf_clear(ret);
+        buf_str(ret, pattern);
+        return NULL;
+    }
     for (uint64_t i = 0; i < NUMBERS_MAX && before + i < UINT32_MAX; i++) {
         buf_clear(ret);
         expand(pattern, wall_ns, (unsigned)(before + i), ret);

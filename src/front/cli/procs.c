@@ -56,15 +56,24 @@ static bool may_be_go(const struct image *img)
     return image_find_section(img, ".go.buildinfo") || image_sections(img, &sections) == 0;
 }
 
+/* Whether it is we who lack something, and not the file. */
+static bool is_our_own(const struct err *e)
+{
+    return err_code(e) == ERR_NOMEM || err_errno(e) == EMFILE || err_errno(e) == ENFILE ||
+           err_errno(e) == ENOMEM;
+}
+
 /* What the file behind /proc/PID/exe is; the texts live in the scan's arena. */
-static void examine(struct scan *s, struct program *p, const char *path)
+static struct err *examine(struct scan *s, struct program *p, const char *path)
 {
     struct image *img;
     const struct image_buildinfo *bi;
     struct err *e = image_open(path, &img);
-    if (e) { /* a script's interpreter, another architecture, gone: no Go process of ours */
+    if (e && is_our_own(e))
+        return e;
+    if (e) { /* another architecture, gone: no Go process of ours */
         err_free(e);
-        return;
+        return NULL;
     }
     if (may_be_go(img)) {
         e = image_buildinfo(img, &bi);
@@ -84,29 +93,33 @@ static void examine(struct scan *s, struct program *p, const char *path)
         err_free(e);
     }
     image_unref(img);
+    return NULL;
 }
 
-static struct program *program_of(struct scan *s, const struct stat *st, const char *path)
+static struct err *program_of(struct scan *s, const struct stat *st, const char *path,
+                              const struct program **ret)
 {
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->programs.n; i++) {
         struct program *p = s->programs.v[i];
         if (p->dev == st->st_dev && p->ino == st->st_ino) {
             pthread_mutex_unlock(&s->lock);
-            return p;
+            *ret = p;
+            return NULL;
         }
     }
     pthread_mutex_unlock(&s->lock);
     /* Two workers may examine one file at the same time: then it is there twice, and both are
      * right. */
     struct program fresh = {.dev = st->st_dev, .ino = st->st_ino};
-    examine(s, &fresh, path);
+    TRY(examine(s, &fresh, path));
     pthread_mutex_lock(&s->lock);
     struct program *p = arena_new(&s->arena, struct program);
     *p = fresh;
     vec_push(&s->programs, p);
     pthread_mutex_unlock(&s->lock);
-    return p;
+    *ret = p;
+    return NULL;
 }
 
 static const char *base_name(const char *path)
@@ -177,11 +190,14 @@ static struct err *look_at(void *arg, size_t i, unsigned worker)
         }
         return NULL; /* a thread of the kernel, or gone */
     }
-    const struct program *prog = program_of(s, &st, path);
+    const struct program *prog;
+    TRY(program_of(s, &st, path, &prog));
     if (!prog->is_go)
         return NULL;
     p->pid = s->pids.v[i];
     struct err *e = describe(s, prog, &s->ret->arenas[worker], p);
+    if (e && is_our_own(e))
+        return e;
     if (e) {
         log_info("process %d: %s", p->pid, err_message(e));
         p->pid = 0;

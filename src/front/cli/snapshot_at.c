@@ -64,7 +64,7 @@ static struct err *no_syscall(const struct arch *arch, const char *name)
     struct err *e = err_new(ERR_USAGE, "--at: there is no system call \"%s\"", name);
     e = n ? err_hint(e, "Did you mean one of %s?", buf_text(&near))
           : err_hint(e,
-                     "syscall:NAME as strace writes it, syscall:NAME:entry or syscall:NAME:exit");
+                     "write syscall:NAME as strace does, syscall:NAME:entry or syscall:NAME:exit");
     buf_free(&near);
     return e;
 }
@@ -97,7 +97,7 @@ static struct err *parse(struct at *w, struct cli_subject *subject)
     w->nr = -1;
     if (!*w->spec)
         return err_hint(err_new(ERR_USAGE, "--at: no place is given"),
-                        "gc-end, syscall:write, main.work, work.go:31");
+                        "for instance gc-end, syscall:write, main.work or work.go:31");
     w->bp = (struct dbg_bp_spec){
         .kind = DBG_BP_PLACE, .place = w->spec, .condition = cli_text(a, OPT_at_if)};
     bool gc = strncmp(w->spec, gc_prefix, sizeof(gc_prefix) - 1) == 0;

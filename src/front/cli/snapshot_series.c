@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -77,20 +76,6 @@ struct err *cli_series_wanted(const struct cli *c, bool *ret)
     return check_needs(&c->args);
 }
 
-/* Whether a file can be made where the first one goes: said now, not when the moment is gone.
- * Asking for permission does not tell (root, /proc), making one does. */
-static struct err *check_place(const struct cli *c)
-{
-    const char *path = cli_text(&c->args, OPT_output);
-    struct file_out out;
-    struct stat st;
-    if (!path || cli_to_stdout(c) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
-        return NULL;
-    TRY(file_out_open(path, 0600, &out));
-    file_out_abort(&out);
-    return NULL;
-}
-
 static struct err *check(const struct cli_series *s, const struct moment *m)
 {
     if (cli_flag(&s->cli->args, OPT_force))
@@ -99,7 +84,8 @@ static struct err *check(const struct cli_series *s, const struct moment *m)
         return err_new(ERR_USAGE, "standard output takes one snapshot: give --count=1");
     if (m->opt == OPT_at && s->o.consistency != RT_PROCESS)
         return not_together("--at", "--consistency=goroutine");
-    return check_place(s->cli);
+    const char *path = cli_text(&s->cli->args, OPT_output);
+    return path && !cli_to_stdout(s->cli) ? cli_outfile_place(path) : NULL;
 }
 
 /* ---- its course ---- */

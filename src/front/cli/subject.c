@@ -17,6 +17,16 @@
 
 enum { PID_DIGITS = 9 };
 
+static const char kinds_of_target[] =
+    "A TARGET is a pid, a process name, a core file or a snapshot";
+
+/* A variable of a script that is not set. */
+static struct err *empty(const struct cli *c)
+{
+    return err_hint(err_new(ERR_USAGE, "%s: TARGET is empty", c->args.cmd->name),
+                    "gospect ps lists the Go processes of this host");
+}
+
 static struct err *find_pid(const char *digits, struct cli_subject *ret)
 {
     size_t n = strlen(digits);
@@ -49,7 +59,7 @@ static struct err *kind_of_file(const char *path, enum file_kind *ret)
     ssize_t n = S_ISREG(st.st_mode) ? pread(fd, head, sizeof(head), 0) : 0;
     close(fd);
     if (S_ISDIR(st.st_mode))
-        return err_new(ERR_USAGE, "%s is a directory", path);
+        return err_hint(err_new(ERR_USAGE, "%s is a directory", path), kinds_of_target);
     if (n == (ssize_t)sizeof(head) && memcmp(head, ELFMAG, SELFMAG) == 0) {
         unsigned type = head[EI_NIDENT] | (unsigned)head[EI_NIDENT + 1] << 8;
         *ret = type == ET_CORE ? FILE_CORE : FILE_PROGRAM;
@@ -59,8 +69,19 @@ static struct err *kind_of_file(const char *path, enum file_kind *ret)
     return NULL;
 }
 
+bool cli_subject_is_program(const char *path)
+{
+    enum file_kind kind;
+    struct err *e = kind_of_file(path, &kind);
+    bool program = !e && kind == FILE_PROGRAM;
+    err_free(e);
+    return program;
+}
+
 static struct err *find_file(const char *path, enum cli_subject_kind kind, struct cli_subject *ret)
 {
+    if (!*path)
+        return empty(ret->cli);
     if (access(path, F_OK) < 0)
         return err_sys(errno, "cannot open %s", path);
     ret->kind = kind;
@@ -143,7 +164,7 @@ static struct err *find_name(const char *name, const struct stat *file, struct c
     } else if (file) {
         e = err_hint(err_new(ERR_NOT_FOUND,
                              "%s is a program, and no process that we may look at runs it", name),
-                     "A TARGET is a pid, a process name, a core file or a snapshot");
+                     kinds_of_target);
     } else {
         e = nobody(name, &procs);
     }
@@ -166,15 +187,14 @@ static struct err *find_by_content(const char *path, struct cli_subject *ret)
     if (kind == FILE_PROGRAM && stat(path, &st) == 0)
         return find_name(path, &st, ret);
     return err_hint(err_new(ERR_BAD_DATA, "%s is neither a core file nor a snapshot", path),
-                    "A TARGET is a pid, a process name, a core file or a snapshot");
+                    kinds_of_target);
 }
 
 struct err *cli_subject_find(struct cli *c, const char *text, struct cli_subject *ret)
 {
     *ret = (struct cli_subject){.cli = c, .text = text};
-    if (!*text || strcmp(text, "name:") == 0) /* a variable of a script that is not set */
-        return err_hint(err_new(ERR_USAGE, "%s: TARGET is empty", c->args.cmd->name),
-                        "gospect ps lists the Go processes of this host");
+    if (!*text || strcmp(text, "name:") == 0)
+        return empty(c);
     if (strncmp(text, "pid:", 4) == 0)
         return find_pid(text + 4, ret);
     if (strncmp(text, "core:", 5) == 0)

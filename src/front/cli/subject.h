@@ -32,6 +32,9 @@ struct err *cli_subject_find(struct cli *c, const char *text, struct cli_subject
 struct err *cli_subject_find_live(struct cli *c, const char *text,
                                   struct cli_subject *ret) MUST_USE;
 
+/* Whether a file is a program or library: not a core file, nor anything that could not be read. */
+bool cli_subject_is_program(const char *path);
+
 /* LIVE, CORE: opens target and runtime.  SNAP: nothing. */
 struct err *cli_subject_open(struct cli_subject *s) MUST_USE;
 struct err *cli_subject_target(struct cli_subject *s) MUST_USE; /* the target alone, without rt */

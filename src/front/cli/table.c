@@ -68,6 +68,11 @@ bool cli_opt_takes_arg(const struct cli_opt *o)
     return o->kind != CLI_FLAG && o->kind != CLI_COUNT;
 }
 
+bool cli_opt_is_file(const struct cli_opt *o)
+{
+    return o->kind == CLI_FILE || o->kind == CLI_OUTFILE;
+}
+
 const struct cli_opt *cli_opt_find(const struct cli_cmd *cmd, const char *name, size_t n)
 {
     for (size_t i = 0; i < CLI_NOPT; i++)

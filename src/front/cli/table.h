@@ -58,6 +58,7 @@ enum cli_opt_kind {
     CLI_TEXT,
     CLI_LIST,
     CLI_FILE,
+    CLI_OUTFILE,
     CLI_NUMBER,
     CLI_DURATION,
     CLI_FRACTION,
@@ -93,6 +94,7 @@ const struct cli_opt *cli_opt_letter(const struct cli_cmd *cmd, char letter);
 bool cli_opt_applies(const struct cli_opt *o, const struct cli_cmd *cmd);
 bool cli_opt_global(const struct cli_opt *o); /* every command that could have it has it */
 bool cli_opt_takes_arg(const struct cli_opt *o);
+bool cli_opt_is_file(const struct cli_opt *o); /* its argument is a path */
 
 /* The words of a CHOICE, one after the other: *at starts as o->arg; false at the end. */
 bool cli_next_word(const char **at, const char **word, size_t *n);

@@ -62,11 +62,10 @@ static struct err *split(const char *where, char *host, size_t n, const char **p
         from++;
         len -= 2;
     }
-    char *end;
-    unsigned long number = strtoul(*port, &end, 10);
-    if (!**port || *end || number > 65535 || len >= n)
+    size_t digits = strspn(*port, "0123456789");
+    if (!digits || digits > 5 || (*port)[digits] || strtoul(*port, NULL, 10) > 65535 || len >= n)
         return err_hint(err_new(ERR_USAGE, "--listen=%s: that is no address", where),
-                        "127.0.0.1:4711, or unix:PATH");
+                        "write HOST:PORT, for instance 127.0.0.1:4711, or unix:PATH");
     memcpy(host, from, len);
     host[len] = '\0';
     return NULL;

@@ -791,7 +791,7 @@ static struct err *begin(struct dap_server *s)
     if (s->o->log) {
         s->log_fd = open(s->o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (s->log_fd < 0)
-            return err_sys(errno, "%s", s->o->log);
+            return err_sys(errno, "--log: cannot open %s", s->o->log);
     }
     if (!s->o->listen)
         return on_stdio(s);
