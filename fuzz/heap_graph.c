@@ -40,6 +40,9 @@ static void groups(const struct heap_graph *g)
                 abort();
         heap_rows_free(&rows);
     }
+    struct heap_rows space;
+    must(heap_space(heap_snap(g), &space));
+    heap_rows_free(&space);
     struct heap_sparse sparse;
     if (may(heap_sparse(heap_snap(g), &sparse)))
         heap_sparse_free(&sparse);
@@ -61,6 +64,17 @@ static void one_way(struct heap_graph *g, enum heap_path_target to, uint32_t wha
     buf_free(&b);
 }
 
+static void near_way(const struct heap_graph *g, uint32_t slot)
+{
+    struct heap_path p;
+    struct arena mem;
+    arena_init(&mem);
+    must(heap_near_path(g, slot, &mem, &p));
+    if (p.n && p.steps[p.n - 1].slot != slot)
+        abort();
+    arena_free(&mem);
+}
+
 static void ways(struct heap_graph *g)
 {
     const struct snap *s = heap_snap(g);
@@ -72,6 +86,7 @@ static void ways(struct heap_graph *g)
     for (uint32_t slot = 0; slot < heap_slots(g); slot += 3) {
         if (!heap_allocated(g, slot))
             continue;
+        near_way(g, slot);
         one_way(g, HEAP_TO_SLOT, slot);
         heap_dominator_chain(g, slot, 4, v, &(bool){0});
         must(heap_referrers(g, slot, 4, v, &n, &total));

@@ -157,6 +157,8 @@ static void check_shortest(struct small *w, uint32_t target)
         check_path(w, &p);
         assert_int_equal(p.steps[p.n - 1].slot, make_slot(&w->h, target));
     }
+    check_ok(heap_near_path(w->g, make_slot(&w->h, target), &mem, &p));
+    assert_int_equal(p.n, least);
     arena_free(&mem);
 }
 
