@@ -253,8 +253,10 @@ def test_who_waits_for_which_coroutine(gospect, go_build, run_go, release, mode,
     leaked = schema.check("leaks", gospect("leaks", target.pid, "--json", check=1).json)["leaks"]
     beyond = {x["goroutine"] for x in leaked if x["class"] == "proved-beyond" and x["fault"] == "coroutine"}
     unstarted = {g for g, stack in stacks.items() if stack[0] == "runtime.corostart"}
-    assert beyond >= set(those("main.lost")) and len(unstarted) == 2 and len(beyond) == 4 and len(beyond & unstarted) == 1
-    assert {x["goroutine"] for x in leaked} == beyond | pair
+    assert beyond >= set(those("main.lost")) and len(unstarted) == 2 and len(beyond) == 5 and len(beyond & unstarted) == 1
+    for func in ("main.waitsForLost", "main.helps", "main.waitsForLost.func1"):
+        assert [x["class"] for x in leaked if func in stacks[x["goroutine"]]] == ["proved-beyond"], func
+    assert {x["goroutine"] for x in leaked} == beyond | pair | {*those("main.helps"), *those("main.waitsForLost.func1")}
     gospect("snapshot", target.pid, "--waits", "-o", tmp_path / "a.gsnap")
     assert said(tmp_path / "a.gsnap").keys() == waits.keys()
 
