@@ -25,6 +25,7 @@ enum {
     ROWS_MAX = 256,
     LOOKED_MAX = 64, /* goroutines whose code ahead is followed once more */
     TYPE_DEPTH = 12,
+    LOCKS_MAX = 8, /* in one value */
 };
 
 struct lock_in {  /* a lock in a type */
@@ -95,19 +96,23 @@ static const struct dwarf_type *type_at(struct dwarf *dw, uint64_t id, bool stri
     return t;
 }
 
-/* The first lock in a value of the type. */
-static struct lock_in lock_in(struct dwarf *dw, uint64_t id, uint64_t off, unsigned depth)
+/* The locks in a value of the type, up to LOCKS_MAX; how many there are now. */
+static size_t locks_in(struct dwarf *dw, uint64_t id, uint64_t off, unsigned depth,
+                       struct lock_in *ret, size_t n)
 {
     const struct dwarf_type *named = type_at(dw, id, false), *t = type_at(dw, id, true);
-    struct lock_in ret = {.kind = named ? kind_of_type(named->name) : (uint8_t)SNAP_OBJ_UNKNOWN,
-                          .off = off};
-    if (ret.kind || !t || depth >= TYPE_DEPTH)
-        return ret;
+    uint8_t kind = named ? kind_of_type(named->name) : (uint8_t)SNAP_OBJ_UNKNOWN;
+    if (n == LOCKS_MAX || !t || depth >= TYPE_DEPTH)
+        return n;
+    if (kind) {
+        ret[n] = (struct lock_in){.kind = kind, .off = off};
+        return n + 1;
+    }
     if (t->kind == DWARF_KIND_ARRAY && t->count > 0)
-        return lock_in(dw, t->elem, off, depth + 1);
-    for (size_t i = 0; t->kind == DWARF_KIND_STRUCT && !ret.kind && i < t->nmembers; i++)
-        ret = lock_in(dw, t->members[i].type, off + t->members[i].off, depth + 1);
-    return ret;
+        return locks_in(dw, t->elem, off, depth + 1, ret, n); /* the first stands for all */
+    for (size_t i = 0; t->kind == DWARF_KIND_STRUCT && i < t->nmembers; i++)
+        n = locks_in(dw, t->members[i].type, off + t->members[i].off, depth + 1, ret, n);
+    return n;
 }
 
 /* ---- what a frame has ---- */
@@ -134,11 +139,15 @@ static void take_var(struct copies *x, const struct dwarf_scope *s, const struct
         type = p && p->kind == DWARF_KIND_POINTER ? p->elem : DWARF_NO_ID;
         b.name++;
     }
-    b.lock = type == DWARF_NO_ID ? (struct lock_in){0} : lock_in(x->dw, type, 0, 0);
-    if (!b.lock.kind || !is_taken(s, v))
+    struct lock_in locks[LOCKS_MAX];
+    size_t n = type == DWARF_NO_ID ? 0 : locks_in(x->dw, type, 0, 0, locks, 0);
+    if (!n || !is_taken(s, v))
         return;
     b.type = type_at(x->dw, type, false)->name;
-    vec_push(&x->vars, b);
+    for (size_t i = 0; i < n; i++) {
+        b.lock = locks[i];
+        vec_push(&x->vars, b);
+    }
 }
 
 static uint32_t look_up(struct copies *x, const struct ahead_frame *f)
@@ -240,7 +249,8 @@ static void add(struct copies *x, uint32_t gi, const struct place *p, const stru
     if (addr && state_of(x, r.kind, addr, &r.state))
         r.addr = addr;
     for (size_t i = 0; i < x->v.n; i++) /* of a parameter and its variable, that which is known */
-        if (x->v.v[i].gi == gi && x->v.v[i].entry == r.entry && x->v.v[i].addr == r.addr)
+        if (x->v.v[i].gi == gi && x->v.v[i].entry == r.entry && x->v.v[i].addr == r.addr &&
+            x->v.v[i].kind == r.kind)
             return;
     if (x->v.n < ROWS_MAX)
         vec_push(&x->v, r);
@@ -290,11 +300,14 @@ static void look_at_frame(struct copies *x, uint32_t gi, const struct ahead_fram
             add(x, gi, &p, &b, at + b.lock.off);
         known |= at != 0;
     }
-    const struct by_value first = x->vars.v[p.first];
-    if (!known && first.lock.kind == SNAP_OBJ_WAITGROUP && x->v.n < LOOKED_MAX)
-        known = by_code(x, gi, &p, &first);
-    if (!known)
-        add(x, gi, &p, &first, 0);
+    for (size_t i = p.first; !known && i < p.first + p.n && x->v.n < LOOKED_MAX; i++) {
+        const struct by_value b = x->vars.v[i];
+        known = b.lock.kind == SNAP_OBJ_WAITGROUP && by_code(x, gi, &p, &b);
+    }
+    for (size_t i = p.first; !known && i < p.first + p.n; i++) {
+        const struct by_value b = x->vars.v[i];
+        add(x, gi, &p, &b, 0);
+    }
 }
 
 static void look_at_goroutine(struct copies *x, uint32_t gi)
@@ -366,6 +379,16 @@ static uint64_t type_of_param(const struct dwarf *dw, const struct dwarf_die *di
     return ok ? id : DWARF_NO_ID;
 }
 
+/* Somebody executes it, or it is listed already. */
+static bool is_listed(const struct copies *x, const char *func, uint8_t kind)
+{
+    for (size_t i = 0; i < x->v.n; i++)
+        if (strcmp(x->v.v[i].func, func) == 0 &&
+            (x->v.v[i].gi != SNAP_NONE || x->v.v[i].kind == kind))
+            return true;
+    return false;
+}
+
 static void take_param(struct copies *x, const char *func, uint64_t func_die,
                        const struct dwarf_die *die)
 {
@@ -381,21 +404,21 @@ static void take_param(struct copies *x, const char *func, uint64_t func_die,
         type = p && p->kind == DWARF_KIND_POINTER ? p->elem : DWARF_NO_ID;
         name++;
     }
-    struct lock_in lock = type == DWARF_NO_ID ? (struct lock_in){0} : lock_in(x->dw, type, 0, 0);
-    if (!lock.kind || x->v.n >= ROWS_MAX)
+    struct lock_in locks[LOCKS_MAX];
+    size_t n = type == DWARF_NO_ID ? 0 : locks_in(x->dw, type, 0, 0, locks, 0);
+    if (!n || x->v.n >= ROWS_MAX)
         return;
     struct err *e = dwarf_func_of(x->dw, func_die, &f);
     taddr entry = e || !f.lo ? 0 : f.lo + x->c->rt->slide;
     err_free(e);
-    for (size_t i = 0; i < x->v.n; i++)
-        if (strcmp(x->v.v[i].func, func) == 0)
-            return; /* somebody executes it, or it is listed already */
-    vec_push(&x->v, ((struct copied){.gi = SNAP_NONE,
-                                     .kind = lock.kind,
-                                     .entry = entry,
-                                     .var = name,
-                                     .type = type_at(x->dw, type, false)->name,
-                                     .func = func}));
+    for (size_t i = 0; i < n; i++)
+        if (!is_listed(x, func, locks[i].kind))
+            vec_push(&x->v, ((struct copied){.gi = SNAP_NONE,
+                                             .kind = locks[i].kind,
+                                             .entry = entry,
+                                             .var = name,
+                                             .type = type_at(x->dw, type, false)->name,
+                                             .func = func}));
 }
 
 static struct err *each_function(void *arg, const char *name, uint64_t id)

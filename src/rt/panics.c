@@ -1,15 +1,16 @@
 /* panics.c - panics in flight: the table panic.
  *
  * Go: runtime/panic.go gopanic, runtime/runtime2.go _panic; runtime/chan.go chansend, closechan;
- * sync/waitgroup.go Add (1.18-1.27).
+ * runtime/select.go selectgo; sync/waitgroup.go Add (1.18-1.27).
  *
  * A goroutine that runs deferred calls because of a panic has it in g._panic.  The values that tell
  * of misuse are strings, or the runtime's errors that are strings.  Which channel it is about
  * stands where the function that panicked keeps its first argument; it is told only when what lies
- * there agrees: the channel is closed, the counter is negative. */
+ * there agrees: the channel is closed, the counter is negative.  A select has its cases there, and
+ * is told when one of the channels it would send to is closed, and no other. */
 #include "rt/waits_int.h"
 
-enum { PANICS_MAX = 100, FRAMES_MAX = 200, TEXT_MAX = 256 };
+enum { LOWEST = 4096, CASES_MAX = 1024, PANICS_MAX = 100, FRAMES_MAX = 200, TEXT_MAX = 256 };
 
 struct panics {
     struct capture *c;
@@ -38,6 +39,42 @@ static bool is_negative(struct panics *p, taddr group)
            peek(&p->peek, group + (taddr)l->off[RT_waitgroup_state], &state, 8) && state < 0;
 }
 
+/* Whether a channel is at an address, and closed: its type has the size that it says. */
+static bool is_closed_chan(struct panics *p, taddr chan)
+{
+    const struct rt_layout *l = &p->c->rt->layout;
+    uint8_t h[256];
+    uint64_t size;
+    size_t n = (size_t)l->size[RT_STRUCT_hchan];
+    return chan >= LOWEST && chan % 8 == 0 && n <= sizeof(h) && rt_has(l, RT_hchan_closed) &&
+           peek(&p->peek, chan, h, n) && rt_get(l, h, RT_hchan_closed) == 1 &&
+           rt_get(l, h, RT_hchan_qcount) <= rt_get(l, h, RT_hchan_dataqsiz) &&
+           peek_u64(&p->peek, rt_get(l, h, RT_hchan_elemtype), &size) &&
+           size == rt_get(l, h, RT_hchan_elemsize);
+}
+
+/* selectgo(cases, orders, pcs, number of sends, ...): sends come first; a case is {channel, value}.
+ * The cases lie in the caller's frame; when the stack was copied since, the pointer to them is that
+ * of before, and the frame (to `end`) is searched. */
+static taddr closed_case(struct panics *p, const struct rt_g *g, taddr cfa, taddr end)
+{
+    uint64_t args[4], chan = 0;
+    taddr found = 0;
+    if (!peek(&p->peek, cfa, args, sizeof(args)) || args[3] > CASES_MAX)
+        return 0;
+    bool moved = args[0] < cfa || args[0] >= g->stack_hi || args[0] % 8;
+    taddr at = moved ? cfa : args[0], step = moved ? 8 : 16;
+    uint64_t n = moved ? (end - cfa) / 8 : args[3];
+    for (uint64_t i = 0; i < n && peek_u64(&p->peek, at + step * i, &chan); i++) {
+        if (chan == found || !is_closed_chan(p, chan))
+            continue;
+        if (found)
+            return 0;
+        found = chan;
+    }
+    return found;
+}
+
 /* What the panicking function was called for; 0: not told, or memory does not agree. */
 static taddr object_at(struct panics *p, const char *func, taddr cfa)
 {
@@ -54,7 +91,7 @@ static taddr object_at(struct panics *p, const char *func, taddr cfa)
 static taddr find_object(struct panics *p, const struct goroutine *g)
 {
     struct saved_context at = captured_context(g);
-    taddr pc = at.pc, sp = at.sp, found = 0;
+    taddr pc = at.pc, sp = at.sp, found = 0, select = 0; /* select: the frame behind selectgo's */
     for (int i = 0; i < FRAMES_MAX && !found && sp >= g->g.stack_lo && sp < g->g.stack_hi; i++) {
         struct pcln_func f;
         const struct rt_module *m;
@@ -64,7 +101,8 @@ static taddr find_object(struct panics *p, const struct goroutine *g)
         if (frame < 0)
             break;
         taddr cfa = sp + (taddr)frame + 8;
-        found = object_at(p, f.name, cfa);
+        found = select ? closed_case(p, &g->g, select, cfa) : object_at(p, f.name, cfa);
+        select = !select && strcmp(f.name, "runtime.selectgo") == 0 ? cfa : 0;
         if (cfa <= sp || !peek_u64(&p->peek, cfa - 8, &pc))
             break;
         sp = cfa;

@@ -26,12 +26,13 @@ static bool is_waiting_main(const struct snap *s, const struct leak_candidate *c
     return c->why == WAIT_WHY_NO_CASES && s->goroutine.id[c->goroutine] == 1;
 }
 
-/* neighbour: something that may run leads to the tiny block, though not to the lock in it. */
+/* neighbour: something that may run leads to the tiny block, though not to the lock in it.  beyond:
+ * the runtime would not say so. */
 static void add(const struct heap_graph *g, const struct leak_candidate *c, bool neighbour,
-                struct wait_leaks *l)
+                bool beyond, struct wait_leaks *l)
 {
     const struct snap *s = heap_snap(g);
-    enum wait_leak_class class = neighbour || c->beyond ? WAIT_LEAK_BEYOND : WAIT_LEAK_PROVED;
+    enum wait_leak_class class = neighbour || beyond ? WAIT_LEAK_BEYOND : WAIT_LEAK_PROVED;
     if (l->unread && c->why == WAIT_WHY_UNREACHABLE)
         class = WAIT_LEAK_SUSPECTED;
     l->v[l->n++] = (struct wait_leak){.goroutine = c->goroutine,
@@ -145,16 +146,30 @@ static void group(const struct snap *s, struct wait_leaks *l)
     free(c.of);
 }
 
-/* Twice where locks share tiny blocks with other values: what only the second time stays asleep is
- * beyond what the runtime proves. */
+/* What is marked, by more and more of what can be told: as the runtime does, with everybody a root
+ * whose wait it does not judge; with those judged, too; by address where locks share tiny blocks
+ * with other values.  Who stays asleep later than the first time is beyond what the runtime proves.
+ */
+struct markings {
+    struct leak_marking v[LEAK_MARKS];
+};
+
 static struct err *mark(const struct heap_graph *g, const struct leak_candidates *c,
-                        struct progress *p, struct leak_marking *whole,
-                        struct leak_marking *bytewise)
+                        struct progress *p, struct markings *m)
 {
-    TRY(leak_mark(g, c, false, p, whole));
-    if (whole->has_tiny)
-        return leak_mark(g, c, true, p, bytewise);
-    memcpy(bytewise->woken, whole->woken, c->v.n);
+    bool needed[LEAK_MARKS] = {[LEAK_MARK_RUNTIME] = true};
+    for (size_t i = 0; i < c->v.n; i++)
+        needed[LEAK_MARK_ALL] |= c->v.v[i].beyond;
+    for (unsigned i = 0; i < LEAK_MARKS; i++) {
+        m->v[i].woken = mem_alloc(c->v.n + 1);
+        if (needed[i]) {
+            TRY(leak_mark(g, c, (enum leak_mark)i, p, &m->v[i]));
+        } else {
+            memcpy(m->v[i].woken, m->v[i - 1].woken, c->v.n);
+            m->v[i].bytes = m->v[i - 1].bytes;
+        }
+        needed[LEAK_MARK_BYTEWISE] |= m->v[i].has_tiny;
+    }
     return NULL;
 }
 
@@ -162,23 +177,23 @@ static struct err *find(const struct heap_graph *g, const struct leak_candidates
                         struct progress *p, struct wait_leaks *l)
 {
     const struct snap *s = heap_snap(g);
-    struct leak_marking whole = {.woken = mem_alloc(c->v.n + 1)};
-    struct leak_marking bytewise = {.woken = mem_alloc(c->v.n + 1)};
+    struct markings m = {0};
     struct heap_totals totals;
-    struct err *e = mark(g, c, p, &whole, &bytewise);
+    struct err *e = mark(g, c, p, &m);
     l->v = mem_alloc((c->v.n + 1) * sizeof(*l->v));
     for (size_t i = 0; !e && i < c->v.n; i++) {
-        if (bytewise.woken[i])
+        if (m.v[LEAK_MARK_BYTEWISE].woken[i])
             continue;
         if (is_waiting_main(s, &c->v.v[i]))
             l->waiting_main = 1;
         else
-            add(g, &c->v.v[i], whole.woken[i], l);
+            add(g, &c->v.v[i], m.v[LEAK_MARK_ALL].woken[i], m.v[LEAK_MARK_RUNTIME].woken[i], l);
     }
-    free(whole.woken);
-    free(bytewise.woken);
     heap_totals(g, &totals);
-    l->retained = totals.live_bytes > whole.bytes ? totals.live_bytes - whole.bytes : 0;
+    uint64_t marked = m.v[LEAK_MARK_ALL].bytes;
+    l->retained = totals.live_bytes > marked ? totals.live_bytes - marked : 0;
+    for (unsigned i = 0; i < LEAK_MARKS; i++)
+        free(m.v[i].woken);
     if (!e)
         group(s, l);
     return e;

@@ -223,10 +223,14 @@ static struct err *run(struct marking *m, struct progress *p)
     return drain(m, p);
 }
 
-struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
-                      struct progress *p, struct leak_marking *ret)
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c,
+                      enum leak_mark how, struct progress *p, struct leak_marking *ret)
 {
+    bool bytewise = how == LEAK_MARK_BYTEWISE;
     struct marking m = {.g = g, .s = heap_snap(g), .c = c, .out = ret, .bytewise = bytewise};
+    for (uint32_t i = 0; how == LEAK_MARK_RUNTIME && i < c->v.n; i++)
+        if (c->v.v[i].beyond)
+            wake(&m, i);
     if (bytewise)
         leak_words_init(&m.words, m.s);
     struct err *e = run(&m, p);

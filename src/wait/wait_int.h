@@ -48,10 +48,15 @@ struct leak_marking {
     uint64_t bytes; /* of all objects marked; 0 when bytewise */
     bool has_tiny;  /* some candidates wait in blocks of the tiny allocator */
 };
-/* bytewise: a pointer into a tiny block leads only to what its type covers, where the runtime says
- * that it leads to all of the block. */
-struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c, bool bytewise,
-                      struct progress *p, struct leak_marking *ret) MUST_USE;
+enum leak_mark {
+    LEAK_MARK_RUNTIME,  /* candidates that the runtime does not look at may run */
+    LEAK_MARK_ALL,      /* they are candidates as all others */
+    LEAK_MARK_BYTEWISE, /* the same, and a pointer into a tiny block leads only to what its type
+                           covers, where the runtime says that it leads to all of the block */
+    LEAK_MARKS,
+};
+struct err *leak_mark(const struct heap_graph *g, const struct leak_candidates *c,
+                      enum leak_mark how, struct progress *p, struct leak_marking *ret) MUST_USE;
 
 /* ---- leak_fault.c: what went wrong ---- */
 

@@ -5,6 +5,7 @@
 //	copies mutex     a value receiver that locks its copy of a locked Mutex
 //	copies ended     a WaitGroup passed by value to goroutines that have ended
 //	copies cond      a Cond that was copied after it had been used: the panic is in flight
+//	copies second    the same of a struct with a Mutex before the WaitGroup
 //	copies healthy   by value while nobody holds it or waits; by pointer, with waiters
 package main
 
@@ -52,6 +53,31 @@ func group() {
 		tell("COPY", <-ids)
 	}
 	go func() { ids <- goid(); wg.Wait() }()
+	tell("WAITS", <-ids)
+}
+
+type shift struct {
+	mu   sync.Mutex
+	name string
+	wg   sync.WaitGroup
+}
+
+//go:noinline
+func onShift(s shift, n int) {
+	defer s.wg.Done()
+	ids <- goid()
+	<-never
+	total += n + len(s.name)
+}
+
+func second() {
+	s := new(shift)
+	s.wg.Add(2)
+	for i := 0; i < 2; i++ {
+		go onShift(*s, i)
+		tell("COPY", <-ids)
+	}
+	go func() { ids <- goid(); s.wg.Wait() }()
 	tell("WAITS", <-ids)
 }
 
@@ -157,7 +183,7 @@ func healthy() {
 }
 
 func main() {
-	runs := map[string]func(){"group": group, "mutex": mutex, "ended": ended, "cond": cond, "healthy": healthy}
+	runs := map[string]func(){"group": group, "second": second, "mutex": mutex, "ended": ended, "cond": cond, "healthy": healthy}
 	runs[os.Args[1]]()
 	lib.Settle(nil)
 	lib.Ready()

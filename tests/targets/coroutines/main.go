@@ -83,6 +83,24 @@ func holds() {
 	<-never
 }
 
+//go:noinline
+func helps(c chan int) { <-c }
+
+// The runtime takes who waits for a coroutine to go on some day, and so whom it would help then.
+//
+//go:noinline
+func waitsForLost() {
+	own, help := make(chan int), make(chan int)
+	go helps(help)
+	next, _ := iter.Pull(func(yield func(int) bool) {
+		<-own
+		yield(1)
+	})
+	next()
+	help <- 1
+	own <- 1
+}
+
 func main() {
 	for i := 0; i < 3; i++ {
 		abandon()
@@ -94,6 +112,7 @@ func main() {
 	go waitsForBlocked()
 	go waitsForLock()
 	go holds()
+	go waitsForLost()
 	time.Sleep(100 * time.Millisecond)
 	runtime.GC() // what registers and old stacks still had is gone
 	lib.Ready()

@@ -290,6 +290,16 @@ func sendClosed(c chan int) {
 }
 
 //go:noinline
+func selectClosed(c chan int) {
+	defer func() { <-empty }()
+	select {
+	case other <- [3]int64{}: // full
+	case c <- 1:
+	case <-empty:
+	}
+}
+
+//go:noinline
 func closeClosed(c chan int) {
 	defer func() { <-empty }()
 	close(c)
@@ -305,6 +315,10 @@ func doneTooOften() {
 func misuse() {
 	c := make(chan int)
 	close(c)
+	for i := 0; i < cap(other); i++ {
+		other <- [3]int64{}
+	}
+	go selectClosed(c)
 	go sendClosed(c)
 	go closeClosed(c)
 	go doneTooOften()
