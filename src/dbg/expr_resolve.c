@@ -45,6 +45,9 @@ static struct err *unknown(struct resolver *r, const struct node *n, const char 
                           "nothing is called %s here; the program does not keep the names of type "
                           "parameters: write the type that it stands for",
                           name);
+    if ((why = rt_stand_dark(r->st)))
+        return expr_error(ERR_NOT_FOUND, r->x->text, n->at,
+                          "nothing is called %s here, as far as is known: %s", name, why);
     return expr_error(ERR_NOT_FOUND, r->x->text, n->at, "nothing is called %s here", name);
 }
 

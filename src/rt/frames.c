@@ -110,6 +110,20 @@ struct values *rt_stand_values(struct rt_stand *st, const char **why)
     return st->values;
 }
 
+const char *rt_stand_dark(struct rt_stand *st)
+{
+    struct dwarf *dw;
+    taddr slide;
+    for (size_t i = 0; i < st->rt->nmodules; i++) {
+        struct err *e = rt_module_dwarf(st->rt, &st->rt->modules[i], &dw, &slide);
+        const char *why = e ? arena_strdup(&st->arena, err_message(e)) : NULL;
+        err_free(e);
+        if (why)
+            return why;
+    }
+    return NULL;
+}
+
 /* ---- threads ---- */
 
 struct err *stand_ms(struct rt_stand *st)

@@ -28,6 +28,9 @@ uint64_t rt_stand_moves(const struct rt_stand *st);
 struct target *rt_stand_target(const struct rt_stand *st);
 /* Prints values of the target.  NULL: there is no DWARF; *why (NULL is fine) says so. */
 struct values *rt_stand_values(struct rt_stand *st, const char **why);
+/* Why of a module (the program, a plugin) there is no DWARF though others have some, in memory of
+ * the stand until it moves; NULL: of all there is. */
+const char *rt_stand_dark(struct rt_stand *st);
 /* Printers of the user for these values (rt/value.h); NULL: none any more. */
 void rt_stand_set_printers(struct rt_stand *st, const struct value_printers *p);
 

@@ -3,8 +3,8 @@
  *
  * Go: runtime/symtab.go moduledata (1.18-1.27), runtime/plugin.go.  The program's record is found
  * by what it must contain: a pointer to the function table of this very binary, with text bounds
- * that make sense.  Plugins hang on it in a list (moduledata.next); their tables are read from
- * memory.  Their files are module_file.c's. */
+ * that make sense.  Plugins hang on it in a list (moduledata.next); their tables are those of their
+ * files (module_file.c), or read from memory. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -90,11 +90,11 @@ static void take_bounds(const struct rt *rt, struct rt_module *m, const uint8_t 
     m->data_hi = max_u64(MD(rt, md, enoptrbss), MD(rt, md, end));
 }
 
-static void take_gofunc(struct rt *rt, struct pcln *p, taddr gofunc)
+static void take_gofunc(const struct image *img, taddr slide, struct pcln *p, taddr gofunc)
 {
     const struct image_segment *segs;
-    size_t n = image_segments(rt->img, &segs);
-    taddr at = gofunc - rt->slide;
+    size_t n = image_segments(img, &segs);
+    taddr at = gofunc - slide;
     for (size_t i = 0; i < n; i++) {
         if (at - segs[i].vaddr < segs[i].filesz) {
             p->gofunc = segs[i].bytes + (at - segs[i].vaddr);
@@ -118,7 +118,7 @@ static struct err *open_program(struct rt *rt, struct rt_module *m, taddr *ret_n
     if (!e) {
         m->moduledata = at;
         take_bounds(rt, m, md);
-        take_gofunc(rt, &m->pcln, MD(rt, md, gofunc));
+        take_gofunc(rt->img, rt->slide, &m->pcln, MD(rt, md, gofunc));
         *ret_next = MD(rt, md, next);
     }
     free(md);
@@ -155,32 +155,58 @@ static taddr mapping_end(struct rt *rt, taddr addr)
     return end;
 }
 
-/* A plugin: everything from its memory. */
-static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, taddr *ret_next)
+/* The function table of a plugin as it is in memory. */
+static struct err *tables_in_memory(struct rt *rt, struct rt_module *m, const uint8_t *md)
 {
-    uint8_t *md = mem_alloc(md_size(rt));
-    struct err *e = target_read(rt->t, at, md, md_size(rt));
     taddr header = MD(rt, md, pc_header), gofunc = MD(rt, md, gofunc);
     taddr end = rt_get_word(&rt->layout, md, RT_moduledata_pclntable, 0) +
                 rt_get_word(&rt->layout, md, RT_moduledata_pclntable, 1);
     size_t n = 0;
+    m->owned[0] = read_upto(rt, header, end, &n);
+    TRY(pcln_open(m->owned[0], n, MD(rt, md, text), "a plugin", &m->pcln));
+    m->owned[1] = read_upto(rt, gofunc, mapping_end(rt, gofunc), &m->pcln.gofunc_n);
+    m->pcln.gofunc = m->owned[1];
+    m->pcln.gofunc_vaddr = gofunc;
+    return NULL;
+}
+
+/* In its file, which costs no memory of ours and is there when a core has left it out. */
+static struct err *tables_in_file(struct rt *rt, struct rt_module *m, const uint8_t *md)
+{
+    const uint8_t *bytes;
     struct image *img;
-    taddr slide;
+    taddr slide, vaddr;
+    size_t n;
+    TRY(rt_module_image(rt, m, &img, &slide));
+    TRY(image_pclntab(img, &bytes, &n, &vaddr));
+    if (vaddr + slide != MD(rt, md, pc_header))
+        return err_new(ERR_BAD_DATA, "%s has its function table elsewhere", image_name(img));
+    TRY(pcln_open(bytes, n, MD(rt, md, text), image_name(img), &m->pcln));
+    take_gofunc(img, slide, &m->pcln, MD(rt, md, gofunc));
+    return NULL;
+}
+
+static struct err *open_tables(struct rt *rt, struct rt_module *m, const uint8_t *md)
+{
+    struct err *file = tables_in_file(rt, m, md);
+    struct err *memory = file ? tables_in_memory(rt, m, md) : NULL;
+    if (!memory) {
+        err_free(file);
+        return NULL;
+    }
+    err_free(memory);
+    return file;
+}
+
+static struct err *open_plugin(struct rt *rt, taddr at, struct rt_module *m, taddr *ret_next)
+{
+    uint8_t *md = mem_alloc(md_size(rt));
+    struct err *e = target_read(rt->t, at, md, md_size(rt));
     if (!e && MD(rt, md, minpc) < MD(rt, md, maxpc)) {
         m->moduledata = at;
         m->file = rt_module_file_new();
         take_bounds(rt, m, md);
-        m->owned[0] = read_upto(rt, header, end, &n);
-        if (!n) { /* a core has it in the plugin's file, once that is known */
-            free(m->owned[0]);
-            e = rt_module_image(rt, m, &img, &slide);
-            m->owned[0] = read_upto(rt, header, end, &n);
-        }
-        if (!e)
-            e = pcln_open(m->owned[0], n, MD(rt, md, text), "a plugin", &m->pcln);
-        m->owned[1] = read_upto(rt, gofunc, mapping_end(rt, gofunc), &m->pcln.gofunc_n);
-        m->pcln.gofunc = m->owned[1];
-        m->pcln.gofunc_vaddr = gofunc;
+        e = open_tables(rt, m, md);
     }
     *ret_next = MD(rt, md, next);
     free(md);

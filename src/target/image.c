@@ -258,16 +258,15 @@ static struct err *open_library(struct target *t, const struct library *l, struc
 {
     char name[sizeof(l->path) + 32];
     bool process = t->ops->kind != TARGET_CORE && t->ops->kind != TARGET_FAKE;
+    char root[32] = "";
     int fd = -1;
     if (process) {
+        snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
         snprintf(name, sizeof(name), "/proc/%d/map_files/%llx-%llx", t->pid,
                  (unsigned long long)l->start, (unsigned long long)l->end);
         fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
     if (fd < 0) {
-        char root[32] = "";
-        if (process)
-            snprintf(root, sizeof(root), "/proc/%d/root", t->pid);
         snprintf(name, sizeof(name), "%s%s", root, l->path);
         fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
@@ -277,6 +276,8 @@ static struct err *open_library(struct target *t, const struct library *l, struc
         return err_sys(errno, "cannot open %s", l->path);
     struct err *e = image_open_fd(fd, l->path, ret);
     close(fd);
+    if (!e)
+        image_use_debug_file(*ret, l->path, root);
     return e;
 }
 

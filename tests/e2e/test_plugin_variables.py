@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -226,7 +227,7 @@ def test_stripped(waiting, built, gospect, release, mode, tmp_path):
     target, one, _ = waiting(release, mode, f"{mode}-stripped")
     s = Session(gospect, ["attach", target.pid], ["funcs one.Hold$", "print one.total", "print shared.Count", "exit -c"], tmp_path, check=1)
     assert f"{one} has no DWARF (it was linked with -w or -s): its functions and lines are known, its variables are not" in joined(s.err)
-    assert "one.Hold\n" in s["funcs one.Hold$"] and "nothing is called one here" in joined(s.err)
+    assert "one.Hold\n" in s["funcs one.Hold$"] and f"nothing is called one here, as far as is known: {one}: no DWARF" in joined(s.err)
     told = gospect("goroutines", target.pid, "--locals", check=0).out
     assert "no DWARF debugging information" in joined(told) and "name string" not in told
     program = built(release, f"{mode}-stripped")[0]
@@ -234,6 +235,19 @@ def test_stripped(waiting, built, gospect, release, mode, tmp_path):
     s = Session(gospect, ["exec", program], [f"break -pending {at('one:stop')}", "continue", "print total", "print state.X", "print n", "exit -k"],
                 tmp_path, plugins, check=0)
     assert (s["print total"], s["print state.X"], s["print n"]) == ("105\n", "7\n", "4\n")
+
+
+@pytest.mark.releases("1.18", "1.22", "1.27")
+@pytest.mark.modes("cgo-noopt")
+def test_debug_file(built, gospect, release, mode, tmp_path):
+    """A plugin whose DWARF was moved to a file beside it."""
+    program, *plugins = built(release, mode)
+    one, apart = tmp_path / "one.so", tmp_path / "one.so.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", plugins[0], apart], check=True)
+    subprocess.run(["objcopy", "--strip-debug", f"--add-gnu-debuglink={apart}", plugins[0], one], check=True)
+    s = Session(gospect, ["exec", program], [f"break -pending {at('one:stop')}", "continue", "print sum", "print one.total", "exit -k"],
+                tmp_path, [one, plugins[1]], check=0)
+    assert (s["print sum"], s["print one.total"]) == ("13\n", "105\n")
 
 
 @pytest.mark.releases("1.18", "1.22", "1.27")
