@@ -13,6 +13,7 @@ import pytest
 
 from lib import procfs
 from lib.process import wait_until
+from lib.tool import rest_of
 
 NOBODY = 65534
 PATIENCE = 60  # seconds until a call counts as hanging
@@ -374,6 +375,6 @@ def test_watch_ends_with_the_process(gospect_start, program, run_go):
     run = gospect_start("watch", target.pid, "--json", "--every", "200ms")
     run.stdout.readline()
     target.signal(signal.SIGKILL)
-    out, err = run.communicate(timeout=60)
+    out, err = rest_of(run)
     assert run.returncode == 0 and not err
     assert b'"event":"ended"' in out.splitlines()[-1]
