@@ -255,9 +255,15 @@ def core(gospect, target, tmp_path):
 
 def test_truncated_core(gospect, core):
     whole = core.stat().st_size
+    os.truncate(core, whole - 4096)  # little is missing: all can be shown, and may be wrong
+    for args in (("info", core), ("debug", "core", core)):
+        seen = gospect(*args)
+        assert "truncated" in seen.out + seen.err, seen
     os.truncate(core, whole // 3)
     seen = gospect("goroutines", core, check=(0, 3))
     assert "truncated" in seen.out + seen.err
+    debugged = gospect("debug", "core", core, check=(0, 3))
+    assert "truncated" in debugged.out + debugged.err
     os.truncate(core, 100)
     assert re.search("truncated|corrupt|malformed", refused(gospect, "goroutines", core))
 
