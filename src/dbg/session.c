@@ -436,9 +436,12 @@ static void note_plugins(struct dbg *d, struct arena *a, const char **notes, siz
 
 size_t dbg_notes(struct dbg *d, struct arena *a, const char *const **ret)
 {
-    const char **notes = arena_array(a, const char *, 4 + NOTES_MAX), *why = NULL;
+    const char **notes = arena_array(a, const char *, 5 + NOTES_MAX), *why = NULL;
     struct code_module *const *modules;
     size_t n = 0;
+    const char *cut = d->core ? target_incomplete(d->core, a) : NULL;
+    if (cut)
+        notes[n++] = cut;
     if (d->code) {
         note_newer(d, a, notes, &n);
         if (d->rt)

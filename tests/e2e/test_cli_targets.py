@@ -13,6 +13,7 @@ import pytest
 
 from lib import procfs
 from lib.process import wait_until
+from lib.tool import rest_of
 
 NOBODY = 65534
 PATIENCE = 60  # seconds until a call counts as hanging
@@ -254,9 +255,15 @@ def core(gospect, target, tmp_path):
 
 def test_truncated_core(gospect, core):
     whole = core.stat().st_size
+    os.truncate(core, whole - 4096)  # little is missing: all can be shown, and may be wrong
+    for args in (("info", core), ("debug", "core", core)):
+        seen = gospect(*args)
+        assert "truncated" in seen.out + seen.err, seen
     os.truncate(core, whole // 3)
     seen = gospect("goroutines", core, check=(0, 3))
     assert "truncated" in seen.out + seen.err
+    debugged = gospect("debug", "core", core, check=(0, 3))
+    assert "truncated" in debugged.out + debugged.err
     os.truncate(core, 100)
     assert re.search("truncated|corrupt|malformed", refused(gospect, "goroutines", core))
 
@@ -374,6 +381,6 @@ def test_watch_ends_with_the_process(gospect_start, program, run_go):
     run = gospect_start("watch", target.pid, "--json", "--every", "200ms")
     run.stdout.readline()
     target.signal(signal.SIGKILL)
-    out, err = run.communicate(timeout=60)
+    out, err = rest_of(run)
     assert run.returncode == 0 and not err
     assert b'"event":"ended"' in out.splitlines()[-1]

@@ -10,6 +10,7 @@ import pytest
 
 from lib import schema
 from lib.process import wait_until
+from lib.tool import rest_of
 
 MODES = ("default", "stripped", "pie", "race")
 
@@ -445,7 +446,7 @@ def test_history_of_a_watch_that_is_killed(watch, gospect, standstill, tmp_path)
     for look_no in range(1, 13):
         view.until(lambda e: e["look"] == look_no)  # pylint: disable=cell-var-from-loop
     view.run.kill()
-    out, _ = view.run.communicate(timeout=60)
+    out, _ = rest_of(view.run)
     view.seen += [json.loads(line) for line in out.splitlines() if line.endswith(b"}")]
     kept = check_page(path, view.seen, part=True)
     assert kept >= 8

@@ -7,6 +7,7 @@ import pytest
 
 from lib import schema
 from lib.paths import ROOT
+from lib.tool import rest_of
 
 STATES = ("idle", "holding", "waiting", "starving")
 
@@ -31,7 +32,7 @@ def watch(gospect, gospect_start, target, path):
     target.ask("livelock")
     until(lambda e: any(f["kind"] == "livelock" for f in e["findings"]))
     run.send_signal(2)
-    out, err = run.communicate(timeout=60)
+    out, err = rest_of(run)
     assert run.returncode == 1, err
     return seen + [schema.check("deadlock-watch", json.loads(line)) for line in out.splitlines()]
 

@@ -195,6 +195,7 @@ def locals_of(gospect, subject):
     return [(v["name"], v["type"]) for g in seen["goroutines"] for v in g["locals"]]
 
 
+@pytest.mark.releases("1.18", "1.23", "1.27")
 @pytest.mark.modes("default", "pie")
 def test_a_stripped_program_with_its_debug_file(gospect, go_build, run_go, release, mode, tmp_path):
     """What the whole program shows, it shows, live and as a core; without the file, and with that of another build, nothing."""

@@ -14,6 +14,7 @@ import pytest
 
 from lib import evidence, harm, schema, spaces
 from lib.process import wait_until
+from lib.tool import rest_of
 
 pytestmark = [pytest.mark.releases("1.18", "1.22", "1.24", "1.27"), pytest.mark.modes("default", "stripped")]
 
@@ -51,7 +52,7 @@ class Series:
         """Its exit code and what it said at the end."""
         if number:
             self.run.send_signal(number)
-        out, err = self.run.communicate(timeout=60)
+        out, err = rest_of(self.run)
         self.written += [schema.check("written", json.loads(line)) for line in out.splitlines()]
         assert not list(self.directory.glob("*.tmp*"))
         return self.run.returncode, err.decode()

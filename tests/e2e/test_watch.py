@@ -9,6 +9,7 @@ import pytest
 from lib import schema
 from lib.process import wait_until
 from lib.terminal import Terminal
+from lib.tool import rest_of
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ class Watch:
 
     def end(self, number=signal.SIGINT):
         self.run.send_signal(number)
-        out, err = self.run.communicate(timeout=60)
+        out, err = rest_of(self.run)
         self.seen += [schema.check("watch", json.loads(line)) for line in out.splitlines()]
         assert not err, err
         return self.run.returncode

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 
 from lib.paths import build_dir
 
@@ -13,6 +14,24 @@ SANITIZER_ENV = {
     "LSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}",
 }
 PATIENCE = 300  # seconds until a call counts as hanging
+
+
+def rest_of(popen, patience=60):
+    """What a started program still writes until it ends: stdout and stderr.
+
+    For those whose lines were read one by one: communicate() reads past the file objects, and so
+    loses what readline() has read ahead.
+    """
+    errors = []
+    reader = threading.Thread(target=lambda: errors.append(popen.stderr.read()))
+    guard = threading.Timer(patience, popen.kill)
+    reader.start()
+    guard.start()
+    out = popen.stdout.read()
+    popen.wait()
+    guard.cancel()
+    reader.join()
+    return out, errors[0]
 
 
 class Result:
