@@ -28,11 +28,10 @@ static void object_json(struct writer *x, uint32_t object)
     json_end(j, '}');
 }
 
-static void holders_json(struct writer *x, uint32_t object)
+static void each_holder(struct writer *x, uint32_t object)
 {
     struct json *j = &x->j;
     size_t first, n = object == SNAP_NONE ? 0 : wait_holders_of(x->w, object, &first);
-    json_begin(j, '[');
     for (size_t i = 0; i < n; i++) {
         const struct wait_holder *h = &x->w->holders[first + i];
         json_begin(j, '{');
@@ -41,7 +40,22 @@ static void holders_json(struct writer *x, uint32_t object)
         json_kstr(j, "act", snap_act_name((enum snap_act)h->act));
         json_end(j, '}');
     }
-    json_end(j, ']');
+}
+
+static void holders_json(struct writer *x, uint32_t object)
+{
+    json_begin(&x->j, '[');
+    each_holder(x, object);
+    json_end(&x->j, ']');
+}
+
+/* Of a select: those who would end one of its cases. */
+static void holders_of_cases(struct writer *x, const struct wait_info *g)
+{
+    json_begin(&x->j, '[');
+    for (uint32_t i = g->first; i < g->first + g->n; i++)
+        each_holder(x, x->s->wait.object[i]);
+    json_end(&x->j, ']');
 }
 
 static void cases_json(struct writer *x, const struct wait_info *g)
@@ -97,7 +111,10 @@ static void wait_json(struct writer *x, uint32_t row)
     known_str(j, "ends", wait_trap_name((enum wait_trap)g->trap));
     place_json(x, g->place);
     json_key(j, "holders");
-    holders_json(x, g->object);
+    if (g->object == SNAP_NONE)
+        holders_of_cases(x, g);
+    else
+        holders_json(x, g->object);
     json_end(j, '}');
 }
 

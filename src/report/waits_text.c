@@ -106,6 +106,20 @@ static void places(struct printer *p, const struct wait_group *g)
     waits_places_free(&v);
 }
 
+static void holders(struct printer *p, uint32_t object)
+{
+    size_t first, n = object == SNAP_NONE ? 0 : wait_holders_of(p->w, object, &first);
+    struct buf b = {0};
+    for (size_t i = 0; i < n && i < HOLDERS; i++) {
+        buf_str(&b, i ? ", " : "will be released by ");
+        waits_holder_text(&b, p->w, &p->w->holders[first + i]);
+    }
+    if (n > HOLDERS)
+        buf_printf(&b, " and %zu more", n - HOLDERS);
+    say(p, &b);
+    buf_free(&b);
+}
+
 static void cases(struct printer *p, uint32_t g)
 {
     const struct snap *s = p->s;
@@ -122,6 +136,7 @@ static void cases(struct printer *p, uint32_t g)
             wait_state_text(p->w, s->wait.object[i], &b);
         }
         say(p, &b);
+        holders(p, s->wait.object[i]);
         buf_free(&b);
     }
     if (n > CASES) {
@@ -130,20 +145,6 @@ static void cases(struct printer *p, uint32_t g)
         say(p, &b);
         buf_free(&b);
     }
-}
-
-static void holders(struct printer *p, const struct wait_group *g)
-{
-    size_t first, n = g->object == SNAP_NONE ? 0 : wait_holders_of(p->w, g->object, &first);
-    struct buf b = {0};
-    for (size_t i = 0; i < n && i < HOLDERS; i++) {
-        buf_str(&b, i ? ", " : "will be released by ");
-        waits_holder_text(&b, p->w, &p->w->holders[first + i]);
-    }
-    if (n > HOLDERS)
-        buf_printf(&b, " and %zu more", n - HOLDERS);
-    say(p, &b);
-    buf_free(&b);
 }
 
 static void group(struct printer *p, const struct wait_group *g)
@@ -157,7 +158,7 @@ static void group(struct printer *p, const struct wait_group *g)
     places(p, g);
     if (g->kind == WAIT_SELECT && g->object == SNAP_NONE)
         cases(p, g->example);
-    holders(p, g);
+    holders(p, g->object);
     flow(&p->f);
 }
 

@@ -153,11 +153,12 @@ void snap_tops_init(struct snap_tops *t, const struct snap *s, const struct snap
             t->user[i] = t->user[parent];
         if (t->bottom[i] == SNAP_NONE)
             t->bottom[i] = last_frame(s, c, pc);
-        if (t->top[i] == SNAP_NONE) /* it never ran */
-            t->top[i] = t->bottom[i] = first_frame(s, c, pc, false, true);
-        if (t->user[i] == SNAP_NONE)
-            t->user[i] = first_frame(s, c, pc, true, true);
     }
+    for (uint32_t i = 0; i < s->stack.n; i++) /* nothing but a wrapper: it never ran */
+        if (t->top[i] == SNAP_NONE) {
+            t->top[i] = t->bottom[i] = first_frame(s, c, s->stack.pc[i], false, true);
+            t->user[i] = first_frame(s, c, s->stack.pc[i], true, true);
+        }
 }
 
 void snap_tops_free(struct snap_tops *t)

@@ -76,4 +76,33 @@ static void files(void **state)
     file("example.com/a/vendor/github.com/b/c.F", "/src/a/vendor/github.com/b/c/c.go", "c/c.go");
 }
 
-TEST_MAIN(cmocka_unit_test(functions), cmocka_unit_test(files))
+/* A wrapper names a goroutine only when that has nothing else: it never ran. */
+static void tops_of_wrappers(void **state)
+{
+    struct snap *s = snap_new();
+    struct make_frame w[] = {{"main.main.gowrap1", "/a/main.go", 7, SNAP_FN_WRAPPER, false}, {0}};
+    uint32_t wrapper = make_pc(s, 0x1000, w),
+             serve = make_place(s, 0x1010, "net/http.Serve", "net/http/server.go", 5),
+             park = make_place(s, 0x1020, "runtime.gopark", "runtime/proc.go", 9),
+             own = make_place(s, 0x1030, "main.f", "/a/main.go", 3),
+             end = make_place(s, 0x1040, "runtime.goexit", "runtime/asm.s", 1);
+    uint32_t never = STACK(s, wrapper, end), library = STACK(s, park, serve, wrapper, end),
+             owns = STACK(s, park, own, wrapper, end);
+    struct snap_codes c;
+    struct snap_tops t;
+    snap_codes_init(&c, s);
+    snap_tops_init(&t, s, &c);
+    uint32_t wrapped = s->pc.frame[wrapper];
+    assert_int_equal(t.top[never], wrapped);
+    assert_int_equal(t.user[never], wrapped);
+    assert_int_equal(t.bottom[never], wrapped);
+    assert_int_equal(t.top[library], s->pc.frame[serve]);
+    assert_int_equal(t.user[library], SNAP_NONE);
+    assert_int_equal(t.bottom[library], s->pc.frame[serve]);
+    assert_int_equal(t.user[owns], s->pc.frame[own]);
+    snap_tops_free(&t);
+    snap_codes_free(&c);
+    snap_free(s);
+}
+
+TEST_MAIN(cmocka_unit_test(functions), cmocka_unit_test(files), cmocka_unit_test(tops_of_wrappers))
