@@ -326,6 +326,7 @@ static void became_another(const struct tracer_token *tok, struct debug *d, pid_
     t->ev = (struct wait_event){.tid = tid, .kind = WAIT_EXEC};
     consume(t);
     debug_forget_places(d);
+    debug_calls_forget(d);
     debug_watch_clear(d);
     guard_end(tok, d);
     free(d->warning);
@@ -396,11 +397,14 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
 
 /* ---- judging a stop ---- */
 
-enum trap { TRAP_NONE, TRAP_OURS, TRAP_OWN, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
+/* CALL: of the runtime's own, in a function that was called; see debug_calls.c. */
+enum trap { TRAP_NONE, TRAP_OURS, TRAP_OWN, TRAP_CALL, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
 
+/* BRKPT: behind a system call; SIGTRAP: at the beginning of a signal's handler, also in a step of
+ * somebody who was killed in it. */
 static bool is_step(const siginfo_t *info)
 {
-    return info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT; /* behind a system call */
+    return info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT || info->si_code == SIGTRAP;
 }
 
 /* Just behind a breakpoint of ours, in the middle of the instruction that it covers: nothing but
@@ -425,17 +429,25 @@ static enum trap trap_kind(struct debug *d, struct thread *t)
         return TRAP_WATCH;
     if (info.si_code != SI_KERNEL)
         return TRAP_SENT;
-    struct place *p = debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
-    return p && (p->active || !p->own) ? TRAP_OURS : TRAP_OWN;
+    taddr addr = t->regs.pc - d->arch->breakpoint_pc_skip;
+    struct place *p = debug_place(d, addr);
+    if (p && (p->active || !p->own))
+        return TRAP_OURS;
+    return debug_is_call_trap(d, addr) ? TRAP_CALL : TRAP_OWN;
+}
+
+static void put_back(struct debug *d, struct thread *t, taddr addr)
+{
+    d->a->set_pc(&t->regs, addr);
+    t->regs_changed = true;
+    t->met = false;
 }
 
 /* Puts a thread that has just hit a breakpoint of ours back onto it. */
 static struct place *undo_trap(struct debug *d, struct thread *t)
 {
     struct place *p = debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
-    d->a->set_pc(&t->regs, p->addr);
-    t->regs_changed = true;
-    t->met = false;
+    put_back(d, t, p->addr);
     return p;
 }
 
@@ -453,6 +465,17 @@ static bool tell_site(struct debug *d, struct thread *t)
         return false;
     }
     note(d, (struct debug_event){.kind = DEBUG_SITE, .tid = t->tid, .pc = p->addr});
+    return true;
+}
+
+/* One that nobody here waits for is for the handler in the process. */
+static bool tell_call(struct debug *d, struct thread *t)
+{
+    taddr behind = t->regs.pc;
+    if (debug_call_is_left(d, t))
+        return false;
+    put_back(d, t, behind - d->arch->breakpoint_pc_skip);
+    note(d, (struct debug_event){.kind = DEBUG_TRAPPED, .tid = t->tid, .pc = behind});
     return true;
 }
 
@@ -501,16 +524,20 @@ static bool look_at_signal(const struct tracer_token *tok, struct debug *d, stru
             t->met = t->finishing = false;
         return tell_signal(d, t, signo);
     }
-    switch (trap_kind(d, t)) {
+    enum trap kind = trap_kind(d, t);
+    switch (kind) {
     case TRAP_NONE:
         return false;
     case TRAP_OURS:
         return tell_site(d, t);
     case TRAP_OWN:
+    case TRAP_CALL:
         if (t->child) {
             t->signal = signo;
             return false;
         }
+        if (kind == TRAP_CALL)
+            return tell_call(d, t);
         note(d, (struct debug_event){.kind = DEBUG_TRAPPED, .tid = t->tid, .pc = t->regs.pc});
         return true;
     case TRAP_STEP:
@@ -783,6 +810,15 @@ static void nap(unsigned round)
     nanosleep(&t, NULL);
 }
 
+/* Of a breakpoint that we have, or know of: of somebody who was killed, or of a call. */
+static bool is_known(const struct debug *d, taddr addr)
+{
+    for (size_t i = 0; i < d->left.n; i++)
+        if (d->left.v[i] == addr)
+            return true;
+    return debug_place(d, addr) || debug_is_call_trap(d, addr);
+}
+
 /* Stopped at our request, with a trap still to be told: of the breakpoint just before, or of the
  * step that our request has cut short (in a system call that waits).  Let go like that, the thread
  * would die of it. */
@@ -790,7 +826,7 @@ static bool trap_pending(struct debug *d, struct thread *t)
 {
     struct __ptrace_peeksiginfo_args args = {.nr = 1};
     siginfo_t info;
-    bool behind = t->have_regs && debug_place(d, t->regs.pc - d->arch->breakpoint_pc_skip);
+    bool behind = t->have_regs && is_known(d, t->regs.pc - d->arch->breakpoint_pc_skip);
     if (!behind && !t->stepped)
         return false;
     for (; ptrace(PTRACE_PEEKSIGINFO, t->tid, &args, &info) == 1; args.off++)
@@ -800,24 +836,18 @@ static bool trap_pending(struct debug *d, struct thread *t)
     return false;
 }
 
-/* The same for a breakpoint that somebody else has left, while ours are not known yet. */
-static void undo_left(const struct tracer_token *tok, struct debug *d, struct thread *t)
+/* Puts a thread back before a breakpoint of somebody else, while ours are not known yet, or of a
+ * call. */
+static void undo_known(const struct tracer_token *tok, struct debug *d, struct thread *t)
 {
     siginfo_t info;
-    if (!t->at_trap || !d->left.n || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0 ||
+    taddr addr = t->regs.pc - d->arch->breakpoint_pc_skip;
+    if (!t->at_trap || !is_known(d, addr) || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info) < 0 ||
         info.si_code != SI_KERNEL)
         return;
-    struct err *e = debug_get_regs(tok, d, t);
-    taddr addr = t->regs.pc - d->arch->breakpoint_pc_skip;
-    for (size_t i = 0; !e && i < d->left.n; i++)
-        if (d->left.v[i] == addr) {
-            d->a->set_pc(&t->regs, addr);
-            t->regs_changed = true;
-            debug_put_regs(tok, d, t);
-            t->untold = false;
-            break;
-        }
-    err_free(e);
+    put_back(d, t, addr);
+    debug_put_regs(tok, d, t);
+    t->untold = false;
 }
 
 /* A thread that has come to a stop while all are being stopped. */
@@ -825,15 +855,16 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
 {
     if (t->ev.kind == WAIT_CLONE || t->ev.kind == WAIT_OTHER)
         t->untold = false;
-    struct err *e = d->places.n ? debug_get_regs(tok, d, t) : NULL;
-    bool unknown = e || !d->places.n;
+    bool any = d->places.n || d->left.n || d->call_traps.n;
+    struct err *e = any ? debug_get_regs(tok, d, t) : NULL;
+    enum trap kind = any && !e && t->at_trap ? trap_kind(d, t) : TRAP_NONE;
     err_free(e);
     if (t->ev.kind == WAIT_STOPPED && trap_pending(d, t)) {
         ptrace(PTRACE_CONT, t->tid, NULL, NULL);
         ran(t);
-    } else if (unknown) {
-        undo_left(tok, d, t);
-    } else if (t->at_trap && trap_kind(d, t) == TRAP_OURS) {
+    } else if (kind == TRAP_OWN || kind == TRAP_CALL) {
+        undo_known(tok, d, t);
+    } else if (kind == TRAP_OURS) {
         undo_trap(d, t);
         debug_put_regs(tok, d, t);
         t->untold = false;
@@ -1096,6 +1127,8 @@ void debug_free(struct debug *d)
         free(d->orphans.v[i]);
     vec_free(&d->orphans);
     vec_free(&d->left);
+    vec_free(&d->call_traps);
+    vec_free(&d->calls);
     forget_threads(d);
     vec_free(&d->threads);
     free(d->warning);

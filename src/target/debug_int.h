@@ -18,8 +18,13 @@ enum {
     DEBUG_SIGNALS = 65,
     DEBUG_WATCHES_MAX = 16,
     DEBUG_SYSCALLS_MAX = 64,
+    DEBUG_EXTENDED_MAX = 16 << 10, /* vector registers of a thread, bytes */
     DEBUG_AREA_SLOTS = ARCH_TRAP_TABLE_AT + DEBUG_SITES_MAX * 8, /* where slots begin */
-    DEBUG_AREA = DEBUG_AREA_SLOTS + DEBUG_SITES_MAX * ARCH_SLOT,
+    DEBUG_AREA = DEBUG_AREA_SLOTS + DEBUG_SITES_MAX * ARCH_SLOT, /* what is executable */
+    DEBUG_CALLS_MAX = 256,                                       /* that go on at the same time */
+    DEBUG_CALLS_DATA = DEBUG_AREA + DEBUG_CALLS_MAX * (int)sizeof(struct arch_trap_call),
+    DEBUG_CALLS_END = DEBUG_CALLS_DATA + (512 << 10),
+    DEBUG_AREA_ALL = (DEBUG_CALLS_END + 4095) & ~4095,
 };
 
 /* One thread of the process, or of a child that shares its memory until it becomes another program
@@ -139,6 +144,8 @@ struct debug {
     VEC(struct place *) numbers;      /* by number of the slot */
     VEC(struct debug_site *) orphans; /* sites of a program that is gone */
     VEC(taddr) left;                  /* while attaching: breakpoints of somebody who was killed */
+    VEC(taddr) call_traps;            /* see debug_calls.c */
+    VEC(taddr) calls;                 /* goroutines whose calls are ours */
 
     /* copies: see debug_copy.c */
     struct live *lent;      /* NULL: there was none yet */
@@ -202,6 +209,16 @@ void debug_unprepare(const struct tracer_token *tok, struct debug *d);
 void debug_find_left(struct debug *d);     /* fills d->left; while nobody else traces */
 void debug_area_guardian(struct debug *d); /* notes who it is */
 void debug_area_entry(struct debug *d, const struct place *p);
+bool debug_area_in_use(const struct tracer_token *tok, struct debug *d); /* a thread is in it */
+
+/* ---- debug_calls.c: functions that goroutines were made to call ---- */
+/* A thread has met a breakpoint of the runtime that belongs to a call. */
+bool debug_is_call_trap(const struct debug *d, taddr addr);
+/* Nobody of ours waits for it: true, and the handler in the process gets it. */
+bool debug_call_is_left(struct debug *d, struct thread *t);
+void debug_find_call_traps(struct debug *d, taddr area, const struct arch_trap_head *head);
+bool debug_calls_go_on(struct debug *d); /* one that was begun, by us or before, has not ended */
+void debug_calls_forget(struct debug *d);
 
 /* ---- debug_copy.c ---- */
 bool debug_copy_ended(struct debug *d, pid_t pid); /* it was one; its end was taken */

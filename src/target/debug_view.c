@@ -81,12 +81,10 @@ struct holding {
     struct held *ret;
 };
 
-enum { EXTENDED_MAX = 16 << 10 };
-
 /* Of threads in the middle of their code: pointers may be on their way in vector registers. */
 static void list_extended(struct listing *l, struct target_thread *to)
 {
-    uint8_t bytes[EXTENDED_MAX];
+    uint8_t bytes[DEBUG_EXTENDED_MAX];
     struct iovec io = {bytes, sizeof(bytes)};
     if ((to->syscall >= 0 && !l->all) ||
         ptrace(PTRACE_GETREGSET, to->tid, (long)l->d->arch->extended_note, &io) < 0)
@@ -156,7 +154,7 @@ static struct err *held_on_tracer(const struct tracer_token *tok, void *arg)
         .nthreads = h->l.n,
         .at_mono_ns = d->stood_since ? d->stood_since : clock_mono_ns(),
         .ours = d->area,
-        .ours_end = d->area ? d->area + DEBUG_AREA : 0,
+        .ours_end = d->area ? d->area + DEBUG_AREA_ALL : 0,
     };
     return NULL;
 }
@@ -319,7 +317,7 @@ struct err *debug_extended(struct debug *d, pid_t tid, struct arena *a, uint8_t 
                            size_t *ret_n)
 {
     struct asking q = {
-        .d = d, .tid = tid, .a = a, .extended = arena_alloc(a, EXTENDED_MAX), .n = EXTENDED_MAX};
+        .d = d, .tid = tid, .a = a, .extended = arena_alloc(a, DEBUG_EXTENDED_MAX), .n = DEBUG_EXTENDED_MAX};
     TRY(tracer_call(d->tracer, extended_on_tracer, &q));
     *ret = q.extended;
     *ret_n = q.n;
