@@ -32,7 +32,9 @@
  * - A stop is looked at (WNOWAIT), and taken only when its thread is to stand.  Taking it makes the
  *   kernel forget the signal: killed afterwards, we would leave a thread behind its breakpoint
  *   without the trap that puts it back.  So registers are right before a stop is taken, and a
- *   thread that runs on at once is made to run on with its stop never taken.
+ *   thread that runs on at once is made to run on with its stop never taken.  The stop of a thread
+ *   that has a signal to be delivered is never taken at all (kept): killed, we leave it to the
+ *   kernel, which delivers the signal as if we had never seen it.
  * - Threads that sit in the kernel and cannot stop (vfork) count as standing: they will stop before
  *   they run another instruction.  A leader that has ended before its threads is one of them. */
 #include "target/debug.h"
@@ -112,8 +114,17 @@ static struct thread *add_thread(struct debug *d, pid_t tid)
     return &d->threads.v[at];
 }
 
+static void unkeep(struct debug *d, struct thread *t)
+{
+    d->kept -= t->kept;
+    t->kept = false;
+}
+
 static void drop_thread(struct debug *d, struct thread *t)
 {
+    unkeep(d, t);
+    if (t->have_saved)
+        guard_unhold(d, t->tid);
     size_t at = (size_t)(t - d->threads.v);
     vec_free(&t->more);
     memmove(t, t + 1, (d->threads.n - 1 - at) * sizeof(*t));
@@ -124,7 +135,7 @@ static void forget_threads(struct debug *d)
 {
     for (size_t i = 0; i < d->threads.n; i++)
         vec_free(&d->threads.v[i].more);
-    d->threads.n = 0;
+    d->threads.n = d->kept = 0;
 }
 
 void debug_drop_thread(struct debug *d, pid_t tid)
@@ -134,17 +145,18 @@ void debug_drop_thread(struct debug *d, pid_t tid)
         drop_thread(d, t);
 }
 
-static void ran(struct thread *t)
+static void ran(struct debug *d, struct thread *t)
 {
+    unkeep(d, t);
     t->stands = t->in_kernel = t->untold = t->unread = t->at_signal = t->at_trap = t->have_regs =
         t->met = t->group_stop = t->in_place = t->fault = t->stepped = false;
     t->signal = 0;
 }
 
 /* ... for one instruction. */
-static void stepped(struct thread *t)
+static void stepped(struct debug *d, struct thread *t)
 {
-    ran(t);
+    ran(d, t);
     t->stepped = true;
 }
 
@@ -225,12 +237,11 @@ static int status_of(const siginfo_t *info)
     }
 }
 
-/* Looks at what there is.  An end is taken; a stop is not, see consume(). */
-static bool look(int flags, struct wait_event *ret)
+static bool look_for(idtype_t which, pid_t pid, int flags, struct wait_event *ret)
 {
     siginfo_t info = {0};
     int all = WEXITED | WSTOPPED | __WALL | __WNOTHREAD;
-    int failed = waitid(P_ALL, 0, &info, all | WNOWAIT | flags) < 0 ? errno : 0;
+    int failed = waitid(which, (id_t)pid, &info, all | WNOWAIT | flags) < 0 ? errno : 0;
     if (failed || !info.si_pid) {
         *ret = (struct wait_event){.kind = failed == ECHILD ? WAIT_LOST : WAIT_NOTHING};
         return false;
@@ -241,13 +252,50 @@ static bool look(int flags, struct wait_event *ret)
     return true;
 }
 
-/* Takes the stop, so that it is not said again: of a thread that is to stand, whose registers are
- * as they must be if we are killed. */
-static void consume(struct thread *t)
+/* The kernel would say the stops that are kept again and again: everybody is asked by his number,
+ * in turn.  A thread that is kept may say something else: that it has been killed. */
+static bool look_past_kept(struct debug *d, struct wait_event *ret)
 {
+    const pid_t others[] = {d->guard, debug_copy_pid(d)};
+    bool any = false;
+    for (size_t i = 0; i < d->threads.n; i++) {
+        size_t at = (d->looked_at + i) % d->threads.n;
+        const struct thread *t = &d->threads.v[at];
+        bool is = look_for(P_PID, t->tid, WNOHANG, ret);
+        any = any || ret->kind != WAIT_LOST;
+        if (!is || (t->kept && ret->kind != WAIT_EXITED && ret->status == t->ev.status))
+            continue;
+        d->looked_at = at + 1;
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (others[i] && look_for(P_PID, others[i], WNOHANG, ret))
+            return true;
+    *ret = (struct wait_event){.kind = any ? WAIT_NOTHING : WAIT_LOST};
+    return false;
+}
+
+/* Looks at what there is.  An end is taken; a stop is not, see debug_consume(). */
+static bool look(struct debug *d, int flags, struct wait_event *ret)
+{
+    return d->kept ? look_past_kept(d, ret) : look_for(P_ALL, 0, flags, ret);
+}
+
+/* Takes the stop, so that it is not said again: of a thread that is to stand, whose registers are
+ * as they must be if we are killed.  Not when a signal is to be delivered from it: if we are
+ * killed, the kernel delivers it as long as it was not taken. */
+void debug_consume(struct debug *d, struct thread *t)
+{
+    bool signal = !d->launched && t->at_signal && !t->at_trap && (t->untold || t->signal);
+    if (t->unread && signal) {
+        d->kept += !t->kept;
+        t->kept = true;
+        return;
+    }
     if (t->unread)
         waitpid(t->tid, NULL, __WALL | __WNOTHREAD | WNOHANG);
     t->unread = false;
+    unkeep(d, t);
 }
 
 static void note(struct debug *d, struct debug_event ev)
@@ -324,7 +372,7 @@ static void became_another(const struct tracer_token *tok, struct debug *d, pid_
     t->newborn = false;
     t->stands = t->unread = true;
     t->ev = (struct wait_event){.tid = tid, .kind = WAIT_EXEC};
-    consume(t);
+    debug_consume(d, t);
     debug_forget_places(d);
     debug_calls_forget(d);
     debug_watch_clear(d);
@@ -378,6 +426,7 @@ static struct thread *take(const struct tracer_token *tok, struct debug *d, stru
         drop_thread(d, t);
         return NULL;
     }
+    unkeep(d, t);
     t->stands = t->untold = t->unread = true;
     t->in_kernel = t->have_regs = t->regs_changed = t->met = false;
     t->ev = ev;
@@ -566,12 +615,14 @@ static bool look_at(const struct tracer_token *tok, struct debug *d, struct thre
 /* ---- running on ---- */
 
 /* A signal that must wait until the instruction at a breakpoint is done. */
-static void hold_back(struct thread *t)
+static void hold_back(struct debug *d, struct thread *t)
 {
     siginfo_t info = {.si_signo = t->signal};
     if (!t->signal)
         return;
     ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info);
+    if (!d->launched)
+        guard_hold(d, t->tid, &info);
     if (t->have_saved)
         vec_push(&t->more, info);
     else
@@ -588,37 +639,28 @@ static struct place *to_pass(struct debug *d, struct thread *t)
     return p && p->active ? p : NULL;
 }
 
-/* Signals that count are sent with all that was said of them; of others the kernel takes no word.
- */
-static void send_again(struct debug *d, const struct thread *t, siginfo_t *info)
-{
-    int signo = info->si_signo;
-    if (info->si_code >= 0 || info->si_code == SI_TKILL ||
-        syscall(SYS_rt_tgsigqueueinfo, d->pid, t->tid, signo, info) < 0)
-        syscall(SYS_tgkill, d->pid, t->tid, signo);
-}
-
 /* All that was held back becomes pending again, in its order. */
 static void requeue(struct debug *d, struct thread *t)
 {
     if (t->have_saved)
-        send_again(d, t, &t->saved);
+        guard_send(d->pid, t->tid, &t->saved);
     t->have_saved = false;
     for (size_t i = 0; i < t->more.n; i++)
-        send_again(d, t, &t->more.v[i]);
+        guard_send(d->pid, t->tid, &t->more.v[i]);
     t->more.n = 0;
 }
 
-/* The first as it was; the others come behind it. */
-static void give_back(struct debug *d, struct thread *t)
+/* The first as it was; the others come behind it.  True: when it runs on, it has all of them. */
+static bool give_back(struct debug *d, struct thread *t)
 {
     if (!t->have_saved || !t->at_signal || t->signal || t->finishing)
-        return;
-    consume(t); /* the trap it stands in is not to come in place of the signal */
+        return false;
+    debug_consume(d, t); /* the trap it stands in is not to come in place of the signal */
     ptrace(PTRACE_SETSIGINFO, t->tid, NULL, &t->saved);
     t->signal = t->saved.si_signo;
     t->have_saved = false;
     requeue(d, t);
+    return true;
 }
 
 /* Lets one thread that stands run on.  False: it must pass a breakpoint in place. */
@@ -627,7 +669,7 @@ static bool go(const struct tracer_token *tok, struct debug *d, struct thread *t
     struct place *p = to_pass(d, t);
     if (t->group_stop) {
         ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
-        ran(t);
+        ran(d, t);
         return true;
     }
     if (p) {
@@ -637,17 +679,19 @@ static bool go(const struct tracer_token *tok, struct debug *d, struct thread *t
             return false;
         }
         if (how == PASSING && !p->how.lasts && (t->signal || t->have_saved)) {
-            hold_back(t);
+            hold_back(d, t);
             t->finishing = true;
         }
     }
     if (t->finishing)
-        hold_back(t);
+        hold_back(d, t);
     debug_put_regs(tok, d, t);
-    give_back(d, t);
+    bool given = give_back(d, t);
     long how = t->finishing ? PTRACE_SINGLESTEP : d->nsyscalls ? PTRACE_SYSCALL : PTRACE_CONT;
     ptrace((enum __ptrace_request)how, t->tid, NULL, (long)t->signal);
-    ran(t);
+    if (given)
+        guard_unhold(d, t->tid);
+    ran(d, t);
     t->stepped = t->finishing;
     return true;
 }
@@ -661,12 +705,12 @@ bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int
     int64_t start = clock_mono_ns();
     for (unsigned round = 0;; round++) {
         struct wait_event ev;
-        if (look(WNOHANG, &ev)) {
+        if (look(d, WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (d->state == DEBUG_GONE || d->became_another || !debug_thread(d, tid))
                 return false;
             if (t && t->tid == tid) {
-                consume(t);
+                debug_consume(d, t);
                 return true;
             }
             if (t)
@@ -692,10 +736,10 @@ static void step_in_place(const struct tracer_token *tok, struct debug *d, struc
     bool stands, again;
     debug_poke(d, p->addr, p->original, d->arch->breakpoint_n);
     do {
-        hold_back(t);
+        hold_back(d, t);
         debug_put_regs(tok, d, t);
         ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL);
-        stepped(t);
+        stepped(d, t);
         stands = debug_await(tok, d, tid, IN_PLACE_LIMIT_NS, false);
         t = debug_thread(d, tid);
         again = stands && t->ev.kind != WAIT_SIGNAL;
@@ -713,7 +757,7 @@ void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread
     pid_t tid = t->tid;
     ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
     ptrace(PTRACE_CONT, tid, NULL, NULL);
-    ran(t);
+    ran(d, t);
     if (debug_await(tok, d, tid, STOP_LIMIT_NS, false)) {
         t = debug_thread(d, tid);
         t->untold = t->ev.kind != WAIT_STOPPED;
@@ -861,7 +905,7 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
     err_free(e);
     if (t->ev.kind == WAIT_STOPPED && trap_pending(d, t)) {
         ptrace(PTRACE_CONT, t->tid, NULL, NULL);
-        ran(t);
+        ran(d, t);
     } else if (kind == TRAP_OWN || kind == TRAP_CALL) {
         undo_known(tok, d, t);
     } else if (kind == TRAP_OURS) {
@@ -869,7 +913,7 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
         debug_put_regs(tok, d, t);
         t->untold = false;
     }
-    consume(t);
+    debug_consume(d, t);
 }
 
 static bool all_stand(const struct debug *d)
@@ -908,7 +952,7 @@ struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d)
     interrupt_all(d);
     for (unsigned round = 0; d->state != DEBUG_GONE && !all_stand(d); round++) {
         struct wait_event ev;
-        if (look(WNOHANG, &ev)) {
+        if (look(d, WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (t)
                 quiet(tok, d, t);
@@ -950,14 +994,14 @@ static void one_event(const struct tracer_token *tok, struct debug *d, struct wa
         if (go(tok, d, t))
             return;
         debug_put_regs(tok, d, t);
-        consume(t);
+        debug_consume(d, t);
         err_free(debug_stop_all(tok, d));
         debug_run_all(tok, d);
         return;
     }
     if (t) {
         debug_put_regs(tok, d, t);
-        consume(t);
+        debug_consume(d, t);
     }
     if (d->have_event)
         tell(tok, d);
@@ -971,7 +1015,7 @@ static bool look_for_next(struct debug *d, struct wait_event *ret)
         return false;
     d->hits_before = d->cost.hits;
     for (int64_t start = clock_mono_ns(); clock_mono_ns() - start < NEXT_HIT_NS;) {
-        if (look(WNOHANG, ret))
+        if (look(d, WNOHANG, ret))
             return true;
         sched_yield();
     }
@@ -985,7 +1029,7 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
     if (d->state == DEBUG_GONE)
         return -1;
     if (d->state == DEBUG_STANDS) {
-        while (d->state == DEBUG_STANDS && look(WNOHANG, &ev)) {
+        while (d->state == DEBUG_STANDS && look(d, WNOHANG, &ev)) {
             struct thread *t = take(tok, d, ev);
             if (t)
                 quiet(tok, d, t);
@@ -994,8 +1038,8 @@ static int64_t attend(const struct tracer_token *tok, void *arg)
             announce(d);
         return d->state == DEBUG_GONE ? -1 : STANDING_NAP_NS;
     }
-    bool watched = debug_copy_watched(d);
-    if (look_for_next(d, &ev) || look(watched ? WNOHANG : 0, &ev))
+    bool watched = debug_copy_watched(d) || d->kept;
+    if (look_for_next(d, &ev) || look(d, watched ? WNOHANG : 0, &ev))
         one_event(tok, d, ev);
     else if (ev.kind == WAIT_LOST) {
         ended(d, 0);
@@ -1202,7 +1246,7 @@ static void kill_on_tracer(const struct tracer_token *tok, struct debug *d)
     int64_t start = clock_mono_ns();
     kill(d->pid, SIGKILL);
     for (unsigned round = 0; d->state != DEBUG_GONE; round++) {
-        if (look(WNOHANG, &ev))
+        if (look(d, WNOHANG, &ev))
             take(tok, d, ev);
         else if (ev.kind == WAIT_LOST || clock_mono_ns() - start > END_LIMIT_NS)
             return;
@@ -1232,6 +1276,7 @@ static void let_go(const struct tracer_token *tok, struct debug *d)
         give_back(d, t);
         requeue(d, t); /* what it could not be given in the stop it stands in */
         ptrace(PTRACE_DETACH, t->tid, NULL, (long)t->signal);
+        guard_unhold(d, t->tid);
     }
     forget_threads(d);
 }
@@ -1378,10 +1423,10 @@ static bool begin_step(const struct tracer_token *tok, struct debug *d, struct t
 static void step_on(const struct tracer_token *tok, struct debug *d, struct thread *t)
 {
     if (!t->fault) /* one that is delivered leads the step into its handler */
-        hold_back(t);
+        hold_back(d, t);
     debug_put_regs(tok, d, t);
     ptrace(PTRACE_SINGLESTEP, t->tid, NULL, (long)t->signal);
-    stepped(t);
+    stepped(d, t);
 }
 
 static void take_trap(const struct tracer_token *tok, struct debug *d, struct thread *t)
@@ -1390,7 +1435,7 @@ static void take_trap(const struct tracer_token *tok, struct debug *d, struct th
     if (!trap_pending(d, t))
         return;
     ptrace(PTRACE_CONT, tid, NULL, NULL);
-    ran(t);
+    ran(d, t);
     if (debug_await(tok, d, tid, STOP_LIMIT_NS, false))
         debug_thread(d, tid)->untold = false;
 }

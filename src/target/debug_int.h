@@ -18,6 +18,7 @@ enum {
     DEBUG_SIGNALS = 65,
     DEBUG_WATCHES_MAX = 16,
     DEBUG_SYSCALLS_MAX = 64,
+    GUARD_SIGNALS_MAX = 1024,
     DEBUG_EXTENDED_MAX = 16 << 10, /* vector registers of a thread, bytes */
     DEBUG_AREA_SLOTS = ARCH_TRAP_TABLE_AT + DEBUG_SITES_MAX * 8, /* where slots begin */
     DEBUG_AREA = DEBUG_AREA_SLOTS + DEBUG_SITES_MAX * ARCH_SLOT, /* what is executable */
@@ -34,6 +35,7 @@ struct thread {
     bool child;      /* one of those */
     bool stands;     /* in a stop of ptrace; the rest is about that stop */
     bool unread;     /* that stop was looked at, but not taken: see debug.c */
+    bool kept;       /* and it stays so, for the sake of its signal */
     bool newborn;    /* its first stop has not come */
     bool in_kernel;  /* asked to stop, sits in the kernel and cannot: as good as standing */
     bool held;       /* does not run with the others */
@@ -93,6 +95,10 @@ struct guard_table {
         taddr addr;
         _Atomic uint8_t original, active;
     } v[DEBUG_SITES_MAX];
+    struct { /* signals that were taken from threads and are still to be given back; tid 0: free */
+        _Atomic pid_t tid;
+        siginfo_t info;
+    } held[GUARD_SIGNALS_MAX];
 };
 
 enum debug_state { DEBUG_RUNS, DEBUG_STANDS, DEBUG_GONE };
@@ -117,6 +123,7 @@ struct debug {
     bool stopping;              /* everybody is being stopped */
     bool became_another;        /* an exec() has happened since they ran last */
     VEC(struct thread) threads; /* ordered by tid */
+    size_t kept, looked_at;     /* how many of them are kept; who is asked next then */
     bool have_event;            /* event is to be told */
     struct debug_event event;
     struct debug_cost cost;
@@ -152,6 +159,7 @@ struct debug {
     struct target *process; /* of the thread that owns the session; NULL: the same */
 
     struct guard_table *table; /* NULL: no guardian was wanted yet */
+    size_t held;               /* so many rows of its signals were ever taken */
     pid_t guard;
 };
 
@@ -171,6 +179,7 @@ bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int
                  bool may_halt);
 /* Brings one that stands to a stop from which a system call it was in goes on by itself. */
 void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread *t);
+void debug_consume(struct debug *d, struct thread *t);
 struct err *debug_gone(const struct debug *d) MUST_USE;
 struct err *debug_new(pid_t pid, struct debug **ret) MUST_USE;
 void debug_free(struct debug *d);
@@ -222,6 +231,7 @@ void debug_calls_forget(struct debug *d);
 
 /* ---- debug_copy.c ---- */
 bool debug_copy_ended(struct debug *d, pid_t pid); /* it was one; its end was taken */
+pid_t debug_copy_pid(const struct debug *d);       /* 0: there is none */
 bool debug_copy_watched(const struct debug *d);    /* there is one, and memory may run short */
 /* None is wanted any more; let_go: the process runs without us, and can collect what is left. */
 void debug_copy_end(struct debug *d, bool let_go);
@@ -232,6 +242,12 @@ struct err *guard_start(const struct tracer_token *tok, struct debug *d) MUST_US
 /* Waits for the guardian of somebody who was killed: it would undo what we do. */
 void guard_await(pid_t guardian);
 bool guard_is(pid_t pid); /* one is at work there */
+/* A signal that only we have: the guardian sends it should we die.  Of a thread all at once are
+ * given back. */
+void guard_hold(struct debug *d, pid_t tid, const siginfo_t *info);
+void guard_unhold(struct debug *d, pid_t tid);
+/* Sends a signal once more.  Async-signal-safe. */
+void guard_send(pid_t pid, pid_t tid, siginfo_t *info);
 void guard_died(const struct tracer_token *tok, struct debug *d);
 void guard_end(const struct tracer_token *tok, struct debug *d);
 

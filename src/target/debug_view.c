@@ -354,6 +354,7 @@ static struct err *drop_on_tracer(const struct tracer_token *tok, void *arg)
     TRY(standing(q, &t));
     t->signal = 0;
     t->fault = false;
+    debug_consume(q->d, t);
     return NULL;
 }
 
