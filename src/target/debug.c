@@ -169,7 +169,7 @@ static void mark(const struct debug *d, const struct thread *t)
 {
     struct place *p;
     taddr pc;
-    if (!t->at_trap || !t->unread || d->launched || debug_unslot(d, t->regs.pc, &p, &pc) ||
+    if (!t->at_trap || !t->unread || t->kept || d->launched || debug_unslot(d, t->regs.pc, &p, &pc) ||
         debug_place(d, t->regs.pc))
         return;
     siginfo_t info = {.si_signo = SIGTRAP, .si_errno = (int)d->a->trap_mark, .si_code = SI_KERNEL};
@@ -281,21 +281,33 @@ static bool look(struct debug *d, int flags, struct wait_event *ret)
     return d->kept ? look_past_kept(d, ret) : look_for(P_ALL, 0, flags, ret);
 }
 
+static void take_stop(struct debug *d, struct thread *t)
+{
+    if (t->unread)
+        waitpid(t->tid, NULL, __WALL | __WNOTHREAD | WNOHANG);
+    t->unread = false;
+    unkeep(d, t);
+}
+
+/* A SIGTRAP that somebody has sent by hand. */
+static bool was_sent(pid_t tid)
+{
+    siginfo_t info;
+    return ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) == 0 && info.si_code <= 0;
+}
+
 /* Takes the stop, so that it is not said again: of a thread that is to stand, whose registers are
  * as they must be if we are killed.  Not when a signal is to be delivered from it: if we are
  * killed, the kernel delivers it as long as it was not taken. */
 void debug_consume(struct debug *d, struct thread *t)
 {
-    bool signal = !d->launched && t->at_signal && !t->at_trap && (t->untold || t->signal);
-    if (t->unread && signal) {
+    bool signal = t->at_signal && (t->untold || t->signal) && (!t->at_trap || was_sent(t->tid));
+    if (t->unread && signal && !d->launched) {
         d->kept += !t->kept;
         t->kept = true;
         return;
     }
-    if (t->unread)
-        waitpid(t->tid, NULL, __WALL | __WNOTHREAD | WNOHANG);
-    t->unread = false;
-    unkeep(d, t);
+    take_stop(d, t);
 }
 
 static void note(struct debug *d, struct debug_event ev)
@@ -621,8 +633,10 @@ static void hold_back(struct debug *d, struct thread *t)
     if (!t->signal)
         return;
     ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info);
-    if (!d->launched)
+    if (!d->launched) { /* from now on the guardian's, no longer the kernel's */
         guard_hold(d, t->tid, &info);
+        take_stop(d, t);
+    }
     if (t->have_saved)
         vec_push(&t->more, info);
     else

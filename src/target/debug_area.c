@@ -444,7 +444,8 @@ static void find_call(struct debug *d)
 static void warn(struct debug *d, struct err *e)
 {
     free(d->warning);
-    e = err_wrap(e, "passing a breakpoint stops all threads for a moment");
+    e = err_wrap(e, "passing a breakpoint stops all threads for a moment%s",
+                 d->launched ? "" : ", and killing the debugger in a call ends the program");
     d->warning = mem_strdup(err_message(e));
     log_info("process %d: %s", d->pid, d->warning);
     err_free(e);

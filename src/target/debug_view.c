@@ -97,6 +97,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct listing *l = arg;
     struct debug *d = l->d;
+    bool contained = proc_inner(d->pid) != 0;
     l->v = arena_array(l->a, struct target_thread, d->threads.n);
     for (size_t i = 0; i < d->threads.n; i++) {
         struct thread *t = &d->threads.v[i];
@@ -113,6 +114,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
             to->cpu_ms = proc_cpu_ms(&st);
         }
         err_free(e);
+        to->inner_tid = contained ? proc_inner(t->tid) : 0;
         e = t->stands ? debug_get_regs(tok, d, t) : NULL;
         if (t->stands && !e) {
             to->have_regs = true;

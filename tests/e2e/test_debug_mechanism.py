@@ -242,10 +242,11 @@ def test_no_signal_is_lost_many_times(hold, release, mode):
 
 
 def kill_among_signals(held, kills):
-    """Signals come while threads are on their way past breakpoints and are stopped, and while we are killed."""
+    """Signals come while threads are on their way past breakpoints and are stopped, and while we are killed.  None is
+    lost; one may come twice, when we are killed in the instant in which it is given back."""
     dice, target = random.Random(str(held.program)), held.target
     target.ask("go 6")
-    sent = 0
+    twice = 0
     for n in range(kills):
         ours = subprocess.Popen([str(Debugger.program()), "attach", str(target.pid)], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -257,15 +258,17 @@ def kill_among_signals(held, kills):
             ours.stdin.write("\n".join(lines) + "\n")
             ours.stdin.flush()
             time.sleep(dice.uniform(0, 0.02))
-            for _ in range(3):  # one at a time: of those that are pending together the kernel keeps one
+            before = came(target)
+            for more in range(1, 4):  # one at a time: of those that are pending together the kernel keeps one
                 target.signal(signal.SIGUSR1)
-                sent += 1
-                if _ < 2:
-                    wait_until(lambda: came(target) >= sent, "a signal was lost")
+                if more < 3:
+                    wait_until(lambda want=before + more: came(target) >= want, f"a signal was lost: {n}")
             time.sleep(dice.choice((0, dice.uniform(0, 0.001))))
             ours.kill()
-        wait_until(lambda: came(target) >= sent, f"a signal was lost: {n}")
-        assert came(target) == sent, n
+        wait_until(lambda want=before + 3: came(target) >= want, f"a signal was lost when we were killed: {n}")
+        wait_until(lambda: text_is_whole(target.pid, held.program), "the guardian has not come")
+        twice += came(target) - before - 3
+    assert twice <= kills // 10, twice
     target.ask("stop")
     assert target.ask("wrong") == "0"
 
