@@ -79,7 +79,7 @@ class Called:
         if inside:
             assert one(f"remove {self.stop_inside(one)}")["ok"]
         also = wait_until(lambda: guardians(one.popen.pid), "no guardian")[0] if guardian else ""
-        assert one(f"doom {n} {also}")["ok"]
+        assert one(f"doom {n} {also}")["left"] == n
         command = f"call {expression}"
         try:
             while True:
@@ -95,8 +95,8 @@ class Called:
             one.popen.wait()
             one.close_pipes()
             return None
-        made = n - one("doomed")["left"]
-        one(f"doom {-1}")
+        made = n - one("doom")["left"]
+        one("doom -1")
         assert one("detach")["ok"]
         one.close()
         return made
@@ -220,11 +220,13 @@ def test_call_goes_on_without_us(called, release, mode, how):
     again = one.attach()
     assert [row[1] for row in again("call add(2, 3)")["results"]] == ["5"]
     assert again("runcall waits()")["ok"]
+    answers = len(one.target.lines)
     one.target.popen.stdin.write(b"free\n")
     one.target.popen.stdin.flush()
     told = again("wait")
     assert told["why"] == "call" and [row[1] for row in told["results"]] == ["3"], told
     assert again("run continue")["ok"]
+    one.target.wait_line("^OK", answers)
     wait_until(lambda: one.count("made") == 3, "it has not ended")
     assert again("interrupt")["ok"] and again("wait")["why"] == "interrupt"
     assert again("detach")["ok"]

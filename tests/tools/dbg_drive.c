@@ -11,8 +11,8 @@
  * for a stop run continue|next|...              the same without waiting     wait [MS] interrupt
  *     goroutine ID    print EXPR    set LHS = EXPR    frames    targets    restart    kill detach
  *     call [unsafe ][alone ]EXPR    runcall EXPR (the same without waiting)    giveup
- *     doom N [PID]    this program (and PID) ends at its Nth call from now on that touches the
- *                     process, see doomed.c; doomed: how many are left
+ *     doom [N [PID]]  this program (and PID) ends at its Nth call from now on that touches the
+ *                     process, see doomed.c; without N: how many are left
  *
  * DRIVE_MAP_FROM and DRIVE_MAP_TO in the environment are a source map.
  *
@@ -464,6 +464,16 @@ static void do_targets(void)
     arena_free(&a);
 }
 
+/* Without a number: tells. */
+static void do_doom(char *rest)
+{
+    if (*rest) {
+        long n = atol(word(&rest));
+        doomed_at(n, atoi(rest));
+    }
+    printf("{\"left\":%ld}\n", doomed_left());
+}
+
 /* False: the session is at its end. */
 static bool command(char *line)
 {
@@ -492,12 +502,8 @@ static bool command(char *line)
         ok();
     } else if (strcmp(verb, "goroutine") == 0)
         answer(dbg_select(d, atoll(rest), 0));
-    else if (strcmp(verb, "doom") == 0) {
-        long n = atol(word(&rest));
-        doomed_at(n, atoi(rest));
-        ok();
-    } else if (strcmp(verb, "doomed") == 0)
-        printf("{\"left\":%ld}\n", doomed_left());
+    else if (strcmp(verb, "doom") == 0)
+        do_doom(rest);
     else if (strcmp(verb, "giveup") == 0)
         answer(dbg_call_give_up(d));
     else if (strcmp(verb, "call") == 0 || strcmp(verb, "runcall") == 0) {
