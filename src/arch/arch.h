@@ -133,8 +133,8 @@ struct arch_trap_head {
     uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
     uint64_t slots_lo, slots_hi;
     uint64_t former_flags, former_restorer, former_mask;
-    uint64_t guardian;   /* its number */
-    uint64_t scratch[8]; /* for calls that want memory */
+    uint64_t guardian;    /* its number */
+    uint64_t scratch[8];  /* for calls that want memory */
     uint64_t ncall_traps; /* breakpoints of Go's runtime in debugCallV2 and the like: addresses, at
                              ARCH_TRAP_CALLS_AT */
     uint64_t calls, ncalls; /* struct arch_trap_call, where the process itself may write */

@@ -6,9 +6,9 @@
  * for the default action, and no register a signal handler must keep.  struct siginfo: si_errno at
  * 4, si_code at 8, si_addr at 16, what the mark says of sp at 24; struct ucontext: r12 at 72, r14
  * at 88, rsp at 160, rip at 168, flags at 176, where floating point and vector registers lie at
- * 224; there, 464 bytes as FXSAVE has them, then what the kernel says of the rest (FP_XSTATE_MAGIC1,
- * at 8 which parts there are, at 16 the size with all of it), at 512 the header of XSAVE, which
- * begins with the parts that are not as at the start, at 576 these parts. */
+ * 224; there, 464 bytes as FXSAVE has them, then what the kernel says of the rest
+ * (FP_XSTATE_MAGIC1, at 8 which parts there are, at 16 the size with all of it), at 512 the header
+ * of XSAVE, which begins with the parts that are not as at the start, at 576 these parts. */
 #include "arch/arch_int.h"
 
 __asm__(".section .rodata\n"
@@ -35,7 +35,7 @@ __asm__(".section .rodata\n"
         "    jb 2f\n"
         "    cmp 32(%r8), %rcx\n"
         "    jb 9f\n"
-        "2:  mov 136(%r8), %r10\n" /* the runtime's own, in functions that are called: debugCallV2 */
+        "2:  mov 136(%r8), %r10\n" /* breakpoints of debugCallV2 and its kin */
         "    lea 3072(%r8), %r9\n"
         "11: test %r10, %r10\n"
         "    jz 12f\n"

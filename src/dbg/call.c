@@ -682,8 +682,8 @@ void call_settle(struct dbg *d)
     err_free(e); /* it is left as it is */
 }
 
-/* Where it waits for a call to end there is the frame of debugCallV2.  True also when that cannot be
- * told. */
+/* Where it waits for a call to end there is the frame of debugCallV2.  True also when that cannot
+ * be told. */
 static bool is_calling(struct dbg *d, taddr g, struct arena *a)
 {
     struct rt_goroutine gr;

@@ -11,8 +11,8 @@
  *     registers in the frame of its own signal, which sigreturn puts back.
  *   - It must not know much: a frame that is ready and not filled is passed by, so that the
  *     function is never called; what was returned, or panicked with, is left alone.  Only the last
- *     word wants an answer, "put registers back", and of these the runtime itself puts back all that
- *     may hold pointers, from where it has saved them (and has adjusted them, when the stack was
+ *     word wants an answer, "put registers back", and of these the runtime itself puts back all
+ * that may hold pointers, from where it has saved them (and has adjusted them, when the stack was
  *     moved).  What is left are the flags, and floating point and vector registers.  They belong to
  *     the goroutine that was made to call, on whatever thread it is by then, and a goroutine can
  *     be in one call only: that is the key of the table.
@@ -29,8 +29,8 @@
  *   - vectors are put back before the rest: between the two the thread still is on the breakpoint.
  *
  * So debug_close() may also leave a call that does not end: the handler stays, and ends it.  A
- * process that we have launched gets the handler then.  While somebody else is attached, breakpoints
- * of a call that is not his own are given to the handler. */
+ * process that we have launched gets the handler then.  While somebody else is attached,
+ * breakpoints of a call that is not his own are given to the handler. */
 #include <errno.h>
 #include <stddef.h>
 #include <signal.h>

@@ -163,31 +163,67 @@ struct debug {
     pid_t guard;
 };
 
-/* ---- debug.c: threads, events, stopping and running ---- */
-struct thread *debug_thread(struct debug *d, pid_t tid); /* NULL: none */
-struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d) MUST_USE;
-void debug_run_all(const struct tracer_token *tok, struct debug *d);
-/* Registers of one that stands, as if it had no breakpoints. */
-struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d,
-                           struct thread *t) MUST_USE;
-/* Elsewhere in the same code: a system call that the kernel is to begin again still is. */
-void debug_move(const struct debug *d, struct thread *t, taddr pc);
-void debug_put_regs(const struct tracer_token *tok, struct debug *d, struct thread *t);
-/* Waits for the next stop of one thread, which has just been made to run; false: it is gone, or has
- * not stopped in limit_ns (0: none).  may_halt: debug_halt() interrupts it. */
-bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int64_t limit_ns,
-                 bool may_halt);
-/* Brings one that stands to a stop from which a system call it was in goes on by itself. */
-void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread *t);
-void debug_consume(struct debug *d, struct thread *t);
+/* ---- debug.c: beginning and end ---- */
+#define DEBUG_STOP_LIMIT_NS (5 * NSEC_PER_SEC)
 struct err *debug_gone(const struct debug *d) MUST_USE;
 struct err *debug_new(pid_t pid, struct debug **ret) MUST_USE;
 void debug_free(struct debug *d);
 void debug_attend(const struct tracer_token *tok, struct debug *d);
 struct err *debug_begin(const struct tracer_token *tok, struct debug *d) MUST_USE; /* launched */
 struct err *debug_reopen(struct debug *d) MUST_USE; /* what belongs to one program */
-void debug_drop_thread(struct debug *d, pid_t tid);
 long debug_options(const struct debug *d);
+
+/* ---- debug_thread.c: rows of threads, and their registers ---- */
+size_t debug_row(const struct debug *d, pid_t tid);      /* where it is, or would be */
+struct thread *debug_thread(struct debug *d, pid_t tid); /* NULL: none */
+struct thread *debug_add_thread(struct debug *d, pid_t tid);
+void debug_forget_thread(struct debug *d, struct thread *t);
+void debug_forget_threads(struct debug *d);
+void debug_drop_thread(struct debug *d, pid_t tid);
+void debug_unkeep(struct debug *d, struct thread *t);
+void debug_ran(struct debug *d, struct thread *t);     /* it runs now */
+void debug_stepped(struct debug *d, struct thread *t); /* for one instruction */
+/* Registers of one that stands, as if it had no breakpoints. */
+struct err *debug_get_regs(const struct tracer_token *tok, struct debug *d,
+                           struct thread *t) MUST_USE;
+/* Elsewhere in the same code: a system call that the kernel is to begin again still is. */
+void debug_move(const struct debug *d, struct thread *t, taddr pc);
+void debug_put_regs(const struct tracer_token *tok, struct debug *d, struct thread *t);
+
+/* ---- debug_stop.c: what a thread stopped for ---- */
+/* CALL: of the runtime's own, in a function that was called; see debug_calls.c.  NONE: it has been
+ * killed while it stood, by kill -9 or another thread's exit. */
+enum trap { TRAP_NONE, TRAP_OURS, TRAP_OWN, TRAP_CALL, TRAP_STEP, TRAP_WATCH, TRAP_SENT };
+bool debug_look(struct debug *d, int flags, struct wait_event *ret);
+struct thread *debug_take(const struct tracer_token *tok, struct debug *d, struct wait_event ev);
+void debug_take_stop(struct debug *d, struct thread *t);
+void debug_consume(struct debug *d, struct thread *t);
+void debug_note(struct debug *d, struct debug_event ev);
+void debug_ended(struct debug *d, int status);
+bool debug_is_step(const siginfo_t *info);
+bool debug_is_fault(pid_t tid, int signo);
+enum trap debug_trap_kind(struct debug *d, struct thread *t);
+void debug_put_back(struct debug *d, struct thread *t, taddr addr);
+struct place *debug_undo_trap(struct debug *d, struct thread *t);
+bool debug_look_at(const struct tracer_token *tok, struct debug *d, struct thread *t);
+bool debug_look_at_signal(const struct tracer_token *tok, struct debug *d, struct thread *t);
+
+/* ---- debug_run.c: letting run, and stopping ---- */
+struct err *debug_stop_all(const struct tracer_token *tok, struct debug *d) MUST_USE;
+void debug_run_all(const struct tracer_token *tok, struct debug *d);
+/* Waits for the next stop of one thread, which has just been made to run; false: it is gone, or has
+ * not stopped in limit_ns (0: none).  may_halt: debug_halt() interrupts it. */
+bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int64_t limit_ns,
+                 bool may_halt);
+/* Brings one that stands to a stop from which a system call it was in goes on by itself. */
+void debug_settle(const struct tracer_token *tok, struct debug *d, struct thread *t);
+bool debug_trap_pending(struct debug *d, struct thread *t);
+void debug_hold_back(struct debug *d, struct thread *t);
+bool debug_give_back(struct debug *d, struct thread *t);
+void debug_requeue(struct debug *d, struct thread *t);
+void debug_nap(unsigned round);
+void debug_tell_all(const struct tracer_token *tok, struct debug *d);
+int64_t debug_attend_to(const struct tracer_token *tok, void *arg);
 
 /* ---- debug_sites.c ---- */
 struct place *debug_place(const struct debug *d, taddr addr); /* NULL: none */

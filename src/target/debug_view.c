@@ -318,8 +318,11 @@ static struct err *extended_on_tracer(const struct tracer_token *tok, void *arg)
 struct err *debug_extended(struct debug *d, pid_t tid, struct arena *a, uint8_t **ret,
                            size_t *ret_n)
 {
-    struct asking q = {
-        .d = d, .tid = tid, .a = a, .extended = arena_alloc(a, DEBUG_EXTENDED_MAX), .n = DEBUG_EXTENDED_MAX};
+    struct asking q = {.d = d,
+                       .tid = tid,
+                       .a = a,
+                       .extended = arena_alloc(a, DEBUG_EXTENDED_MAX),
+                       .n = DEBUG_EXTENDED_MAX};
     TRY(tracer_call(d->tracer, extended_on_tracer, &q));
     *ret = q.extended;
     *ret_n = q.n;

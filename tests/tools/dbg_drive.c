@@ -523,10 +523,8 @@ static bool command(char *line)
         do_disassemble(strtoull(rest, NULL, 0));
     else if (strcmp(verb, "goto") == 0)
         answer(dbg_goto(d, 0, strtoull(rest, NULL, 0)));
-    else if (strcmp(verb, "hold") == 0)
-        answer(dbg_hold(d, atoll(rest), true));
-    else if (strcmp(verb, "release") == 0)
-        answer(dbg_hold(d, atoll(rest), false));
+    else if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0)
+        answer(dbg_hold(d, atoll(rest), *verb == 'h'));
     else if (strcmp(verb, "restart") == 0) {
         answer(dbg_restart(d, NULL));
         over = false;
