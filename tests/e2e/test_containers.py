@@ -181,7 +181,7 @@ def test_debugger_follows_goroutines_in(go_build, run_go, release, space, tmp_pa
     told = one("continue")
     assert told["bps"] == [stop] and told["goroutine"] > 0
     assert [f["func"] for f in told["frames"][:2]] == ["main.work", "main.try"]
-    assert [row[1] for row in one("call add(2, 3)")["results"]] == ["5"]
+    assert one(f"remove {stop}")["ok"] and [row[1] for row in one("call add(2, 3)")["results"]] == ["5"]
     assert one("detach")["ok"]
     one.close()
     core = tmp_path / "a.core"
