@@ -125,15 +125,26 @@ struct arch_debug_memory {
 /* What target/ puts into a process besides copies of instructions: a handler of the breakpoint's
  * signal, and a table for it; see the essay in target/debug_guard.c.  They lie in an area of their
  * own that begins with this. */
-enum { ARCH_TRAP_CODE_AT = 256, ARCH_TRAP_TABLE_AT = 4096 };
+enum { ARCH_TRAP_CODE_AT = 256, ARCH_TRAP_CALLS_AT = 3072, ARCH_TRAP_TABLE_AT = 4096 };
+enum { ARCH_TRAP_CALLS_MAX = (ARCH_TRAP_TABLE_AT - ARCH_TRAP_CALLS_AT) / 8 };
 struct arch_trap_head {
     uint64_t magic;
     uint64_t former; /* handler before ours; 0 and 1: SIG_DFL, SIG_IGN */
     uint64_t n;      /* entries of the table: address, and the byte that belongs there above it */
     uint64_t slots_lo, slots_hi;
     uint64_t former_flags, former_restorer, former_mask;
-    uint64_t guardian;   /* its number */
-    uint64_t scratch[8]; /* for calls that want memory */
+    uint64_t guardian;    /* its number */
+    uint64_t scratch[8];  /* for calls that want memory */
+    uint64_t ncall_traps; /* breakpoints of Go's runtime in debugCallV2 and the like: addresses, at
+                             ARCH_TRAP_CALLS_AT */
+    uint64_t calls, ncalls; /* struct arch_trap_call, where the process itself may write */
+};
+
+/* A function that a goroutine was made to call: what it had that the runtime does not save. */
+struct arch_trap_call {
+    uint64_t g;     /* which one; 0: none.  The handler clears it when all is put back */
+    uint64_t flags; /* of the processor */
+    uint64_t extended, extended_n; /* where the bytes lie that extended_note has */
 };
 
 struct arch_debug {
@@ -142,6 +153,7 @@ struct arch_debug {
     void (*set_thread)(struct arch_regs *r, const struct arch_regs *of);
     /* A general register by DWARF's number; false: none. */
     bool (*set_reg)(struct arch_regs *r, unsigned reg, uint64_t v);
+    uint64_t (*flags)(const struct arch_regs *r); /* without one that makes it step */
     void (*displace)(const uint8_t *bytes, size_t n, taddr pc, taddr slot,
                      struct arch_displaced *ret);
     /* False: memory could not be read or written; nothing is changed then. */

@@ -65,6 +65,13 @@ static bool set_reg(struct arch_regs *r, unsigned reg, uint64_t v)
     return arch_x86_64.from_raw(r);
 }
 
+static uint64_t flags_of(const struct arch_regs *r)
+{
+    struct user_regs_struct u;
+    memcpy(&u, r->raw, sizeof(u));
+    return u.eflags & ~(uint64_t)FLAG_HIDDEN;
+}
+
 /* ---- what to do with an instruction ---- */
 
 static bool fits(int64_t v)
@@ -302,6 +309,7 @@ const struct arch_debug arch_x86_64_debug = {
     .set_pc = set_pc,
     .set_thread = set_thread,
     .set_reg = set_reg,
+    .flags = flags_of,
     .displace = displace,
     .emulate = emulate,
     .trap_code = arch_x86_64_trap,

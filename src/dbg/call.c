@@ -20,16 +20,22 @@
  * The last instructions, from the last int3 to where the goroutine stood, are stepped through:
  * a breakpoint there was met already.
  *
- * What cannot be helped: a debugger that is killed during a call leaves a program that dies of the
- * next int3; a function that ends its goroutine (runtime.Goexit) leaves the caller waiting. */
+ * When we are killed meanwhile, the process ends the call by itself (target/debug_calls.c): so the
+ * mechanism is told of a call before a register is touched, and a thread is moved on from an int3
+ * only with what it is answered.
+ *
+ * What cannot be helped: a function that ends its goroutine (runtime.Goexit) leaves the caller
+ * waiting. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "dbg/call_int.h"
 
-enum { LEVELS_MAX = 64, STACK_MIN = 256, STEPS_MAX = 64, TEXT_MAX = 8192 };
+enum { LEVELS_MAX = 64, STACK_MIN = 256, STEPS_MAX = 64, TEXT_MAX = 8192, LEFT_MAX = 256 };
+enum { FRAME_MIN = 32, FRAME_MAX = 65536 }; /* debugCall32 ... debugCall65536 */
 enum { SAYS_READY = 0, SAYS_RETURNED = 1, SAYS_PANICKED = 2, SAYS_REFUSED = 8, SAYS_RESTORE = 16 };
 #define SETTLE_NS INT64_C(2000000000)
 
@@ -116,14 +122,63 @@ static void release_others(struct call *c)
     vec_free(&c->held);
 }
 
+/* The runtime's own breakpoints in a function: each is behind an instruction that says why, in a
+ * register.  Others are padding. */
+static void find_traps(struct code *code, const char *name, struct traps *to)
+{
+    const struct arch *arch = code_arch(code);
+    struct code_func f;
+    for (size_t at = 0; code_func_named(code, name, &at, &f);) {
+        bool says = false;
+        struct arch_insn insn;
+        for (taddr pc = f.f.entry; pc < f.f.end; pc += insn.len) {
+            const uint8_t *p = code_bytes(f.m, pc, arch->breakpoint_n);
+            if (!p || !code_insn(code, &f, pc, &insn) || !insn.len)
+                break;
+            if (says && memcmp(p, arch->breakpoint, arch->breakpoint_n) == 0)
+                vec_push(to, pc);
+            says = insn.changes >> arch->debug_call_reg & 1;
+        }
+    }
+}
+
+static const struct traps *traps_of(struct dbg *d)
+{
+    char name[32];
+    if (d->call_traps.n)
+        return &d->call_traps;
+    find_traps(d->code, "runtime.debugCallV2", &d->call_traps);
+    find_traps(d->code, "runtime.debugCallPanicked", &d->call_traps);
+    for (unsigned n = FRAME_MIN; n <= FRAME_MAX; n *= 2) {
+        snprintf(name, sizeof(name), "debugCall%u", n);
+        find_traps(d->code, name, &d->call_traps);
+    }
+    return &d->call_traps;
+}
+
 /* Makes the goroutine call debugCallV2 from where it is. */
+static struct err *send_off(struct call *c, const struct call_level *l, taddr entry)
+{
+    struct dbg *d = c->d;
+    const struct arch *arch = code_arch(d->code);
+    const struct traps *traps = traps_of(d);
+    uint64_t frame_n = c->asks->frame_n;
+    struct arch_regs regs = l->regs;
+    taddr sp = regs.sp - 8;
+    TRY(debug_call_begin(d->debug, c->tid, l->caller, traps->v, traps->n));
+    TRY(debug_write(d->debug, sp, &l->regs.pc, 8));
+    TRY(debug_write(d->debug, sp - 16, &frame_n, 8));
+    arch->set_dwarf_reg(&regs, arch->sp, sp);
+    arch->debug->set_pc(&regs, entry);
+    return debug_set_regs(d->debug, c->tid, &regs);
+}
+
 static struct err *inject(struct call *c)
 {
     struct dbg *d = c->d;
     const struct arch *arch = code_arch(d->code);
     struct call_level l = {0};
     struct code_func f;
-    uint64_t frame_n = c->asks->frame_n;
     size_t at = 0;
     if (!code_func_named(d->code, "runtime.debugCallV2", &at, &f) || !arch->debug)
         return err_new(ERR_UNSUPPORTED, "the program's runtime has no way to call functions");
@@ -138,15 +193,13 @@ static struct err *inject(struct call *c)
             TRY(hold_others(c));
     }
     TRY(debug_extended(d->debug, c->tid, &c->arena, &l.extended, &l.extended_n));
-    struct arch_regs regs = l.regs;
-    taddr sp = regs.sp - 8;
-    TRY(debug_write(d->debug, sp, &l.regs.pc, 8));
-    TRY(debug_write(d->debug, sp - 16, &frame_n, 8));
-    arch->set_dwarf_reg(&regs, arch->sp, sp);
-    arch->debug->set_pc(&regs, f.f.entry);
-    TRY(debug_set_regs(d->debug, c->tid, &regs));
-    vec_push(&c->levels, l);
-    return NULL;
+    l.caller = c->levels.n ? c->levels.v[c->levels.n - 1].g : c->g.g;
+    struct err *e = send_off(c, &l, f.f.entry);
+    if (e)
+        debug_call_end(d->debug, l.caller);
+    else
+        vec_push(&c->levels, l);
+    return e;
 }
 
 /* Evaluates until a call is wanted and has begun, or to the end. */
@@ -325,6 +378,7 @@ static struct err *on_restore(struct call *c, const struct arch_regs *now, struc
         return err_new(ERR_BAD_DATA, "the runtime ends a call that was not begun");
     struct call_level l = c->levels.v[--c->levels.n];
     TRY(restore(c, &l, now));
+    debug_call_end(c->d->debug, l.caller);
     if (c->levels.n)
         return NULL;
     TRY(go_home(c, &l));
@@ -339,11 +393,19 @@ static struct err *on_restore(struct call *c, const struct arch_regs *now, struc
 static struct err *on_word(struct call *c, uint64_t word, struct arch_regs *regs,
                            struct dbg_event *ev, bool *told)
 {
-    if (c->over && word != SAYS_RESTORE)
+    if (word == SAYS_RESTORE)
+        return on_restore(c, regs, ev, told);
+    if (word == SAYS_READY && !c->over) {
+        struct arch_regs before = *regs;
+        struct err *e = fill(c, regs);
+        if (e)
+            err_free(debug_set_regs(c->d->debug, c->tid, &before));
+        return e;
+    }
+    TRY(debug_set_regs(c->d->debug, c->tid, regs)); /* it may go on */
+    if (c->over)
         return NULL;
     switch (word) {
-    case SAYS_READY:
-        return fill(c, regs);
     case SAYS_RETURNED:
         c->returned = (struct call_returned){.regs = *regs};
         TRY(debug_extended(c->d->debug, c->tid, &c->arena, (uint8_t **)&c->returned.extended,
@@ -355,8 +417,6 @@ static struct err *on_word(struct call *c, uint64_t word, struct arch_regs *regs
     case SAYS_REFUSED:
         say_refused(c, regs);
         break;
-    case SAYS_RESTORE:
-        return on_restore(c, regs, ev, told);
     default:
         return err_new(ERR_BAD_DATA, "the runtime says %llu in a call, whatever that means",
                        (unsigned long long)word);
@@ -400,6 +460,15 @@ static bool takes_part(struct call *c, taddr g, pid_t tid)
     return is;
 }
 
+/* A call of somebody else, who was killed in it. */
+static struct err *pass(struct dbg *d, const struct dbg_event *ev, bool *told)
+{
+    bool passed;
+    TRY(debug_call_pass(d->debug, ev->tid, &passed));
+    *told = !passed;
+    return NULL;
+}
+
 struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told)
 {
     const struct arch *arch = code_arch(d->code);
@@ -408,15 +477,18 @@ struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *to
     struct rt_goroutine g; /* by its thread: assembly keeps no register for it */
     uint64_t word;
     *is = false;
-    if (!c || !is_protocol(d, ev->pc - arch->breakpoint_pc_skip))
+    if (!is_protocol(d, ev->pc - arch->breakpoint_pc_skip))
         return NULL;
+    if (!c)
+        return pass(d, ev, told);
     TRY(rt_goroutine_of_thread(d->stand, ev->tid, &g));
     TRY(debug_regs(d->debug, ev->tid, &regs));
+    arch->debug->set_pc(&regs, ev->pc);
     while (c && !takes_part(c, g.g, ev->tid))
         c = c->outer;
     *is = c != NULL;
     if (!*is)
-        return NULL;
+        return pass(d, ev, told);
     *told = false;
     if (!arch->dwarf_reg(&regs, arch->debug_call_reg, &word))
         return err_new(ERR_BAD_DATA, "the registers of thread %d cannot be read", c->tid);
@@ -581,7 +653,7 @@ struct err *dbg_call_give_up(struct dbg *d)
     return NULL;
 }
 
-/* Lets calls that go on end, if they do so soon: the runtime's int3 would end the program later. */
+/* Lets calls that go on end, if they do so soon; others are the process's own business then. */
 void call_settle(struct dbg *d)
 {
     int64_t until = clock_mono_ns() + SETTLE_NS;
@@ -610,8 +682,39 @@ void call_settle(struct dbg *d)
     err_free(e); /* it is left as it is */
 }
 
+/* Where it waits for a call to end there is the frame of debugCallV2.  True also when that cannot
+ * be told. */
+static bool is_calling(struct dbg *d, taddr g, struct arena *a)
+{
+    struct rt_goroutine gr;
+    struct rt_frames frames = {0};
+    struct err *e = rt_goroutine_at(d->stand, g, &gr);
+    if (!e && gr.status == SNAP_G_DEAD)
+        return false;
+    if (!e)
+        e = rt_goroutine_frames(d->stand, g, 0, a, &frames);
+    bool is = e || frames.partial || !frames.n;
+    err_free(e);
+    for (size_t i = 0; i < frames.n && !is; i++)
+        is = strcmp(frames.v[i].func, "runtime.debugCallV2") == 0;
+    return is;
+}
+
+void call_look_for_left(struct dbg *d)
+{
+    taddr left[LEFT_MAX];
+    struct arena a;
+    arena_init(&a);
+    size_t n = debug_calls_left(d->debug, left, LEFT_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (!is_calling(d, left[i], &a))
+            debug_call_end(d->debug, left[i]);
+    arena_free(&a);
+}
+
 void call_forget(struct dbg *d)
 {
+    vec_free(&d->call_traps); /* of this program */
     while (d->call) {
         vec_free(&d->call->held); /* its threads are gone, or let go */
         cut_short(d->call, ERR_GONE, "the program has ended");

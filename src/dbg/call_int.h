@@ -30,7 +30,8 @@ struct call_returned {
 
 /* What was going on when a call was injected, to be put back. */
 struct call_level {
-    taddr g; /* the goroutine that the runtime started for the call; 0: not yet */
+    taddr g;      /* the goroutine that the runtime started for the call; 0: not yet */
+    taddr caller; /* the one that calls */
     struct arch_regs regs;
     uint8_t *extended;
     size_t extended_n;

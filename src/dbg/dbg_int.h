@@ -124,6 +124,11 @@ struct err *bp_compile(struct dbg *d, struct bp_plan *plan, struct bp_site *s) M
 void bp_release(struct bp_site *s);
 struct err *bp_parse_rule(const char *text, struct hit_rule *ret) MUST_USE;
 
+struct traps {
+    taddr *v;
+    size_t n, cap;
+};
+
 /* ---- steps ---- */
 
 enum step_role {
@@ -246,6 +251,7 @@ struct dbg {
 
     struct step *step;           /* NULL: none goes on */
     struct call *call;           /* the last that was begun; NULL: none goes on */
+    struct traps call_traps;     /* breakpoints of the runtime in calls; empty: not found yet */
     struct arena call_arena;     /* results of the last that is done: */
     struct dbg_value call_value; /* as one value */
     struct err *call_error;      /* or why there is none */
@@ -289,6 +295,8 @@ struct err *dbg_goroutine_or(struct dbg *d, int64_t goroutine, struct rt_gorouti
 struct err *call_trapped(struct dbg *d, struct dbg_event *ev, bool *is, bool *told) MUST_USE;
 struct err *call_and_wait(struct dbg *d, const struct dbg_call_spec *how, struct arena *a,
                           struct dbg_value *ret) MUST_USE;
+/* After attaching: calls that somebody had only prepared when he was killed are no calls. */
+void call_look_for_left(struct dbg *d);
 void call_settle(struct dbg *d); /* before the program is let go: calls are given time to end */
 void call_forget(struct dbg *d); /* the program is gone */
 /* look.c: as dbg_eval(), and nothing of the program runs */

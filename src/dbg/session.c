@@ -240,6 +240,7 @@ struct err *dbg_attach(pid_t pid, const struct dbg_options *o, struct dbg **ret)
         dbg_close(d, DEBUG_LET_GO);
         return e;
     }
+    call_look_for_left(d);
     stand_first(d, DBG_WHY_ATTACHED);
     *ret = d;
     return NULL;

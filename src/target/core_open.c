@@ -437,6 +437,8 @@ static struct err *threads(struct target *t, struct arena *a, struct target_thre
         snprintf(key, sizeof(key), "thread %d", (*ret)[i].tid);
         const char *name = core_text_value(&c->notes, a, key);
         (*ret)[i].name = name ? name : "";
+        snprintf(key, sizeof(key), "inner_tid %d", (*ret)[i].tid);
+        (*ret)[i].inner_tid = (pid_t)core_text_number(&c->notes, key, 0);
     }
     if (n)
         qsort(*ret, n, sizeof(**ret), by_tid);

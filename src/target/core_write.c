@@ -270,6 +270,8 @@ static void put_own(struct writer *w, struct buf *b, const struct target_process
         char key[32];
         snprintf(key, sizeof(key), "thread %d", w->f.threads[i].tid);
         put_line(&text, key, w->f.threads[i].name);
+        if (w->f.threads[i].inner_tid)
+            buf_printf(&text, "inner_tid %d %d\n", w->f.threads[i].tid, w->f.threads[i].inner_tid);
     }
     size_t name = sizeof(Elf64_Nhdr) + ((sizeof(CORE_NOTE_NAME) + 3) & ~(size_t)3);
     w->unreadable_at = b->n + name + sizeof(counter) - 1;

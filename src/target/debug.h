@@ -61,7 +61,7 @@ enum debug_event_kind {
     DEBUG_SIGNAL,  /* a signal that is to be told; it is delivered when the thread goes on */
     DEBUG_SYSCALL, /* see debug_catch_syscalls() */
     DEBUG_HALTED,  /* debug_halt() */
-    DEBUG_TRAPPED, /* an int3 of the program's own; pc is behind it */
+    DEBUG_TRAPPED, /* an int3 of the program's own; pc is behind it (but see debug_call_begin()) */
     DEBUG_EXEC,    /* another program now; sites and watchpoints are gone */
     DEBUG_EXITED,  /* the process is gone: status as waitpid() has it */
 };
@@ -180,6 +180,26 @@ struct debug_cost {
     uint64_t hits, stops;
 };
 void debug_cost(struct debug *d, struct debug_cost *ret);
+
+/* ---- functions that goroutines are made to call; while the process stands ---- */
+
+/* Thread tid is about to be sent into runtime.debugCallV2 and has the registers that goroutine g is
+ * to have again behind the call.  From here on, should we be killed or let go, the process ends the
+ * call by itself (where it has our handler: see debug_warning()).  traps: where the runtime's own
+ * breakpoints of such calls are.  A thread that has met one of these (DEBUG_TRAPPED) stands on it,
+ * not behind it as event.pc is: it goes on when pc is set behind.  LIMIT: too many at a time. */
+struct err *debug_call_begin(struct debug *d, pid_t tid, taddr g, const taddr *traps,
+                             size_t n) MUST_USE;
+/* It is over: g has its registers again, or the process is gone. */
+void debug_call_end(struct debug *d, taddr g);
+/* The thread has met one in a call that is not the caller's (somebody was killed in it).  True: the
+ * process sees to it; false: it cannot. pc is behind the breakpoint now. */
+struct err *debug_call_pass(struct debug *d, pid_t tid, bool *ret) MUST_USE;
+
+/* Goroutines whose calls were begun by somebody who is gone, at most max; the number.  One of them
+ * may not have come to call, and only who knows Go can tell: debug_call_end().  None are told while
+ * a thread is about to end one. */
+size_t debug_calls_left(struct debug *d, taddr *ret, size_t max);
 
 /* What could not be set up, in words, and what follows from it; NULL: nothing.  While the process
  * stands; the text lives until the next exec() of it. */

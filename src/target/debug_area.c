@@ -2,8 +2,10 @@
  *
  *      0     struct arch_trap_head
  *      256   the handler of SIGTRAP
+ *      3072  breakpoints of Go's runtime in functions that are called: 8 bytes each
  *      4096  its table: 8 bytes for each place
  *      ...   slots: 32 bytes for each place
+ *      ...   calls that go on (debug_calls.c); not executable, the process may write
  *
  * Only the process can map it, so a thread of it must make system calls for us.  As in inject.c, it
  * is one that sleeps in a call whose result nobody looks at: if we are killed in between, it goes
@@ -48,7 +50,7 @@ enum {
     TAIL_MAX = 32,
     CLEAR_OF_CODE = 1 << 20, /* so far below the program, where there is room */
 };
-#define AREA_MAGIC UINT64_C(0x32306b6564707367) /* "gspdek02": changes with the layout */
+#define AREA_MAGIC UINT64_C(0x33306b6564707367) /* "gspdek03": changes with the layout */
 #define REACH (UINT64_C(1) << 30)
 #define LOWEST (UINT64_C(1) << 16)
 
@@ -174,7 +176,7 @@ static struct err *call_soon(const struct tracer_token *tok, struct debug *d, bo
 
 static bool is_area(struct debug *d, const struct target_mapping *m, struct arch_trap_head *head)
 {
-    return !*m->path && m->end - m->start == DEBUG_AREA &&
+    return !*m->path && m->end - m->start == (m->executable ? DEBUG_AREA : DEBUG_AREA_ALL) &&
            pread(d->mem_fd, head, sizeof(*head), (off_t)m->start) == (ssize_t)sizeof(*head) &&
            head->magic == AREA_MAGIC && head->slots_lo == m->start + DEBUG_AREA_SLOTS;
 }
@@ -186,11 +188,11 @@ static taddr gap(const struct target_mapping *maps, size_t n, taddr entry)
     taddr best = 0;
     for (size_t i = 0; i < n; i++) {
         taddr lo = i ? maps[i - 1].end : LOWEST, hi = maps[i].start;
-        if (hi < lo + DEBUG_AREA + 2 * PAGE)
+        if (hi < lo + DEBUG_AREA_ALL + 2 * PAGE)
             continue;
-        taddr room = hi - lo - DEBUG_AREA;
+        taddr room = hi - lo - DEBUG_AREA_ALL;
         if (hi <= entry && entry - hi < REACH)
-            best = hi - DEBUG_AREA - min_u64(room / 2, CLEAR_OF_CODE);
+            best = hi - DEBUG_AREA_ALL - min_u64(room / 2, CLEAR_OF_CODE);
         else if (hi > entry && !best && lo - entry < REACH / 2)
             best = lo + min_u64(room / 2, REACH / 2);
     }
@@ -305,6 +307,8 @@ void debug_find_left(struct debug *d)
     struct err *e = choose(d, &spot);
     size_t n = !e && spot.executable ? min_u64(spot.head.n, DEBUG_SITES_MAX) : 0;
     err_free(e);
+    if (spot.executable)
+        debug_find_call_traps(d, spot.at, &spot.head);
     off_t at = (off_t)spot.at + ARCH_TRAP_TABLE_AT;
     for (size_t i = 0; i < n; i++, at += (off_t)sizeof(entry))
         if (pread(d->mem_fd, &entry, sizeof(entry), at) == (ssize_t)sizeof(entry) && entry)
@@ -352,7 +356,7 @@ static struct err *map(struct setup *s, taddr at)
     struct debug *d = s->d;
     int64_t result;
     const uint64_t args[6] = {at,
-                              DEBUG_AREA,
+                              DEBUG_AREA_ALL,
                               PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
                               UINT64_MAX,
@@ -372,14 +376,26 @@ static struct err *protect(struct setup *s)
 static struct err *unmap(struct setup *s, taddr area)
 {
     int64_t result;
-    const uint64_t args[6] = {area, DEBUG_AREA};
+    const uint64_t args[6] = {area, DEBUG_AREA_ALL};
     return checked(s, s->d->a->nr_munmap, args, "unmap memory", &result);
+}
+
+/* The program's own. */
+static struct err *note_handler(struct setup *s)
+{
+    struct debug *d = s->d;
+    struct kernel_sigaction former;
+    TRY(sigaction_of(s, NULL, &former));
+    const uint64_t more[] = {former.flags, former.restorer, former.mask};
+    if (!debug_poke(d, field(d, offsetof(struct arch_trap_head, former)), &former.handler, 8) ||
+        !debug_poke(d, field(d, offsetof(struct arch_trap_head, former_flags)), more, sizeof(more)))
+        return write_failed();
+    return NULL;
 }
 
 static struct err *make_area(struct setup *s)
 {
     struct debug *d = s->d;
-    struct kernel_sigaction former;
     struct spot spot;
     TRY(choose(d, &spot));
     if (spot.left)
@@ -394,11 +410,7 @@ static struct err *make_area(struct setup *s)
     TRY(write_area(d));
     if (d->launched)
         return protect(s);
-    TRY(sigaction_of(s, NULL, &former));
-    const uint64_t more[] = {former.flags, former.restorer, former.mask};
-    if (!debug_poke(d, field(d, offsetof(struct arch_trap_head, former)), &former.handler, 8) ||
-        !debug_poke(d, field(d, offsetof(struct arch_trap_head, former_flags)), more, sizeof(more)))
-        return write_failed();
+    TRY(note_handler(s));
     TRY(protect(s));
     return set_handler(s);
 }
@@ -432,7 +444,8 @@ static void find_call(struct debug *d)
 static void warn(struct debug *d, struct err *e)
 {
     free(d->warning);
-    e = err_wrap(e, "passing a breakpoint stops all threads for a moment");
+    e = err_wrap(e, "passing a breakpoint stops all threads for a moment%s",
+                 d->launched ? "" : ", and killing the debugger in a call ends the program");
     d->warning = mem_strdup(err_message(e));
     log_info("process %d: %s", d->pid, d->warning);
     err_free(e);
@@ -504,7 +517,7 @@ static void leave_slots(const struct tracer_token *tok, struct debug *d)
     }
 }
 
-static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
+bool debug_area_in_use(const struct tracer_token *tok, struct debug *d)
 {
     for (size_t i = 0; i < d->threads.n; i++) {
         taddr pc;
@@ -515,6 +528,41 @@ static bool somebody_inside(const struct tracer_token *tok, struct debug *d)
     return false;
 }
 
+/* Those whom the handler has put back onto a breakpoint of somebody that was killed go on behind it
+ * now. */
+static void let_leave(const struct tracer_token *tok, struct debug *d)
+{
+    struct timespec nap = {.tv_nsec = LENDER_NAP_NS};
+    for (unsigned tries = 0; tries < LENDER_TRIES && debug_area_in_use(tok, d); tries++) {
+        debug_run_all(tok, d);
+        nanosleep(&nap, NULL);
+        err_free(debug_stop_all(tok, d));
+        if (d->state == DEBUG_GONE || d->have_event)
+            return;
+    }
+}
+
+static struct err *unset_handler(struct setup *s)
+{
+    struct debug *d = s->d;
+    uint64_t former[4];
+    bool ok = pread(d->mem_fd, &former[0], 8,
+                    (off_t)field(d, offsetof(struct arch_trap_head, former))) == 8 &&
+              pread(d->mem_fd, &former[1], 24,
+                    (off_t)field(d, offsetof(struct arch_trap_head, former_flags))) == 24;
+    struct kernel_sigaction old = {former[0], former[1], former[2], former[3]};
+    return ok ? sigaction_of(s, &old, NULL) : write_failed();
+}
+
+/* The handler stays for calls that go on. */
+static struct err *leave_calls(struct setup *s)
+{
+    if (s->d->handler)
+        return NULL;
+    TRY(note_handler(s));
+    return set_handler(s);
+}
+
 void debug_unprepare(const struct tracer_token *tok, struct debug *d)
 {
     struct setup s = {tok, d, true}; /* no breakpoint is in: they may run meanwhile */
@@ -522,18 +570,14 @@ void debug_unprepare(const struct tracer_token *tok, struct debug *d)
     if (!d->area)
         return;
     leave_slots(tok, d);
-    debug_poke(d, field(d, offsetof(struct arch_trap_head, n)), &none, sizeof(none));
-    struct err *e = NULL;
-    if (d->handler) {
-        uint64_t former[4];
-        bool ok = pread(d->mem_fd, &former[0], 8,
-                        (off_t)field(d, offsetof(struct arch_trap_head, former))) == 8 &&
-                  pread(d->mem_fd, &former[1], 24,
-                        (off_t)field(d, offsetof(struct arch_trap_head, former_flags))) == 24;
-        struct kernel_sigaction old = {former[0], former[1], former[2], former[3]};
-        e = ok ? sigaction_of(&s, &old, NULL) : write_failed();
-    }
-    if (!e && !somebody_inside(tok, d))
+    let_leave(tok, d);
+    if (!debug_area_in_use(tok, d)) /* else: the handler must still know its table */
+        debug_poke(d, field(d, offsetof(struct arch_trap_head, n)), &none, sizeof(none));
+    bool calls = debug_calls_go_on(d);
+    struct err *e = calls ? leave_calls(&s) : d->handler ? unset_handler(&s) : NULL;
+    if (calls)
+        log_info("process %d keeps what ends calls that go on", d->pid);
+    else if (!e && !debug_area_in_use(tok, d))
         e = unmap(&s, d->area);
     if (e)
         log_info("process %d keeps an area of ours that does nothing: %s", d->pid, err_message(e));

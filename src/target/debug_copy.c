@@ -195,6 +195,11 @@ bool debug_copy_ended(struct debug *d, pid_t pid)
     return true;
 }
 
+pid_t debug_copy_pid(const struct debug *d)
+{
+    return d->lent ? d->lent->copy : 0;
+}
+
 bool debug_copy_watched(const struct debug *d)
 {
     return d->lent && d->lent->copy && d->lent->watch_copy;

@@ -26,6 +26,10 @@
  * another one.  When both are killed together, threads wait at their breakpoints until somebody
  * attaches again: debug_area.c finds the table and repairs.
  *
+ * A signal that was taken from a thread and not given back yet (debug.c hold_back()) is in the
+ * table, too; the guardian sends it.  It is there before the kernel forgets it, and until the
+ * kernel has it again: killed in between, it comes twice rather than never.
+ *
  * Debug registers survive their tracer, too, and the handler ignores what they say; the guardian
  * clears them, which only a tracer can. */
 #include <dirent.h>
@@ -86,6 +90,25 @@ static struct err *clear_watches(void *arg, pid_t tid)
     return NULL;
 }
 
+/* Signals that count are sent with all that was said of them; of others the kernel takes no word
+ * from another process, and says that we have sent them. */
+void guard_send(pid_t pid, pid_t tid, siginfo_t *info)
+{
+    int signo = info->si_signo;
+    if (info->si_code >= 0 || info->si_code == SI_TKILL ||
+        syscall(SYS_rt_tgsigqueueinfo, pid, tid, signo, info) < 0)
+        syscall(SYS_tgkill, pid, tid, signo);
+}
+
+static void send_held(const struct guarded *g)
+{
+    for (size_t i = 0; i < GUARD_SIGNALS_MAX; i++) {
+        pid_t tid = atomic_load(&g->table->held[i].tid);
+        if (tid)
+            guard_send(g->pid, tid, &g->table->held[i].info);
+    }
+}
+
 /* Kernels before 5.9 do it one by one. */
 static void close_span(int lo, int hi)
 {
@@ -114,6 +137,7 @@ static void guard(const struct guarded *g)
     while (poll(&p, 1, -1) < 0 && errno == EINTR)
         ;
     restore(g);
+    send_held(g);
     if (atomic_load(&g->table->watches)) {
         proc_path(dir, "/proc/%d/task", g->pid);
         err_free(proc_each_number(dir, clear_watches, (void *)(uintptr_t)g));
@@ -147,6 +171,25 @@ struct err *guard_start(const struct tracer_token *tok, struct debug *d)
     d->guard = pid;
     debug_area_guardian(d);
     return NULL;
+}
+
+void guard_hold(struct debug *d, pid_t tid, const siginfo_t *info)
+{
+    for (size_t i = 0; d->table && i < GUARD_SIGNALS_MAX; i++) {
+        if (atomic_load(&d->table->held[i].tid))
+            continue;
+        d->table->held[i].info = *info;
+        atomic_store(&d->table->held[i].tid, tid);
+        d->held = max_u64(d->held, i + 1);
+        return;
+    }
+}
+
+void guard_unhold(struct debug *d, pid_t tid)
+{
+    for (size_t i = 0; d->table && i < d->held; i++)
+        if (atomic_load(&d->table->held[i].tid) == tid)
+            atomic_store(&d->table->held[i].tid, 0);
 }
 
 bool guard_is(pid_t pid)
@@ -186,4 +229,5 @@ void guard_end(const struct tracer_token *tok, struct debug *d)
     if (d->table)
         munmap(d->table, sizeof(*d->table));
     d->table = NULL;
+    d->held = 0;
 }

@@ -81,12 +81,10 @@ struct holding {
     struct held *ret;
 };
 
-enum { EXTENDED_MAX = 16 << 10 };
-
 /* Of threads in the middle of their code: pointers may be on their way in vector registers. */
 static void list_extended(struct listing *l, struct target_thread *to)
 {
-    uint8_t bytes[EXTENDED_MAX];
+    uint8_t bytes[DEBUG_EXTENDED_MAX];
     struct iovec io = {bytes, sizeof(bytes)};
     if ((to->syscall >= 0 && !l->all) ||
         ptrace(PTRACE_GETREGSET, to->tid, (long)l->d->arch->extended_note, &io) < 0)
@@ -99,6 +97,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct listing *l = arg;
     struct debug *d = l->d;
+    bool contained = proc_inner(d->pid) != 0;
     l->v = arena_array(l->a, struct target_thread, d->threads.n);
     for (size_t i = 0; i < d->threads.n; i++) {
         struct thread *t = &d->threads.v[i];
@@ -115,6 +114,7 @@ static struct err *list_on_tracer(const struct tracer_token *tok, void *arg)
             to->cpu_ms = proc_cpu_ms(&st);
         }
         err_free(e);
+        to->inner_tid = contained ? proc_inner(t->tid) : 0;
         e = t->stands ? debug_get_regs(tok, d, t) : NULL;
         if (t->stands && !e) {
             to->have_regs = true;
@@ -156,7 +156,7 @@ static struct err *held_on_tracer(const struct tracer_token *tok, void *arg)
         .nthreads = h->l.n,
         .at_mono_ns = d->stood_since ? d->stood_since : clock_mono_ns(),
         .ours = d->area,
-        .ours_end = d->area ? d->area + DEBUG_AREA : 0,
+        .ours_end = d->area ? d->area + DEBUG_AREA_ALL : 0,
     };
     return NULL;
 }
@@ -318,8 +318,11 @@ static struct err *extended_on_tracer(const struct tracer_token *tok, void *arg)
 struct err *debug_extended(struct debug *d, pid_t tid, struct arena *a, uint8_t **ret,
                            size_t *ret_n)
 {
-    struct asking q = {
-        .d = d, .tid = tid, .a = a, .extended = arena_alloc(a, EXTENDED_MAX), .n = EXTENDED_MAX};
+    struct asking q = {.d = d,
+                       .tid = tid,
+                       .a = a,
+                       .extended = arena_alloc(a, DEBUG_EXTENDED_MAX),
+                       .n = DEBUG_EXTENDED_MAX};
     TRY(tracer_call(d->tracer, extended_on_tracer, &q));
     *ret = q.extended;
     *ret_n = q.n;
@@ -356,6 +359,7 @@ static struct err *drop_on_tracer(const struct tracer_token *tok, void *arg)
     TRY(standing(q, &t));
     t->signal = 0;
     t->fault = false;
+    debug_consume(q->d, t);
     return NULL;
 }
 

@@ -341,6 +341,7 @@ static void take_threads(struct frozen *f, const struct live *m)
  * because they sat in the kernel, the kernel tells where. */
 static void name_threads(struct frozen *f)
 {
+    bool contained = proc_inner(f->t.pid) != 0;
     for (size_t i = 0; i < f->nthreads; i++) {
         struct target_thread *t = &f->threads[i];
         struct proc_stat st;
@@ -352,6 +353,7 @@ static void name_threads(struct frozen *f)
             t->cpu_ms = proc_cpu_ms(&st);
         }
         err_free(e);
+        t->inner_tid = contained ? proc_inner(t->tid) : 0;
         if (!t->have_regs && proc_syscall(f->t.pid, t->tid, &call)) {
             t->regs = (struct arch_regs){.pc = call.pc, .sp = call.sp, .syscall = call.nr};
             t->syscall = call.nr;

@@ -213,6 +213,15 @@ struct err *proc_status(pid_t pid, struct proc_status *ret)
     return n > 0 ? NULL : gone(pid, n);
 }
 
+pid_t proc_inner(pid_t pid)
+{
+    struct proc_status status;
+    struct err *e = proc_status(pid, &status);
+    pid_t inner = !e && status.nspids > 1 ? status.nspid[status.nspids - 1] : 0;
+    err_free(e);
+    return inner;
+}
+
 bool proc_is_traced_by_us(pid_t tid)
 {
     struct proc_status status;
@@ -317,6 +326,7 @@ struct err *target_each_pid(struct err *(*fn)(void *arg, pid_t pid), void *arg)
 
 struct thread_list {
     pid_t pid;
+    bool contained; /* in a pid namespace of its own */
     struct arena *a;
     VEC(struct target_thread) v;
 };
@@ -331,6 +341,7 @@ static struct err *add_thread(void *arg, pid_t tid)
         return NULL;
     }
     struct target_thread t = {.tid = tid,
+                              .inner_tid = l->contained ? proc_inner(tid) : 0,
                               .name = arena_strdup(l->a, st.comm),
                               .state = st.state,
                               .cpu_ms = proc_cpu_ms(&st),
@@ -350,7 +361,7 @@ static int by_tid(const void *a, const void *b)
 
 struct err *proc_threads(pid_t pid, struct arena *a, struct target_thread **ret, size_t *ret_n)
 {
-    struct thread_list l = {.pid = pid, .a = a};
+    struct thread_list l = {.pid = pid, .a = a, .contained = proc_inner(pid) != 0};
     char dir[64];
     snprintf(dir, sizeof(dir), "/proc/%d/task", pid);
     struct err *e = proc_each_number(dir, add_thread, &l);

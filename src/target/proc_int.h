@@ -56,6 +56,8 @@ struct proc_status {
 };
 void proc_parse_status(const char *text, struct proc_status *ret);
 struct err *proc_status(pid_t pid, struct proc_status *ret) MUST_USE;
+/* The number of a process or thread in its own pid namespace; 0: it has no other, or is gone. */
+pid_t proc_inner(pid_t pid);
 /* Whether the calling thread is its tracer. */
 bool proc_is_traced_by_us(pid_t tid);
 struct err *proc_status_self(struct proc_status *ret) MUST_USE;

@@ -37,7 +37,7 @@ struct target_mapping {
 
 struct target_thread {
     pid_t tid;
-    pid_t inner_tid;  /* in the process's own pid namespace; 0: unknown */
+    pid_t inner_tid;  /* in the process's own pid namespace; 0: it has none, or unknown */
     const char *name; /* comm */
     char state;       /* letter of /proc/PID/stat; 0: unknown */
     uint64_t cpu_ms;  /* how long it has run in all, about that instant; 0: not known */

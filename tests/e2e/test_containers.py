@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lib import harm, procfs, spaces
+from lib import drive, harm, procfs, spaces
 
 pytestmark = pytest.mark.releases(*harm.RELEASES)
 
@@ -167,3 +167,24 @@ def test_a_proc_of_another_namespace_is_refused(gospect, go_build, run_go, relea
         assert "belongs to another pid namespace" in one_line(done.stderr), (args, done.stderr)
         assert "nsenter" in done.stderr
     before.assert_same()
+
+
+# ---- the debugger ----
+
+@pytest.mark.parametrize("space", spaces.SPACES)
+@pytest.mark.releases(harm.OLDEST, harm.NEWEST)
+def test_debugger_follows_goroutines_in(go_build, run_go, release, space, tmp_path, gospect):
+    """Which thread a goroutine is on the runtime says by the number that it has in there."""
+    target = spaces.start(run_go, go_build(release, "default", "called"), spaces.SPACES[space])
+    one = drive.Drive("attach", target.pid)
+    stop = one.breakpoint(f"main.go:{drive.labels('called')['stop']}")
+    told = one("continue")
+    assert told["bps"] == [stop] and told["goroutine"] > 0
+    assert [f["func"] for f in told["frames"][:2]] == ["main.work", "main.try"]
+    assert one(f"remove {stop}")["ok"] and [row[1] for row in one("call add(2, 3)")["results"]] == ["5"]
+    assert one("detach")["ok"]
+    one.close()
+    core = tmp_path / "a.core"
+    gospect("core", target.pid, "-o", core, check=0)
+    sql = "SELECT count(*) AS n FROM threads WHERE m IS NOT NULL"
+    assert gospect("sql", core, sql, "--json", check=0).json["n"] > 1

@@ -209,6 +209,75 @@ def kill_under_load(held, kills):
 
 
 @pytest.mark.releases(NEWEST)
+def test_killed_with_a_signal_in_hand(hold, release):
+    """A signal that the user looks at is delivered when we are killed, unless it was dropped."""
+    held = hold(release)
+    for n, drop in enumerate((False, True, False)):
+        debugger = held.debugger if n == 0 else Debugger("attach", held.target.pid)
+        debugger.ask("signal", signal.SIGUSR1.value, 1, 1)
+        debugger.ask("resume")
+        held.target.signal(signal.SIGUSR1)
+        event = debugger.wait()
+        assert (event.kind, event.signo) == ("signal", signal.SIGUSR1)
+        debugger.ask("sleep", 20)
+        assert debugger.threads()
+        if drop:
+            debugger.ask("drop", event.tid)
+        debugger.kill()
+        want = (1, 1, 2)[n]
+        wait_until(lambda want=want: int(held.target.ask("usr1")) >= want, "the signal was lost")
+    assert held.target.ask("usr1") == "2"
+
+
+@pytest.mark.releases("1.18", NEWEST)
+def test_no_signal_is_lost(hold, release):
+    kill_among_signals(hold(release, attach=False), KILLS // 2)
+
+
+@pytest.mark.slow
+@pytest.mark.releases("1.18", "1.22", NEWEST)
+@pytest.mark.modes("default", "cgo")
+def test_no_signal_is_lost_many_times(hold, release, mode):
+    kill_among_signals(hold(release, mode, attach=False), MANY_KILLS)
+
+
+def kill_among_signals(held, kills):
+    """Signals come while threads are on their way past breakpoints and are stopped, and while we are killed.  None is
+    lost; one may come twice, when we are killed in the instant in which it is given back."""
+    dice, target = random.Random(str(held.program)), held.target
+    target.ask("go 6")
+    twice = 0
+    for n in range(kills):
+        ours = subprocess.Popen([str(Debugger.program()), "attach", str(target.pid)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        how = ("go", "every=40")[n % 2]
+        lines = [f"site {hex(held.addr(f'kind{k}'))} {how}" for k in range(KINDS)]
+        lines += ["resume"] + ["wait 5", "resume"] * 400
+        with ours:
+            ours.stdout.readline()
+            ours.stdin.write("\n".join(lines) + "\n")
+            ours.stdin.flush()
+            time.sleep(dice.uniform(0, 0.02))
+            before = came(target)
+            for more in range(1, 4):  # one at a time: of those that are pending together the kernel keeps one
+                target.signal(signal.SIGUSR1)
+                if more < 3:
+                    wait_until(lambda want=before + more: came(target) >= want, f"a signal was lost: {n}")
+            time.sleep(dice.choice((0, dice.uniform(0, 0.001))))
+            ours.kill()
+        wait_until(lambda want=before + 3: came(target) >= want, f"a signal was lost when we were killed: {n}")
+        wait_until(lambda: text_is_whole(target.pid, held.program), "the guardian has not come")
+        twice += came(target) - before - 3
+    assert twice <= 2 + kills // 20, twice
+    target.ask("stop")
+    assert target.ask("wrong") == "0"
+
+
+def came(target):
+    return int(target.ask("usr1"))
+
+
+@pytest.mark.releases(NEWEST)
 def test_guardian_is_replaced(hold, release):
     held = hold(release)
     held.kinds()

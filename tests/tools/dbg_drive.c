@@ -11,6 +11,8 @@
  * for a stop run continue|next|...              the same without waiting     wait [MS] interrupt
  *     goroutine ID    print EXPR    set LHS = EXPR    frames    targets    restart    kill detach
  *     call [unsafe ][alone ]EXPR    runcall EXPR (the same without waiting)    giveup
+ *     doom [N [PID]]  this program (and PID) ends at its Nth call from now on that touches the
+ *                     process, see doomed.c; without N: how many are left
  *
  * DRIVE_MAP_FROM and DRIVE_MAP_TO in the environment are a source map.
  *
@@ -25,6 +27,7 @@
 #include "dbg/dbg.h"
 #include "dbg/expr.h"
 #include "dbg/place.h"
+#include "doomed.h"
 
 static void quoted(struct buf *b, const char *s)
 {
@@ -461,6 +464,16 @@ static void do_targets(void)
     arena_free(&a);
 }
 
+/* Without a number: tells. */
+static void do_doom(char *rest)
+{
+    if (*rest) {
+        long n = atol(word(&rest));
+        doomed_at(n, atoi(rest));
+    }
+    printf("{\"left\":%ld}\n", doomed_left());
+}
+
 /* False: the session is at its end. */
 static bool command(char *line)
 {
@@ -489,6 +502,8 @@ static bool command(char *line)
         ok();
     } else if (strcmp(verb, "goroutine") == 0)
         answer(dbg_select(d, atoll(rest), 0));
+    else if (strcmp(verb, "doom") == 0)
+        do_doom(rest);
     else if (strcmp(verb, "giveup") == 0)
         answer(dbg_call_give_up(d));
     else if (strcmp(verb, "call") == 0 || strcmp(verb, "runcall") == 0) {
@@ -508,10 +523,8 @@ static bool command(char *line)
         do_disassemble(strtoull(rest, NULL, 0));
     else if (strcmp(verb, "goto") == 0)
         answer(dbg_goto(d, 0, strtoull(rest, NULL, 0)));
-    else if (strcmp(verb, "hold") == 0)
-        answer(dbg_hold(d, atoll(rest), true));
-    else if (strcmp(verb, "release") == 0)
-        answer(dbg_hold(d, atoll(rest), false));
+    else if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0)
+        answer(dbg_hold(d, atoll(rest), *verb == 'h'));
     else if (strcmp(verb, "restart") == 0) {
         answer(dbg_restart(d, NULL));
         over = false;

@@ -1,4 +1,5 @@
 """Drives a debugging session through tests/tools/dbg_drive: one command, one answer."""
+import contextlib
 import json
 import os
 import re
@@ -65,6 +66,18 @@ class Drive:
     def list(self):
         """Breakpoints by id."""
         return {row["id"]: row for row in self("list")["list"]}
+
+    def kill(self):
+        """The driver alone: what is under it sees a debugger that has been killed."""
+        self.popen.kill()
+        self.popen.wait()
+        self.close_pipes()
+
+    def close_pipes(self):
+        """Of a driver that has ended by itself, or was killed."""
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.close()
+        self.popen.stdout.close()
 
     def close(self):
         """Kills the program with its debugger."""
