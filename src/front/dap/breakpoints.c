@@ -200,6 +200,8 @@ static void add_bp(struct dap_client *c, enum dap_set set, const char *key, cons
         b.why = mem_strdup("the program runs without debugging");
     else if (c->breakpoints.n >= DAP_BREAKPOINTS_MAX)
         b.why = mem_strdup("too many breakpoints");
+    else if (w->goroutine && s->call.waits) /* its frame is not where it was */
+        e = dap_busy(s);
     else
         e = w->goroutine ? dap_while_standing(s, add, &ad, &pause) : add(&ad);
     if (e)
