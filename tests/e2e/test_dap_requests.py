@@ -355,7 +355,75 @@ def test_code_before_and_beyond(at_call):
     ends(c)
 
 
-# ---- bad neighbours ----
+# ---- neighbours ----
+
+@pytest.fixture
+def pair(server, program):
+    """Two clients of a session that stands in main.look, and their frames; the first one calls forever()."""
+    def start():
+        connect = server()
+        first, second = connect(), connect()
+        first.start("launch", program=str(program), args=["look", "3"], init={"clientName": "Ann"})
+        first.set_breakpoints(SOURCE, [line("look: call")])
+        second.start("attach", session="join")
+        frames = [c.top(c.configured())["id"] for c in (first, second)]
+        return connect, first, second, frames
+    return start
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_others_are_answered_in_a_call(pair):
+    """A function that never returns, called by one client: everybody else is answered, or told at once who waits for what."""
+    connect, first, second, frames = pair()
+    seq = first.send("evaluate", expression="forever()", frameId=frames[0], context="repl")
+    started = first.event("progressStart")["body"]
+    assert "forever()" in started["title"] and started["message"] and started["cancellable"]
+    assert first.event("progressUpdate")["body"]["progressId"] == started["progressId"]
+    for command, arguments in (("stackTrace", {"threadId": 1}), ("scopes", {"frameId": frames[1]}), ("continue", {"threadId": 1}),
+                               ("evaluate", {"expression": "n", "frameId": frames[1]})):
+        with pytest.raises(dapclient.Refused) as refused:
+            second.ask(command, **arguments)
+        words = refused.value.response["body"]["error"]["format"]
+        assert refused.value.message == "notStopped" and "busy" in words and "forever()" in words and "Ann (client 1)" in words
+    assert any(t["id"] == 1 for t in second.ask("threads")["threads"])
+    calling = second.ask("goroutinesSnapshot", filter="id=1")
+    assert calling["total"] == 1 and calling["pause_ns"] > 0 and "main.look" in [f["function"] for f in calling["goroutines"][0]["stack"]]
+    assert second.set_breakpoints(SOURCE, [line("loop: body")])[0]["verified"]
+    assert second.ask("loadedSources")["sources"]
+    assert "func forever" in second.ask("source", source={"path": str(SOURCE)}, sourceReference=0)["content"]
+    third = connect()  # comes, is told where the program stands, and goes: the call goes on
+    third.start("attach", session="join")
+    assert third.configured()["threadId"] == 1
+    third.ask("disconnect")
+    assert not first.responses and not [e for e in first.events if e["event"] == "stopped"]
+    first.send("cancel", requestId=seq)
+    with pytest.raises(dapclient.Refused, match="cancelled"):
+        first.wait(seq)
+    assert first.stopped()["reason"] == second.stopped()["reason"] == "pause"
+    assert second.event("invalidated", where=lambda body: body["areas"] == ["all"])
+    assert second.ask("stackTrace", threadId=1)["stackFrames"]
+    did = [(e.get("name"), e["what"], (e.get("arguments") or {}).get("expression")) for e in second.ask("sessionLog")["entries"]]
+    assert ("Ann", "evaluate", "forever()") in did and ("Ann", "waits for a function", None) in did
+    first.ask("disconnect", terminateDebuggee=True)
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
+
+def test_another_client_looks_while_calls_return(pair):
+    """The list of goroutines stops the program again and again in the middle of calls: each has its result, and nothing is told of it."""
+    connect, first, second, frames = pair()
+    for i in range(5):
+        seq = first.send("evaluate", expression=f"chatter({2000 + i})", frameId=frames[0], context="repl")
+        while seq not in first.responses:
+            assert second.ask("threads")["threads"]
+            first.read_some(0)
+        assert first.wait(seq)["result"] == str(2000 + i)
+    assert not [e for c in (first, second) for e in c.events if e["event"] in ("stopped", "continued")]
+    assert first.ask("evaluate", expression="n", frameId=frames[0])["result"] == second.ask("evaluate", expression="n", frameId=frames[1])["result"] == "3"
+    first.ask("disconnect", terminateDebuggee=True)
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
 
 def test_nothing_is_lost(server, program):
     """One client counts; others vanish, flood, cancel, send garbage, and never read.  Every log line and every answer arrives once."""
