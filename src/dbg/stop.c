@@ -48,6 +48,33 @@ void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st)
     pthread_mutex_unlock(&d->hits_lock);
 }
 
+static struct bp_site *site_at(const struct bp_plan *p, taddr pc)
+{
+    for (size_t i = 0; p->in && i < p->sites.n; i++)
+        if (p->sites.v[i]->at.pc == pc)
+            return p->sites.v[i];
+    return NULL;
+}
+
+void dbg_keep_hits(struct dbg *d, const struct bp_plan *from, const struct bp_plan *to)
+{
+    size_t kept = 0;
+    pthread_mutex_lock(&d->hits_lock);
+    for (size_t i = 0; i < d->hits.n; i++) {
+        struct hit h = d->hits.v[i];
+        struct bp_site **met = h.bp ? &h.bp : &h.watch;
+        if (*met && (*met)->plan == from) {
+            *met = site_at(to, (*met)->at.pc);
+            h.again = true;
+            if (!*met)
+                continue;
+        }
+        d->hits.v[kept++] = h;
+    }
+    d->hits.n = kept;
+    pthread_mutex_unlock(&d->hits_lock);
+}
+
 /* Takes what a thread met, at most max; how many. */
 static size_t take_hits(struct dbg *d, pid_t tid, struct hit *ret, size_t max)
 {
@@ -325,6 +352,8 @@ static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *e
         h->watch_event = WATCH_GONE;
         h->bp = NULL;
     }
+    if (h->bp && h->again && !bp_holds_still(d, h))
+        h->bp = NULL;
     m->bps = m->bps || h->bp || h->watch;
     m->entry = m->entry || h->entry;
     m->plugin = m->plugin || h->plugin;
