@@ -324,6 +324,65 @@ def test_recovered_panics(dap, program):
         ends(c)
 
 
+@pytest.mark.parametrize("second_wants,leaves,stops", [({"filters": []}, False, 2), ({"filters": ["recovered"]}, False, 2), (None, True, 2),
+    ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 78"}]}, False, 2),
+    ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 78"}]}, True, 0)])
+def test_exceptions_of_several_clients(server, program, second_wants, leaves, stops):
+    """What one wants does not change what another one wants; answers are in the order of the request."""
+    connect = server()
+    first, second = connect(), connect()
+    first.start("launch", program=str(program), args=["recover"])
+    second.start("attach", session="join")
+    mine = "runtime.curg.goid == 1" if stops else "runtime.curg.goid == 77"
+    told = first.ask("setExceptionBreakpoints", filters=["fatal", "nonsense", "panic"],
+                     filterOptions=[{"filterId": "recovered", "condition": mine}])["breakpoints"]
+    assert [b["verified"] for b in told] == [True, False, True, True] and "no such filter" in told[1]["message"]
+    if second_wants:
+        second.ask("setExceptionBreakpoints", **second_wants)
+    if leaves:
+        second.ask("disconnect")
+    bad = first.ask("setExceptionBreakpoints", filters=[], filterOptions=[{"filterId": "recovered", "condition": "1 +"}])["breakpoints"]
+    assert not bad[0]["verified"] and bad[0]["message"]
+    first.ask("setExceptionBreakpoints", filters=["panic"], filterOptions=[{"filterId": "recovered", "condition": mine}])
+    first.ask("configurationDone")
+    for _ in range(stops):
+        first.ask("continue", threadId=first.stopped()["threadId"])
+    assert first.event("exited")["body"]["exitCode"] == 0
+    assert not [e for e in first.events if e["event"] == "stopped"]
+    first.ask("disconnect")
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
+
+def test_a_changed_breakpoint_stays_itself(dap, program):
+    """Other conditions at the same place: the same number, counts go on, and who stands there does not meet it again."""
+    c = dap()
+    c.start("launch", program=str(program), args=["loop", "50"])
+    where = line("loop: body")
+
+    def set_(**more):
+        return c.set_breakpoints(SOURCE, [{"line": where, **more}, line("main: choose")])
+
+    def goes_on():
+        c.ask("continue", threadId=1)
+        return c.locals(c.top(c.stopped()))["i"]["value"]
+
+    first = set_(condition="i == 3")
+    c.configured()
+    assert goes_on() == "3"
+    assert [b["id"] for b in set_(condition="i == 3 || i == 7")] == [b["id"] for b in first]
+    assert goes_on() == "7"
+    changed = set_(hitCondition="== 5")  # two hits until now
+    assert [b["id"] for b in changed] == [b["id"] for b in first] and changed[0]["verified"]
+    assert goes_on() == "10"
+    wrong = set_(condition="i ==")
+    assert not wrong[0]["verified"] and wrong[0]["message"] and wrong[1]["id"] == first[1]["id"]
+    assert set_(condition="i == 40")[0]["verified"]
+    assert goes_on() == "40"
+    c.ask("disconnect")
+    ends(c)
+
+
 # ---- code and memory at the limits ----
 
 def test_code_before_and_beyond(at_call):

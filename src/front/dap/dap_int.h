@@ -20,6 +20,7 @@ enum {
     DAP_CLIENTS_MAX = 64,
     DAP_HANDLES_MAX = 1000000, /* variables a client may have in hand at one stop */
     DAP_BREAKPOINTS_MAX = 10000,
+    DAP_EXCEPTIONS = 3,    /* filters */
     DAP_LOG_KEPT = 10000,  /* lines of the session's log */
     DAP_QUEUE_MAX = 64,    /* requests of a client that were read and not yet handled */
     DAP_BACKLOG = 8 << 20, /* a client that does not read: nothing more is done for it */
@@ -144,7 +145,11 @@ struct dap_client {
     uint64_t top_stop; /* at that stop, top_frame is that which stopped */
     size_t top_frame;
     VEC(struct dap_breakpoint) breakpoints;
-    uint64_t exceptions; /* bits of the exception filters it has set */
+    bool exceptions_said; /* else it wants what is on at first */
+    struct {
+        bool on;
+        char *condition; /* owned; NULL: none */
+    } exceptions[DAP_EXCEPTIONS];
 };
 
 struct dap_output { /* a pipe from the program, or from a build */
