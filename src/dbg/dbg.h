@@ -204,8 +204,8 @@ int dbg_fd(const struct dbg *d);
 /* dbg_wait() returns DBG_WHY_INTERRUPT soon; dbg_eval() that calls a function gives up, and the
  * call goes on with the program (DBG_WHY_CALL_DONE).  A program that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
-/* In dbg_options.give_up only: what runs is stopped for a moment and looked at as at a stop, then it
- * goes on, and nothing is told of it.  look() changes nothing. */
+/* In dbg_options.give_up only: what runs is stopped for a moment and looked at as at a stop, then
+ * it goes on, and nothing is told of it.  look() changes nothing. */
 struct err *dbg_glance(struct dbg *d, struct err *(*look)(void *arg), void *arg) MUST_USE;
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);

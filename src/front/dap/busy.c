@@ -4,9 +4,9 @@
  * whoever else is in the session is heard and answered meanwhile, in the middle of the request
  * (dbg_run_on() asks some times a second).  What needs no program, breakpoints, and the list of
  * goroutines (for which everything is stopped for a moment) are answered as always; what is about a
- * program that stands is refused, with the reason: its frames are not what they were when the client
- * was told of them, and will be so again when the function has returned.  Who was refused is then
- * told to ask again.
+ * program that stands is refused, with the reason: its frames are not what they were when the
+ * client was told of them, and will be so again when the function has returned.  Who was refused is
+ * then told to ask again.
  *
  * The request itself is told as progress after half a second, and every second. */
 #include <stdio.h>
@@ -80,8 +80,8 @@ static bool wants_it_to_stop(const struct dap_server *s, const struct dap_client
 static bool wait_is_over(const struct dap_server *s)
 {
     const struct dap_client *caller = s->call.client;
-    bool over = (s->o->signal && s->o->signal()) || caller->cancel_handled ||
-                caller->ended_input || caller->gone;
+    bool over = (s->o->signal && s->o->signal()) || caller->cancel_handled || caller->ended_input ||
+                caller->gone;
     for (size_t i = 0; !over && i < s->clients.n; i++)
         for (size_t k = 0; !over && k < s->clients.v[i]->queue.n; k++)
             over = wants_it_to_stop(s, s->clients.v[i], &s->clients.v[i]->queue.v[k]);

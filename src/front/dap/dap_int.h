@@ -237,8 +237,8 @@ struct dap_server {
     VEC(struct dap_event_later) later;
     int log_fd;
     int64_t next_progress;
-    char progress_id[32];   /* of the request that is handled; "": it tells of none */
-    struct dap_client *now; /* whose request is handled */
+    char progress_id[32];          /* of the request that is handled; "": it tells of none */
+    struct dap_client *now;        /* whose request is handled */
     struct {                       /* a request that has functions of the program called */
         struct dap_client *client; /* NULL: there is none */
         char *text;                /* owned: what is asked for */
@@ -285,8 +285,8 @@ bool dap_readers_are_behind(const struct dap_server *s);
 /* What is asked for may have functions of the program called. */
 void dap_call_may_begin(struct dap_client *c, const char *what, const char *text);
 /* It waits for one (dbg_options.give_up): clients are heard and answered, the program's output is
- * passed on.  True: it is to be given up, because it was cancelled, its client has gone, or somebody
- * wants the program to stop. */
+ * passed on.  True: it is to be given up, because it was cancelled, its client has gone, or
+ * somebody wants the program to stop. */
 bool dap_call_goes_on(void *server);
 void dap_call_ends(struct dap_server *s);
 struct err *dap_busy(struct dap_server *s) MUST_USE; /* who asks while it waits */

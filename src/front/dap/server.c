@@ -141,21 +141,6 @@ void dap_note(struct dap_server *s, const char *fmt, ...)
 
 /* ---- output of the program ---- */
 
-/* Bytes at the end of text that begin a character whose rest is missing. */
-static size_t begun(const char *text, size_t n)
-{
-    uint32_t cp;
-    for (size_t back = 1; back <= 3 && back <= n; back++) {
-        unsigned char c = (unsigned char)text[n - back];
-        size_t want = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-        if (c >= 0xc0)
-            return want > back && !text_utf8(text + n - back, back, &cp) ? back : 0;
-        if (c < 0x80)
-            return 0;
-    }
-    return 0;
-}
-
 bool dap_output_read(struct dap_server *s, struct dap_output *o, struct buf *keep)
 {
     char bytes[READ_AT_ONCE + 4];
@@ -163,7 +148,8 @@ bool dap_output_read(struct dap_server *s, struct dap_output *o, struct buf *kee
     ssize_t got = read(o->fd, bytes + o->nheld, READ_AT_ONCE);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    size_t n = o->nheld + (got > 0 ? (size_t)got : 0), rest = got > 0 ? begun(bytes, n) : 0;
+    size_t n = o->nheld + (got > 0 ? (size_t)got : 0),
+           rest = got > 0 ? n - text_whole(bytes, n) : 0;
     if (n > rest) {
         dap_say(s, o->category, bytes, n - rest);
         if (keep)
