@@ -303,7 +303,9 @@ struct dbg_target {
 };
 struct err *dbg_step_targets(struct dbg *d, int64_t goroutine, unsigned frame, struct arena *a,
                              struct dbg_target **ret, size_t *ret_n) MUST_USE;
-/* Continues elsewhere in the same function.  UNSUPPORTED where the stack would not fit. */
-struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc) MUST_USE;
+/* Whether it could go on elsewhere in the same function.  UNSUPPORTED where the stack would not
+ * fit, or registers: that is not known of optimised code, and force does not ask for it. */
+struct err *dbg_may_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force) MUST_USE;
+struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force) MUST_USE;
 
 #endif

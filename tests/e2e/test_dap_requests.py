@@ -383,6 +383,23 @@ def test_a_changed_breakpoint_stays_itself(dap, program):
     ends(c)
 
 
+@pytest.mark.parametrize("mode,there", [("noopt", True), ("default", False)])
+def test_where_it_is_safe_to_go(dap, go_build, mode, there):
+    """Not into code that the compiler has optimised; not from where a function has no stack yet, which is told."""
+    c = dap()
+    c.start("launch", program=str(go_build("1.27", mode, "dap")), args=["look", "3"])
+    c.ask("setFunctionBreakpoints", breakpoints=[{"name": "main.look"}])
+    stop = c.configured()
+    where = {"source": {"path": str(SOURCE)}, "line": line("look: after")}
+    assert c.ask("gotoTargets", **where)["targets"] == []
+    c.ask("next", threadId=stop["threadId"])
+    c.stopped()
+    targets = c.ask("gotoTargets", **where)["targets"]
+    assert [t["line"] for t in targets] == ([line("look: after")] if there else [])
+    c.ask("disconnect")
+    ends(c)
+
+
 # ---- code and memory at the limits ----
 
 def test_code_before_and_beyond(at_call):

@@ -507,7 +507,7 @@ static bool command(char *line)
     else if (strcmp(verb, "disassemble") == 0)
         do_disassemble(strtoull(rest, NULL, 0));
     else if (strcmp(verb, "goto") == 0)
-        answer(dbg_goto(d, 0, strtoull(rest, NULL, 0)));
+        answer(dbg_goto(d, 0, strtoull(rest, NULL, 0), true));
     else if (strcmp(verb, "hold") == 0)
         answer(dbg_hold(d, atoll(rest), true));
     else if (strcmp(verb, "release") == 0)

@@ -75,7 +75,7 @@ struct err *dap_do_goto(struct dap_client *c, const struct dap_goto *a, struct j
     struct dap_body b;
     if (a->targetId < 1 || (size_t)a->targetId > c->hand.jumps.n)
         return err_new(ERR_NOT_FOUND, "there is no target %lld", (long long)a->targetId);
-    TRY(dbg_goto(s->session.d, a->threadId, c->hand.jumps.v[a->targetId - 1].pc));
+    TRY(dbg_goto(s->session.d, a->threadId, c->hand.jumps.v[a->targetId - 1].pc, false));
     dap_moved(s);
     s->session.stop++;
     struct json *ev = dap_body_begin(&b);
