@@ -383,6 +383,22 @@ def test_a_changed_breakpoint_stays_itself(dap, program):
     ends(c)
 
 
+@pytest.mark.releases("1.18", "1.27")
+@pytest.mark.parametrize("mode", ["noopt", "default", "stripped"])
+def test_lines_for_breakpoints(dap, go_build, mode, release):
+    """All lines of a file at once are those on which a breakpoint stays where it is set, inlined code included."""
+    c = dap()
+    c.start("launch", program=str(go_build(release, mode, "dap")), args=["look"])
+    last = len(SOURCE.read_text().splitlines()) + 50
+    told = c.ask("breakpointLocations", source={"path": str(SOURCE)}, line=1, endLine=last)["breakpoints"]
+    points = c.set_breakpoints(SOURCE, list(range(1, last + 1)))
+    stays = [i for i, b in enumerate(points, 1) if b["verified"] and b["line"] == i]
+    assert [b["line"] for b in told] == stays and len(stays) > 50
+    assert c.ask("breakpointLocations", source={"path": "/nowhere/none.go"}, line=1, endLine=2147483647)["breakpoints"] == []
+    c.ask("disconnect")
+    ends(c)
+
+
 @pytest.mark.parametrize("mode,there", [("noopt", True), ("default", False)])
 def test_where_it_is_safe_to_go(dap, go_build, mode, there):
     """Not into code that the compiler has optimised; not from where a function has no stack yet, which is told."""

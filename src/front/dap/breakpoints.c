@@ -10,7 +10,6 @@
 #include "dbg/place.h"
 #include "front/dap/dap_int.h"
 
-enum { LOCATION_LINES_MAX = 2000 };
 #define SAID_SEPARATOR "\x1f"
 
 /* One that a client wants. */
@@ -649,26 +648,20 @@ struct err *dap_do_setExceptionBreakpoints(struct dap_client *c,
 
 /* ---- locations ---- */
 
-/* Lines that have code of their own. */
 static struct err *locations(struct dap_client *c, const struct dap_breakpointLocations *a,
                              struct arena *mem, struct json *j)
 {
     struct dbg *d = c->server->session.d;
     struct place_from from = {.source_map = c->server->session.source_map};
-    int64_t end = a->endLine >= 0 ? a->endLine : a->line;
-    const char *path = dap_path_in(c, a->source, mem);
-    if (end - a->line > LOCATION_LINES_MAX)
-        end = a->line + LOCATION_LINES_MAX;
-    for (int64_t line = a->line; line <= end && d; line++) {
-        struct places p;
-        const char *spec = arena_printf(mem, "%s:%lld", path, (long long)dap_line_in(c, line));
-        struct err *e = place_find(dbg_code(d), spec, &from, mem, &p);
-        if (!e && p.n && !*p.note) {
-            json_begin(j, '{');
-            json_ki64(j, "line", line);
-            json_end(j, '}');
-        }
-        err_free(e); /* none there */
+    unsigned *lines, first = (unsigned)dap_line_in(c, a->line);
+    unsigned last = a->endLine >= 0 ? (unsigned)dap_line_in(c, a->endLine) : first;
+    size_t n;
+    TRY(place_lines(dbg_code(d), dap_path_in(c, a->source, mem), first, last, &from, mem, &lines,
+                    &n));
+    for (size_t i = 0; i < n; i++) {
+        json_begin(j, '{');
+        json_ki64(j, "line", dap_line_out(c, lines[i]));
+        json_end(j, '}');
     }
     return NULL;
 }
@@ -680,7 +673,8 @@ struct err *dap_do_breakpointLocations(struct dap_client *c,
     arena_init(&mem);
     json_key(j, "breakpoints");
     json_begin(j, '[');
-    struct err *e = dap_state_of(c) & DAP_LIVE ? locations(c, a, &mem, j) : NULL;
+    struct err *e =
+        c->server->session.d && dap_state_of(c) & DAP_LIVE ? locations(c, a, &mem, j) : NULL;
     json_end(j, ']');
     arena_free(&mem);
     return e;
