@@ -288,8 +288,7 @@ bool code_is_optimized(const struct code_func *f)
 {
     static const char off[] = " -N";
     const struct dwarf_unit *unit;
-    struct err *e = f->m->dwarf ? dwarf_unit_at(f->m->dwarf, f->f.entry - f->m->slide, &unit)
-                                : err_new(ERR_NOT_FOUND, "no DWARF");
+    struct err *e = unit_at(f->m, f->f.entry - f->m->slide, &unit);
     const char *at = e ? NULL : strstr(unit->producer, off);
     err_free(e);
     return !at || (at[sizeof(off) - 1] && at[sizeof(off) - 1] != ' ');

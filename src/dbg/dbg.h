@@ -31,7 +31,6 @@ struct dbg_options {
     const char *const *source_map; /* pairs "from", "to", NULL-terminated; NULL: none.  Location
                                       specs name files as the user has them ("to"), too */
     bool stop_on_entry; /* launch: the first thing that is told is DBG_WHY_ENTRY, in main.main */
-    bool non_stop;      /* see dbg_hold() */
     /* While dbg_eval() waits for a function of the program: asked when it begins to run, and then
      * some times a second.  True: as dbg_interrupt().  NULL: nobody is asked. */
     bool (*give_up)(void *arg);
@@ -226,6 +225,7 @@ unsigned dbg_frame(const struct dbg *d);
 /* Non-stop: the thread that runs a goroutine now is held while the others run on.  The runtime's
  * collector and everybody who waits for that goroutine's lock wait with it. */
 struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
+bool dbg_holds(const struct dbg *d, int64_t goroutine);
 
 /* ---- calling functions; while it stands ---- */
 

@@ -235,6 +235,11 @@ struct loaded {       /* a plugin, to be told of */
 
 struct call; /* call_int.h */
 
+struct held {
+    pid_t tid;
+    int64_t goroutine; /* which does not leave its thread while that stands */
+};
+
 struct dbg {
     struct debug *debug; /* NULL: a core, or over */
     struct target *core; /* NULL: a process */
@@ -255,6 +260,7 @@ struct dbg {
     VEC(struct loaded) loaded;
     size_t nplugins; /* that were looked at */
 
+    VEC(struct held) held;       /* dbg_hold() */
     struct step *step;           /* NULL: none goes on */
     struct call *call;           /* the last that was begun; NULL: none goes on */
     struct arena call_arena;     /* results of the last that is done: */
@@ -324,6 +330,7 @@ struct err *home_set(const struct home *h, const struct arch_regs *before, unsig
 struct err *dbg_run_on(struct dbg *d) MUST_USE;
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
+bool dbg_holds_thread(const struct dbg *d, pid_t tid);
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
 /* Those of a plan become those of another one, where that has a site. */
 void dbg_keep_hits(struct dbg *d, const struct bp_plan *from, const struct bp_plan *to);

@@ -287,11 +287,12 @@ static void lines_of_func(struct lines *l, struct code *c, const struct code_fun
 static struct err *lines_of_module(struct lines *l, struct code *c, struct code_module *m)
 {
     const struct dwarf_unit *units;
-    size_t n = m->dwarf ? dwarf_units(m->dwarf, &units) : 0;
+    struct dwarf *dw = code_dwarf(m);
+    size_t n = dw ? dwarf_units(dw, &units) : 0;
     for (size_t i = 0; i < n; i++)
         if (units[i].has_lines)
             TRY(lines_of_unit(l, &units[i]));
-    for (uint32_t i = 0; !m->dwarf && i < m->pcln.nfunc; i++) {
+    for (uint32_t i = 0; !dw && i < m->pcln.nfunc; i++) {
         struct pcln_func of;
         struct code_func f;
         if (pcln_func_at(&m->pcln, i, &of) && code_func_at(c, of.entry, &f))

@@ -447,6 +447,40 @@ def test_code_before_and_beyond(at_call):
     ends(c)
 
 
+def test_one_stands_while_the_others_run(dap, program):
+    """hold in the console: the program runs, that goroutine does not, nor what it is to call; until hold -off."""
+    c = dap()
+    c.start("launch", program=str(program), args=["serve"])
+    c.set_breakpoints(SOURCE, [{"line": line("serve: tick"), "condition": "i == 20"}])
+    stop = c.configured()
+
+    def total():
+        return int(c.ask("evaluate", expression="main.total")["result"])
+
+    def runs():
+        c.ask("continue", threadId=stop["threadId"])
+        time.sleep(0.1)
+        c.ask("pause", threadId=stop["threadId"])
+        c.stopped()
+        return total()
+
+    assert "stands" in c.ask("evaluate", expression="hold 1", context="repl")["result"]
+    with pytest.raises(dapclient.Refused) as refused:
+        c.ask("evaluate", expression="twice(4)", context="repl", frameId=c.top(stop)["id"])
+    assert "is held" in refused.value.response["body"]["error"]["format"]
+    assert [runs(), runs()] == [20, 20]
+    assert "runs" in c.ask("evaluate", expression=" hold  -off 1 ", context="repl")["result"]
+    for wrong, why in (("hold -off 1", "not held"), ("hold 4711", "no goroutine"), ("hold 1 2", "expected")):
+        with pytest.raises(dapclient.Refused) as refused:
+            c.ask("evaluate", expression=wrong, context="repl")
+        assert why in refused.value.response["body"]["error"]["format"]
+    wait_until(lambda: runs() > 20, "it does not run again")
+    did = [(e["what"], (e.get("arguments") or {}).get("expression")) for e in c.ask("sessionLog")["entries"]]
+    assert ("evaluate", "hold 1") in did
+    c.ask("disconnect")
+    ends(c)
+
+
 # ---- neighbours ----
 
 @pytest.fixture

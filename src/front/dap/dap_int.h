@@ -390,6 +390,10 @@ struct err *dap_file_variables(struct dap_client *c, size_t frame, struct json *
 bool dap_is_dump(const char *text); /* "dump FILE" */
 struct err *dap_dump(struct dap_client *c, const char *text, struct json *j) MUST_USE;
 
+/* ---- run.c ---- */
+bool dap_is_hold(const char *text, int64_t *ret_goroutine, bool *ret_on); /* "hold 7" */
+struct err *dap_hold(struct dap_client *c, int64_t goroutine, bool on, struct json *j) MUST_USE;
+
 /* ---- sources.c ---- */
 /* A plugin: the module, and the sources that only it has. */
 void dap_module_loaded(struct dap_server *s, size_t module);

@@ -477,8 +477,12 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
 struct err *dap_do_evaluate(struct dap_client *c, const struct dap_evaluate *a, struct json *j)
 {
     size_t frame;
+    int64_t goroutine;
+    bool on;
     if (strcmp(a->context, "repl") == 0 && dap_is_dump(a->expression))
         return dap_dump(c, a->expression, j);
+    if (strcmp(a->context, "repl") == 0 && dap_is_hold(a->expression, &goroutine, &on))
+        return dap_hold(c, goroutine, on, j);
     TRY(dap_frame_or_top(c, a->frameId, &frame));
     return evaluate(c, frame, a->expression, a->context, a->format && a->format->hex, j);
 }
