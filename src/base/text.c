@@ -151,6 +151,73 @@ void text_pad(struct buf *b, const char *s, size_t columns, bool right)
         buf_repeat(b, ' ', gap);
 }
 
+/* Unicode's format characters (Cf) and separators of lines: they show as nothing, or change the
+ * order in which what follows is shown. */
+static bool is_hidden(uint32_t cp)
+{
+    static const uint32_t ranges[][2] = {
+        {0x00ad, 0x00ad},   {0x0600, 0x0605},   {0x061c, 0x061c},   {0x06dd, 0x06dd},
+        {0x070f, 0x070f},   {0x08e2, 0x08e2},   {0x180e, 0x180e},   {0x200b, 0x200f},
+        {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},   {0xfff9, 0xfffb},
+        {0x110bd, 0x110bd}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+        if (cp >= ranges[i][0] && cp <= ranges[i][1])
+            return true;
+    return false;
+}
+
+/* Of these, those that deceive; joiners have their place in names. */
+static bool is_reordering(uint32_t cp)
+{
+    return cp == 0x61c || cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+           (cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void escape(struct buf *b, uint8_t c)
+{
+    static const char names[] = "abtnvfr"; /* from 7 on */
+    if (c == '"' || c == '\\')
+        buf_printf(b, "\\%c", c);
+    else if (c >= 7 && c <= 13)
+        buf_printf(b, "\\%c", names[c - 7]);
+    else
+        buf_printf(b, "\\x%02x", c);
+}
+
+void text_quote(struct buf *b, const char *s, size_t n)
+{
+    uint32_t cp;
+    buf_char(b, '"');
+    for (size_t i = 0; i < n;) {
+        size_t len = text_utf8(s + i, n - i, &cp);
+        if (!len || cp < 32 || cp == 127 || cp == '"' || cp == '\\') {
+            escape(b, (uint8_t)s[i++]);
+            continue;
+        }
+        if ((cp >= 0x80 && cp < 0xa0) || is_hidden(cp))
+            buf_printf(b, cp > 0xffff ? "\\U%08x" : "\\u%04x", cp);
+        else
+            buf_add(b, s + i, len);
+        i += len;
+    }
+    buf_char(b, '"');
+}
+
+size_t text_whole(const char *s, size_t n)
+{
+    uint32_t cp;
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        unsigned char c = (unsigned char)s[n - back];
+        size_t want = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        if (c >= 0xc0)
+            return want > back && !text_utf8(s + n - back, back, &cp) ? n - back : n;
+        if (c < 0x80)
+            return n;
+    }
+    return n;
+}
+
 void text_clean(struct buf *b, const char *s)
 {
     size_t n = strlen(s);
@@ -161,7 +228,7 @@ void text_clean(struct buf *b, const char *s)
             buf_str(b, "\xef\xbf\xbd");
         else if (cp < 0x20 || cp == 0x7f)
             buf_printf(b, "^%c", (char)(cp ^ 0x40));
-        else if (cp >= 0x80 && cp < 0xa0) /* C1: terminals obey some of them */
+        else if ((cp >= 0x80 && cp < 0xa0) || is_reordering(cp)) /* C1: terminals obey some */
             buf_str(b, "\xef\xbf\xbd");
         else
             buf_add(b, s + i, len);

@@ -26,9 +26,14 @@ void text_fit(struct buf *b, const char *s, size_t columns, enum text_cut cut);
 /* Appends s and spaces up to `columns`: behind it, or before it when right-aligned. */
 void text_pad(struct buf *b, const char *s, size_t columns, bool right);
 
-/* Appends s with control characters as ^X and bytes that are not UTF-8 as U+FFFD: what a target
- * calls itself must not drive the terminal. */
+/* Appends s with control characters as ^X, bytes that are not UTF-8 and characters that change
+ * the order of others as U+FFFD: what a target calls itself must not drive the terminal, or read as
+ * something else. */
 void text_clean(struct buf *b, const char *s);
+/* Appends n bytes in quotes, as Go's %q has them: what does not show is escaped. */
+void text_quote(struct buf *b, const char *s, size_t n);
+/* How many of n bytes, at most 3 less, do not end within a character. */
+size_t text_whole(const char *s, size_t n);
 
 /* Numbers as people say them; exact ones belong into --json.  SI units. */
 void text_count(struct buf *b, uint64_t n);       /* 12,408 */

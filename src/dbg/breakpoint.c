@@ -3,7 +3,9 @@
  * A spec becomes a plan (addresses, compiled condition and message), a plan is planted (sites in
  * the program).  A change makes a new plan: it is planted, becomes the breakpoint's, and the old
  * one is taken out.  In between both have sites, but only those of the breakpoint's own plan count:
- * nothing is met twice or missed while the program runs. */
+ * nothing is met twice or missed while the program runs.  What was met by the old plan and is not
+ * told yet is judged by the new one when its turn comes: who makes a condition narrower does not
+ * want to hear of the others any more, and who looks at one goroutine does not lose another one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +274,58 @@ static struct err *no_such(unsigned id)
     return err_new(ERR_NOT_FOUND, "there is no breakpoint %u", id);
 }
 
+/* What it is from now on. */
+static void become(struct dbg *d, struct bp *bp, struct bp_plan *p)
+{
+    struct bp_plan *old = bp->plan;
+    atomic_store(&bp->plan, p);
+    plan_uproot(d, old);
+    dbg_keep_hits(d, old, p);
+    plan_free(d, old);
+    pthread_mutex_lock(&bp->lock);
+    free(bp->trouble); /* of what it was */
+    bp->trouble = NULL;
+    pthread_mutex_unlock(&bp->lock);
+}
+
+static bool same_watch(const struct bp_plan *p, const struct dbg_bp_spec *s)
+{
+    unsigned access = s->access ? s->access : DEBUG_WRITES;
+    return p->spec.kind == DBG_BP_WATCH && p->sites.n == 1 && p->sites.v[0]->watch &&
+           strcmp(p->spec.place, s->place) == 0 &&
+           access == (p->spec.access ? p->spec.access : DEBUG_WRITES);
+}
+
+/* Its expression meant something in the frame in which it was set: it stays the same variable,
+ * whatever frame is looked at now. */
+static struct err *change_watch(struct dbg *d, struct bp *bp, const struct dbg_bp_spec *s)
+{
+    struct bp_plan *old = bp->plan;
+    struct bp_site *from = old->sites.v[0];
+    TRY(dbg_must_stand(d));
+    struct bp_plan *p = plan_new(s);
+    add_site(bp, p, &from->at);
+    struct err *e = bp_parse_rule(p->spec.hits, &p->rule);
+    if (!e)
+        e = bp_compile(d, p, p->sites.v[0]);
+    if (!e && !old->in && !s->off) {
+        e = watch_plant_again(from);
+        if (e)
+            watch_uproot(from);
+    }
+    if (e) {
+        plan_free(d, p);
+        return e;
+    }
+    if (s->off)
+        watch_uproot(from);
+    p->in = !s->off;
+    watch_hand_over(from, p->sites.v[0]);
+    arena_join(&p->arena, &old->arena);
+    become(d, bp, p);
+    return NULL;
+}
+
 struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *s)
 {
     struct bp *bp = bp_by_id(d, id);
@@ -280,7 +334,9 @@ struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *
         return no_such(id);
     if (bp->plan->spec.kind != s->kind)
         return err_new(ERR_USAGE, "a breakpoint does not change its kind");
-    struct bp_plan *p = plan_new(s), *old = bp->plan;
+    if (same_watch(bp->plan, s))
+        return change_watch(d, bp, s);
+    struct bp_plan *p = plan_new(s);
     struct err *e = plan_make(d, bp, p);
     if (!e)
         e = plan_plant(d, p);
@@ -288,14 +344,7 @@ struct err *dbg_bp_change(struct dbg *d, unsigned id, const struct dbg_bp_spec *
         plan_free(d, p);
         return e;
     }
-    atomic_store(&bp->plan, p);
-    plan_uproot(d, old);
-    dbg_forget_hits(d, bp, NULL);
-    plan_free(d, old);
-    pthread_mutex_lock(&bp->lock);
-    free(bp->trouble); /* of what it was */
-    bp->trouble = NULL;
-    pthread_mutex_unlock(&bp->lock);
+    become(d, bp, p);
     return NULL;
 }
 

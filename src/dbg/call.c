@@ -93,6 +93,10 @@ static struct err *may_call(struct call *c, const struct arch_regs *regs)
                                                 : "it waits for a thread, or is "
                                                   "in a system call"),
                         "stop it at a breakpoint where it goes on, or choose another goroutine");
+    if (dbg_holds_thread(c->d, g->tid))
+        return err_hint(err_new(ERR_UNSUPPORTED, "goroutine %llu is held: it runs nothing",
+                                (unsigned long long)g->id),
+                        "let it go first (hold -off %llu)", (unsigned long long)g->id);
     if (regs->sp < g->stack_lo || regs->sp >= g->stack_hi)
         return err_new(ERR_UNSUPPORTED, "executing on Go runtime stack");
     if (regs->sp - g->stack_lo < STACK_MIN)
@@ -107,7 +111,7 @@ static struct err *hold_others(struct call *c)
     size_t n;
     TRY(target_threads(dbg_view(c->d), &c->arena, &threads, &n));
     for (size_t i = 0; i < n; i++) {
-        if (threads[i].tid == c->tid)
+        if (threads[i].tid == c->tid || dbg_holds_thread(c->d, threads[i].tid))
             continue;
         TRY(debug_hold(c->d->debug, threads[i].tid, true));
         vec_push(&c->held, threads[i].tid);

@@ -284,6 +284,16 @@ taddr code_body(const struct code *c, const struct code_func *f)
     return body_by_code(c, f);
 }
 
+bool code_is_optimized(const struct code_func *f)
+{
+    static const char off[] = " -N";
+    const struct dwarf_unit *unit;
+    struct err *e = unit_at(f->m, f->f.entry - f->m->slide, &unit);
+    const char *at = e ? NULL : strstr(unit->producer, off);
+    err_free(e);
+    return !at || (at[sizeof(off) - 1] && at[sizeof(off) - 1] != ' ');
+}
+
 /* ---- lines ---- */
 
 struct line_maker {

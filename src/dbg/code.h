@@ -49,6 +49,8 @@ bool code_insn(const struct code *c, const struct code_func *f, taddr pc, struct
 /* Where the body begins: behind the check of the stack's size and the making of the frame, so that
  * a breakpoint there is met once in a call and the arguments can be read. */
 taddr code_body(const struct code *c, const struct code_func *f);
+/* Whether the compiler was free to keep variables in registers (no -N), or that is not known. */
+bool code_is_optimized(const struct code_func *f);
 
 /* Compiler-made: method values, promoted methods, deferred and go calls with arguments. */
 bool code_is_wrapper(const struct code *c, const struct code_func *f);

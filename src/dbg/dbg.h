@@ -31,7 +31,6 @@ struct dbg_options {
     const char *const *source_map; /* pairs "from", "to", NULL-terminated; NULL: none.  Location
                                       specs name files as the user has them ("to"), too */
     bool stop_on_entry; /* launch: the first thing that is told is DBG_WHY_ENTRY, in main.main */
-    bool non_stop;      /* see dbg_hold() */
     /* While dbg_eval() waits for a function of the program: asked when it begins to run, and then
      * some times a second.  True: as dbg_interrupt().  NULL: nobody is asked. */
     bool (*give_up)(void *arg);
@@ -204,6 +203,9 @@ int dbg_fd(const struct dbg *d);
 /* dbg_wait() returns DBG_WHY_INTERRUPT soon; dbg_eval() that calls a function gives up, and the
  * call goes on with the program (DBG_WHY_CALL_DONE).  A program that stands: nothing. */
 void dbg_interrupt(struct dbg *d);
+/* In dbg_options.give_up only: what runs is stopped for a moment and looked at as at a stop, then
+ * it goes on, and nothing is told of it.  look() changes nothing. */
+struct err *dbg_glance(struct dbg *d, struct err *(*look)(void *arg), void *arg) MUST_USE;
 /* The last stop, once more. */
 const struct dbg_event *dbg_stop(const struct dbg *d);
 
@@ -223,6 +225,7 @@ unsigned dbg_frame(const struct dbg *d);
 /* Non-stop: the thread that runs a goroutine now is held while the others run on.  The runtime's
  * collector and everybody who waits for that goroutine's lock wait with it. */
 struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on) MUST_USE;
+bool dbg_holds(const struct dbg *d, int64_t goroutine);
 
 /* ---- calling functions; while it stands ---- */
 
@@ -300,7 +303,9 @@ struct dbg_target {
 };
 struct err *dbg_step_targets(struct dbg *d, int64_t goroutine, unsigned frame, struct arena *a,
                              struct dbg_target **ret, size_t *ret_n) MUST_USE;
-/* Continues elsewhere in the same function.  UNSUPPORTED where the stack would not fit. */
-struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc) MUST_USE;
+/* Whether it could go on elsewhere in the same function.  UNSUPPORTED where the stack would not
+ * fit, or registers: that is not known of optimised code, and force does not ask for it. */
+struct err *dbg_may_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force) MUST_USE;
+struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force) MUST_USE;
 
 #endif

@@ -46,6 +46,8 @@ bool ring_take(struct ring *r, struct ring_entry *ret, uint64_t *ret_lost);
 
 /* ---- breakpoints ---- */
 
+struct hit;
+
 enum hit_op { HITS_ANY, HITS_EQ, HITS_NE, HITS_GT, HITS_GE, HITS_LT, HITS_LE, HITS_EVERY };
 struct hit_rule {
     enum hit_op op;
@@ -111,6 +113,9 @@ void bp_find_more(struct dbg *d);
 /* watch.c: what the expression of a watchpoint yields now; putting it in, taking it out */
 struct err *watch_make(struct dbg *d, struct bp_plan *p, struct bp_site *s) MUST_USE;
 struct err *watch_plant(struct bp_site *s) MUST_USE;
+/* The same for one that was made earlier; its stack may have moved, and its variable be gone. */
+struct err *watch_plant_again(struct bp_site *s) MUST_USE;
+void watch_hand_over(struct bp_site *from, struct bp_site *to);
 void watch_uproot(struct bp_site *s);
 void watch_forget(struct bp_site *s);
 struct err *watch_go(struct bp_site *s, enum watch_event ev, pid_t tid) MUST_USE;
@@ -122,6 +127,9 @@ enum debug_verdict bp_met(void *arg, const struct debug_hit *hit);
 /* Compiles condition and message for one address. */
 struct err *bp_compile(struct dbg *d, struct bp_plan *plan, struct bp_site *s) MUST_USE;
 void bp_release(struct bp_site *s);
+/* A hit that was not told before its breakpoint was changed: whether it is one of what that is now.
+ * While the program stands. */
+bool bp_holds_still(struct dbg *d, struct hit *h);
 struct err *bp_parse_rule(const char *text, struct hit_rule *ret) MUST_USE;
 
 struct traps {
@@ -215,6 +223,9 @@ struct hit {
     bool entry;
     bool plugin; /* one is being loaded */
     bool trouble;
+    bool again;            /* the breakpoint was changed meanwhile: bp_holds_still() */
+    uint64_t hits, of_own; /* its number among those of the breakpoint, and of the goroutine; 0: it
+                              was not counted */
 };
 
 struct dbg_launched { /* copies of what it was started with; NULL exe: it was not */
@@ -228,6 +239,11 @@ struct loaded {       /* a plugin, to be told of */
 };
 
 struct call; /* call_int.h */
+
+struct held {
+    pid_t tid;
+    int64_t goroutine; /* which does not leave its thread while that stands */
+};
 
 struct dbg {
     struct debug *debug; /* NULL: a core, or over */
@@ -249,6 +265,7 @@ struct dbg {
     VEC(struct loaded) loaded;
     size_t nplugins; /* that were looked at */
 
+    VEC(struct held) held;       /* dbg_hold() */
     struct step *step;           /* NULL: none goes on */
     struct call *call;           /* the last that was begun; NULL: none goes on */
     struct traps call_traps;     /* breakpoints of the runtime in calls; empty: not found yet */
@@ -321,7 +338,10 @@ struct err *home_set(const struct home *h, const struct arch_regs *before, unsig
 struct err *dbg_run_on(struct dbg *d) MUST_USE;
 void dbg_wake(struct dbg *d);
 void dbg_hit(struct dbg *d, const struct hit *h); /* tracer thread */
+bool dbg_holds_thread(const struct dbg *d, pid_t tid);
 void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st);
+/* Those of a plan become those of another one, where that has a site. */
+void dbg_keep_hits(struct dbg *d, const struct bp_plan *from, const struct bp_plan *to);
 /* moment.c: UNSUPPORTED: the program's runtime has no such place */
 struct err *moment_find(struct code *c, const char *name, struct arena *a,
                         struct places *ret) MUST_USE;

@@ -11,7 +11,7 @@ struct err *ev_fail(struct ev *ev, const struct node *n, const char *fmt, ...)
     va_start(ap, fmt);
     struct err *e = err_newv(ERR_USAGE, fmt, ap);
     va_end(ap);
-    return expr_point(e, ev->x->text, n->at);
+    return ev->no_text ? e : expr_point(e, ev->x->text, n->at);
 }
 
 const char *ev_type_name(struct ev *ev, const struct dbg_value *v)
@@ -264,6 +264,33 @@ static bool method_of(struct ev *ev, const char *type, const char *name, taddr *
     return *ret != 0;
 }
 
+/* Whether there is code for it, which all types of the same shape share: pkg.T[...].M, or
+ * pkg.(*T[...]).M. */
+static bool is_generic_method(struct ev *ev, const char *type, const char *name)
+{
+    const char *args = strchr(type, '['), *const * names;
+    char *base = arena_strndup(ev->a, type, args ? (size_t)(args - type) : 0);
+    const char *slash = strrchr(base, '/'), *dot = strrchr(slash ? slash : base, '.');
+    size_t n = 0;
+    bool found = false;
+    if (!dot)
+        return false;
+    const struct {
+        const char *begin, *end;
+    } forms[] = {{arena_printf(ev->a, "%s[", base), arena_printf(ev->a, "].%s", name)},
+                 {arena_printf(ev->a, "%.*s.(*%s[", (int)(dot - base), base, dot + 1),
+                  arena_printf(ev->a, "]).%s", name)}};
+    err_free(rt_names(ev->st, RT_NAMES_FUNCS, NULL, ev->a, &names, &n)); /* then: none */
+    for (size_t i = 0; i < n && !found; i++)
+        for (size_t k = 0; k < ARRAY_LEN(forms); k++) {
+            size_t begin = strlen(forms[k].begin), end = strlen(forms[k].end),
+                   len = strlen(names[i]);
+            found = found || (len > begin + end && strncmp(names[i], forms[k].begin, begin) == 0 &&
+                              strcmp(names[i] + len - end, forms[k].end) == 0);
+        }
+    return found;
+}
+
 struct err *ev_field(struct ev *ev, struct node *n, const struct dbg_value *of, const char *name,
                      struct dbg_value *ret)
 {
@@ -286,6 +313,11 @@ struct err *ev_field(struct ev *ev, struct node *n, const struct dbg_value *of, 
                                   .v.type = DWARF_NO_ID};
         return NULL;
     }
+    if (is_generic_method(ev, base.type ? base.type : "", name))
+        return ev_fail(ev, n,
+                       "the method %s of %s is generic code that takes a dictionary of types: it "
+                       "cannot be called from here",
+                       name, ev_type_name(ev, &base));
     return ev_fail(ev, n, "%s has no field or method %s", ev_type_name(ev, &base), name);
 }
 

@@ -125,6 +125,7 @@ struct ev {
     struct values *vs;
     struct arena *a;
     unsigned depth;
+    bool no_text; /* of values alone: an error has nothing to point at */
 };
 
 struct err *ev_node(struct ev *ev, struct node *n, struct dbg_value *ret) MUST_USE;

@@ -9,7 +9,8 @@ struct ev *value_expr(struct value_expr *x, struct rt_stand *st, const struct db
 {
     *x = (struct value_expr){0};
     x->x.text = (char *)(uintptr_t)(v->type ? v->type : ""); /* only read */
-    x->ev = (struct ev){.x = &x->x, .st = st, .vs = rt_stand_values(st, NULL), .a = a};
+    x->ev =
+        (struct ev){.x = &x->x, .st = st, .vs = rt_stand_values(st, NULL), .a = a, .no_text = true};
     x->value = (struct node){.kind = NODE_CONST, .value = *v};
     x->value.end = (uint32_t)strlen(x->x.text);
     return &x->ev;

@@ -126,6 +126,8 @@ void bp_release(struct bp_site *s)
 struct meeting {
     struct bp_site *s;
     const struct debug_hit *hit;
+    struct rt_stand *stand; /* of the thread that looks */
+    struct arena *arena;
     struct rt_here here;
     struct rt_frame frame;
     bool asked; /* here was read, which costs a read of memory */
@@ -145,14 +147,14 @@ static struct expr_ctx context(struct meeting *m, const struct expr *x)
 {
     struct dbg *d = m->s->bp->d;
     if (!m->ready) {
-        rt_stand_moved(d->hit_stand, debug_view(d->debug));
-        m->ready = rt_frame_of_regs(d->hit_stand, m->hit->regs, &m->frame);
+        rt_stand_moved(m->stand, debug_view(d->debug));
+        m->ready = rt_frame_of_regs(m->stand, m->hit->regs, &m->frame);
     }
-    return (struct expr_ctx){.st = d->hit_stand,
+    return (struct expr_ctx){.st = m->stand,
                              .frame = m->ready ? &m->frame : NULL,
                              .g = !x || expr_asks_who(x) ? here(m)->g : 0,
                              .tid = m->hit->tid,
-                             .arena = &d->hit_arena};
+                             .arena = m->arena};
 }
 
 static void set_trouble(struct bp *bp, struct err *e)
@@ -165,27 +167,26 @@ static void set_trouble(struct bp *bp, struct err *e)
     err_free(e);
 }
 
-/* Counts a hit; the number that the rule is about. */
-static uint64_t count(struct meeting *m)
+static void count(struct meeting *m, struct hit *h)
 {
     struct bp *bp = m->s->bp;
     bool added = false;
     uint64_t goroutine = (uint64_t)here(m)->goroutine;
     pthread_mutex_lock(&bp->lock);
-    uint64_t n = ++bp->hits;
+    h->hits = h->of_own = ++bp->hits;
     if (bp->counts.n < GOROUTINES_MAX || map_get(&bp->slot_of, goroutine) != MAP_NONE) {
         uint32_t slot = map_get_or_put(&bp->slot_of, goroutine, (uint32_t)bp->counts.n, &added);
         if (added)
             vec_push(&bp->counts, 0);
-        uint64_t own = ++bp->counts.v[slot];
-        n = m->s->plan->spec.hits_per_goroutine ? own : n;
+        h->of_own = ++bp->counts.v[slot];
     }
     pthread_mutex_unlock(&bp->lock);
-    return n;
 }
 
-static bool rule_holds(const struct hit_rule *r, uint64_t n)
+static bool rule_holds(const struct bp_plan *p, const struct hit *h)
 {
+    const struct hit_rule *r = &p->rule;
+    uint64_t n = p->spec.hits_per_goroutine ? h->of_own : h->hits;
     switch (r->op) {
     case HITS_EQ:
         return n == r->n;
@@ -273,35 +274,54 @@ static bool holds(struct meeting *m, bool *ret_trouble)
     return yes && !*ret_trouble;
 }
 
-static enum debug_verdict judge(struct meeting *m)
+/* Whether somebody is to stop.  Counted is once. */
+static bool judge(struct meeting *m, struct hit *h)
 {
     const struct bp_plan *p = m->s->plan;
-    struct bp *bp = m->s->bp;
-    bool trouble = false;
-    pthread_mutex_lock(&bp->lock);
-    bp->met++;
-    pthread_mutex_unlock(&bp->lock);
+    h->trouble = false;
     if (p->spec.goroutine && p->spec.goroutine != here(m)->goroutine)
-        return DEBUG_GO_ON;
-    bool yes = holds(m, &trouble);
-    if (!yes && !trouble)
-        return DEBUG_GO_ON;
-    if (yes && !rule_holds(&p->rule, count(m)))
-        return DEBUG_GO_ON;
-    if (yes && (*p->spec.log || p->spec.trace)) {
-        say(m);
-        return DEBUG_GO_ON;
-    }
-    dbg_hit(bp->d, &(struct hit){.tid = m->hit->tid, .bp = m->s, .trouble = trouble});
-    return DEBUG_STOP;
+        return false;
+    bool yes = holds(m, &h->trouble);
+    if (!yes)
+        return h->trouble;
+    if (!h->hits)
+        count(m, h);
+    if (!rule_holds(p, h))
+        return false;
+    if (!*p->spec.log && !p->spec.trace)
+        return true;
+    say(m);
+    return false;
 }
 
 enum debug_verdict bp_met(void *arg, const struct debug_hit *hit)
 {
-    struct meeting m = {.s = arg, .hit = hit};
-    if (atomic_load(&m.s->bp->plan) != m.s->plan || atomic_load(&m.s->bp->muted))
+    struct bp_site *s = arg;
+    struct bp *bp = s->bp;
+    struct meeting m = {.s = s, .hit = hit, .stand = bp->d->hit_stand, .arena = &bp->d->hit_arena};
+    struct hit h = {.tid = hit->tid, .bp = s};
+    if (atomic_load(&bp->plan) != s->plan || atomic_load(&bp->muted))
         return DEBUG_GO_ON; /* being changed, or nobody wants to hear of it now */
-    enum debug_verdict v = judge(&m);
-    arena_reset(&m.s->bp->d->hit_arena);
-    return v;
+    pthread_mutex_lock(&bp->lock);
+    bp->met++;
+    pthread_mutex_unlock(&bp->lock);
+    bool stops = judge(&m, &h);
+    if (stops)
+        dbg_hit(bp->d, &h);
+    arena_reset(&bp->d->hit_arena);
+    return stops ? DEBUG_STOP : DEBUG_GO_ON;
+}
+
+bool bp_holds_still(struct dbg *d, struct hit *h)
+{
+    struct arch_regs regs;
+    struct debug_hit hit = {.d = d->debug, .tid = h->tid, .addr = h->bp->at.pc, .regs = &regs};
+    struct meeting m = {.s = h->bp, .hit = &hit, .stand = d->stand, .arena = &d->stop_arena};
+    struct err *e = debug_regs(d->debug, h->tid, &regs);
+    h->again = false;
+    if (e) { /* the thread is no more */
+        err_free(e);
+        return false;
+    }
+    return judge(&m, h);
 }

@@ -45,6 +45,11 @@ struct place_from {
 struct err *place_find(struct code *c, const char *spec, const struct place_from *from,
                        struct arena *a, struct places *ret) MUST_USE;
 
+/* The lines of a file, from first to last, that have code of their own; ordered, in the arena. */
+struct err *place_lines(struct code *c, const char *path, unsigned first, unsigned last,
+                        const struct place_from *from, struct arena *a, unsigned **ret,
+                        size_t *ret_n) MUST_USE;
+
 /* Whether spec means functions by pattern: then many breakpoints at once are what is wanted. */
 bool place_is_pattern(const char *spec);
 

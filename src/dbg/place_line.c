@@ -241,6 +241,99 @@ struct err *place_of_line(struct place_search *s, const char *path, unsigned lin
     return e;
 }
 
+/* ---- all lines ---- */
+
+struct lines {
+    const char *file;
+    unsigned first, last;
+    VEC(unsigned) v;
+};
+
+static void add_line(struct lines *l, int64_t line)
+{
+    if (line >= l->first && line <= l->last)
+        vec_push(&l->v, (unsigned)line);
+}
+
+/* Rows of one unit; those of a file that it only inlines something of are among them. */
+static struct err *lines_of_unit(struct lines *l, const struct dwarf_unit *u)
+{
+    struct dwarf_rows it;
+    struct dwarf_row row;
+    size_t n = dwarf_file_count(u);
+    bool *is_it = mem_alloc(n + 1), any = false;
+    for (size_t i = 0; i < n; i++) {
+        is_it[i] = strcmp(dwarf_file_path(u, i), l->file) == 0;
+        any = any || is_it[i];
+    }
+    it.err = NULL;
+    if (any)
+        for (dwarf_rows_of(&it, u); dwarf_row_next(&it, &row);)
+            if (!row.end_sequence && row.file < n && is_it[row.file])
+                add_line(l, row.line);
+    free(is_it);
+    return it.err;
+}
+
+static void lines_of_func(struct lines *l, struct code *c, const struct code_func *f)
+{
+    const struct code_line *v;
+    size_t n = code_lines(c, f, &v);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].file, l->file) == 0)
+            add_line(l, v[i].line);
+}
+
+static struct err *lines_of_module(struct lines *l, struct code *c, struct code_module *m)
+{
+    const struct dwarf_unit *units;
+    struct dwarf *dw = code_dwarf(m);
+    size_t n = dw ? dwarf_units(dw, &units) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (units[i].has_lines)
+            TRY(lines_of_unit(l, &units[i]));
+    for (uint32_t i = 0; !dw && i < m->pcln.nfunc; i++) {
+        struct pcln_func of;
+        struct code_func f;
+        if (pcln_func_at(&m->pcln, i, &of) && code_func_at(c, of.entry, &f))
+            lines_of_func(l, c, &f);
+    }
+    return NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct err *place_lines(struct code *c, const char *path, unsigned first, unsigned last,
+                        const struct place_from *from, struct arena *a, unsigned **ret,
+                        size_t *ret_n)
+{
+    struct place_search s = {.c = c, .from = from, .a = a, .note = ""};
+    struct line_search k = {.s = &s, .path = mapped(&s, path), .line = first};
+    struct lines l = {.first = first, .last = last};
+    struct code_module *const *modules;
+    size_t n = code_modules(c, &modules), kept = 0;
+    struct err *e = by_components(&k);
+    if (!e && k.v.n)
+        e = one_file(&k, &l.file);
+    for (size_t i = 0; !e && l.file && i < n; i++)
+        e = lines_of_module(&l, c, modules[i]);
+    *ret = arena_array(a, unsigned, l.v.n + 1);
+    if (l.v.n)
+        qsort(l.v.v, l.v.n, sizeof(*l.v.v), by_number);
+    for (size_t i = 0; i < l.v.n; i++)
+        if (!i || l.v.v[i] != l.v.v[i - 1])
+            (*ret)[kept++] = l.v.v[i];
+    *ret_n = kept;
+    vec_free(&l.v);
+    vec_free(&k.v);
+    vec_free(&s.found);
+    return e;
+}
+
 struct err *place_in_func(struct place_search *s, const char *name, unsigned offset)
 {
     const char *whole;

@@ -38,6 +38,7 @@ void dbg_unlook(struct dbg *d)
     for (size_t i = 0; i < d->loaded.n; i++)
         plugin_forget(&d->loaded.v[i]);
     vec_free(&d->loaded);
+    vec_free(&d->held); /* its threads are gone */
 }
 
 static struct err *look_at_code(struct dbg *d)
@@ -510,10 +511,41 @@ struct err *dbg_hold(struct dbg *d, int64_t goroutine, bool on)
     struct rt_goroutine g;
     TRY(dbg_must_stand(d));
     TRY(dbg_goroutine_or(d, goroutine, &g));
+    if (!d->debug)
+        return err_new(ERR_UNSUPPORTED, "a core does not run: nothing of it can be held");
+    if (!on && !dbg_holds(d, (int64_t)g.id))
+        return err_new(ERR_USAGE, "goroutine %llu is not held", (unsigned long long)g.id);
+    if (on && dbg_holds(d, (int64_t)g.id))
+        return NULL;
     if (!g.running || !g.tid)
         return err_new(ERR_USAGE, "goroutine %llu does not run now: nothing of it can be held",
                        (unsigned long long)g.id);
-    return debug_hold(d->debug, g.tid, on);
+    TRY(debug_hold(d->debug, g.tid, on));
+    struct held h = {.tid = g.tid, .goroutine = (int64_t)g.id};
+    if (on)
+        vec_push(&d->held, h);
+    for (size_t i = 0; !on && i < d->held.n;)
+        if (d->held.v[i].goroutine == h.goroutine)
+            d->held.v[i] = d->held.v[--d->held.n];
+        else
+            i++;
+    return NULL;
+}
+
+bool dbg_holds(const struct dbg *d, int64_t goroutine)
+{
+    for (size_t i = 0; i < d->held.n; i++)
+        if (d->held.v[i].goroutine == goroutine)
+            return true;
+    return false;
+}
+
+bool dbg_holds_thread(const struct dbg *d, pid_t tid)
+{
+    for (size_t i = 0; i < d->held.n; i++)
+        if (d->held.v[i].tid == tid)
+            return true;
+    return false;
 }
 
 struct err *dbg_signal(struct dbg *d, int signo, bool tell, bool pass)

@@ -130,25 +130,53 @@ struct err *dbg_disassemble(struct dbg *d, taddr from, taddr to, struct arena *a
 /* ---- going elsewhere ---- */
 
 /* Only within a function, between places where its frame is alike; registers stay as they are. */
-struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc)
+static struct err *stack_differs(const struct code_func *f, taddr pc)
 {
-    struct rt_goroutine g;
-    struct arch_regs regs;
+    struct err *e = err_new(ERR_UNSUPPORTED, "the stack of %s is another one at %#llx", f->f.name,
+                            (unsigned long long)pc);
+    return err_hint(e, "Where a function begins it has not made its stack yet: step once");
+}
+
+static struct err *check_goto(struct dbg *d, const struct rt_goroutine *g, taddr pc, bool force,
+                              struct arch_regs *ret)
+{
     struct code_func from, to;
-    TRY(dbg_must_stand(d));
-    TRY(dbg_goroutine_or(d, goroutine, &g));
-    if (!d->debug || !g.running || !g.tid)
+    if (!d->debug || !g->running || !g->tid)
         return err_new(ERR_UNSUPPORTED, "goroutine %llu does not run on a thread now",
-                       (unsigned long long)g.id);
-    TRY(debug_regs(d->debug, g.tid, &regs));
-    if (!code_func_at(d->code, regs.pc, &from) || !code_func_at(d->code, pc, &to) ||
+                       (unsigned long long)g->id);
+    TRY(debug_regs(d->debug, g->tid, ret));
+    if (!code_func_at(d->code, ret->pc, &from) || !code_func_at(d->code, pc, &to) ||
         from.f.entry != to.f.entry)
         return err_new(ERR_UNSUPPORTED, "%#llx is not in the function that runs",
                        (unsigned long long)pc);
-    int32_t size = pcln_frame_size(&from.m->pcln, &from.f, regs.pc);
+    int32_t size = pcln_frame_size(&from.m->pcln, &from.f, ret->pc);
     if (size < 0 || size != pcln_frame_size(&to.m->pcln, &to.f, pc))
-        return err_new(ERR_UNSUPPORTED, "the stack is another one at %#llx",
-                       (unsigned long long)pc);
+        return stack_differs(&to, pc);
+    if (force || !code_is_optimized(&to))
+        return NULL;
+    struct err *e = err_new(
+        ERR_UNSUPPORTED, "%s is optimised: what registers are to hold elsewhere in it is not known",
+        to.f.name);
+    return err_hint(e,
+                    "Build it with -gcflags='all=-N -l'; in the terminal, jump -force goes there");
+}
+
+struct err *dbg_may_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force)
+{
+    struct rt_goroutine g;
+    struct arch_regs regs;
+    TRY(dbg_must_stand(d));
+    TRY(dbg_goroutine_or(d, goroutine, &g));
+    return check_goto(d, &g, pc, force, &regs);
+}
+
+struct err *dbg_goto(struct dbg *d, int64_t goroutine, taddr pc, bool force)
+{
+    struct rt_goroutine g;
+    struct arch_regs regs;
+    TRY(dbg_must_stand(d));
+    TRY(dbg_goroutine_or(d, goroutine, &g));
+    TRY(check_goto(d, &g, pc, force, &regs));
     step_end(d);
     code_arch(d->code)->debug->set_pc(&regs, pc);
     TRY(debug_set_regs(d->debug, g.tid, &regs));

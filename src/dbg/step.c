@@ -209,7 +209,7 @@ static struct err *hold_others(struct start *s, struct step *st)
                        (unsigned long long)s->g.id);
     TRY(rt_goroutines(s->d->stand, &gs, &n));
     for (size_t i = 0; i < n; i++) {
-        if (!gs[i].running || !gs[i].tid || gs[i].tid == own)
+        if (!gs[i].running || !gs[i].tid || gs[i].tid == own || dbg_holds_thread(s->d, gs[i].tid))
             continue;
         TRY(debug_hold(s->d->debug, gs[i].tid, true));
         vec_push(&st->held, gs[i].tid);

@@ -327,12 +327,29 @@ static struct err *add_calls(struct here *h)
 
 /* ---- all of it ---- */
 
+/* Who leaves the body of a loop leaves the function that the loop is in; the iterator is none of
+ * his callers. */
+static struct err *leave_body(struct here *h, struct step_view *outer)
+{
+    size_t i =
+        step_is_range_body(h->func) ? frame_of_family(h, step_family(h->v->a, h->func)) : SIZE_MAX;
+    if (i == SIZE_MAX)
+        return NULL;
+    *outer = *h->v;
+    outer->first = i;
+    *h = (struct here){.st = h->st, .v = outer};
+    return find_here(h);
+}
+
 struct err *step_plan(struct step *st, const struct step_view *v)
 {
     struct here h = {.st = st, .v = v};
+    struct step_view outer;
     TRY(find_here(&h));
-    const char *family = step_family(v->a, h.func);
     bool steps = st->how == DBG_NEXT || st->how == DBG_STEP;
+    if (!steps)
+        TRY(leave_body(&h, &outer));
+    const char *family = step_family(v->a, h.func);
     TRY(add_lines(&h));
     if (st->how == DBG_STEP)
         TRY(add_calls(&h));

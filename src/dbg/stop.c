@@ -17,6 +17,7 @@
 
 enum { BPS_AT_ONCE = 64 };
 #define ASK_NS (NSEC_PER_SEC / 20)
+#define GLANCE_NS (10 * NSEC_PER_SEC)
 
 /* ---- records of handlers ---- */
 
@@ -43,6 +44,33 @@ void dbg_forget_hits(struct dbg *d, const struct bp *bp, const struct step *st)
     for (size_t i = 0; i < d->hits.n; i++)
         if (!concerns(&d->hits.v[i], bp, st))
             d->hits.v[kept++] = d->hits.v[i];
+    d->hits.n = kept;
+    pthread_mutex_unlock(&d->hits_lock);
+}
+
+static struct bp_site *site_at(const struct bp_plan *p, taddr pc)
+{
+    for (size_t i = 0; p->in && i < p->sites.n; i++)
+        if (p->sites.v[i]->at.pc == pc)
+            return p->sites.v[i];
+    return NULL;
+}
+
+void dbg_keep_hits(struct dbg *d, const struct bp_plan *from, const struct bp_plan *to)
+{
+    size_t kept = 0;
+    pthread_mutex_lock(&d->hits_lock);
+    for (size_t i = 0; i < d->hits.n; i++) {
+        struct hit h = d->hits.v[i];
+        struct bp_site **met = h.bp ? &h.bp : &h.watch;
+        if (*met && (*met)->plan == from) {
+            *met = site_at(to, (*met)->at.pc);
+            h.again = true;
+            if (!*met)
+                continue;
+        }
+        d->hits.v[kept++] = h;
+    }
     d->hits.n = kept;
     pthread_mutex_unlock(&d->hits_lock);
 }
@@ -324,6 +352,8 @@ static struct err *look_at_hit(struct dbg *d, struct hit *h, struct dbg_event *e
         h->watch_event = WATCH_GONE;
         h->bp = NULL;
     }
+    if (h->bp && h->again && !bp_holds_still(d, h))
+        h->bp = NULL;
     m->bps = m->bps || h->bp || h->watch;
     m->entry = m->entry || h->entry;
     m->plugin = m->plugin || h->plugin;
@@ -469,6 +499,10 @@ static struct err *on_event(struct dbg *d, const struct debug_event *m, struct d
         on_syscall(d, m, ev);
         break;
     case DEBUG_HALTED:
+        if (!atomic_load(&d->interrupted)) { /* a glance that nobody waits for any more */
+            *told = false;
+            return NULL;
+        }
         ev->why = DBG_WHY_INTERRUPT;
         step_end(d);
         break;
@@ -567,6 +601,39 @@ static struct err *attend(struct dbg *d, bool *ret_any)
     }
     d->have_told = told;
     return told ? NULL : debug_resume(d->debug);
+}
+
+/* What happened meanwhile is kept for attend(). */
+static struct err *halt_for_glance(struct dbg *d)
+{
+    struct debug_event m;
+    if (d->have_event)
+        return NULL;
+    debug_halt(d->debug);
+    TRY(debug_wait(d->debug, GLANCE_NS, &m));
+    if (m.kind == DEBUG_NOTHING) /* it stops later, and is let run on */
+        return err_new(ERR_LIMIT, "the program did not stop");
+    d->have_event = m.kind != DEBUG_HALTED || atomic_load(&d->interrupted);
+    d->event = m;
+    return NULL;
+}
+
+struct err *dbg_glance(struct dbg *d, struct err *(*look)(void *arg), void *arg)
+{
+    if (d->state != DBG_RUNS || !d->debug)
+        return err_new(ERR_USAGE, "the program does not run");
+    TRY(halt_for_glance(d));
+    if (d->have_event && (d->event.kind == DEBUG_EXITED || d->event.kind == DEBUG_EXEC))
+        return err_new(ERR_GONE, "the program has ended");
+    look_again(d);
+    d->state = DBG_STANDS;
+    struct err *e = look(arg);
+    d->state = DBG_RUNS;
+    struct err *again = d->have_event ? NULL : debug_resume(d->debug);
+    if (!e)
+        return again;
+    err_free(again);
+    return e;
 }
 
 struct err *dbg_run_on(struct dbg *d)

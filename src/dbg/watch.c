@@ -238,6 +238,28 @@ struct err *watch_plant(struct bp_site *s)
     return follow_stack(s->watch);
 }
 
+struct err *watch_plant_again(struct bp_site *s)
+{
+    struct watch *w = s->watch;
+    struct rt_goroutine g;
+    if (watch_is_stale(s))
+        return err_new(ERR_NOT_FOUND, "%s is out of scope", s->plan->spec.place);
+    if (w->depth) {
+        TRY(rt_goroutine_at(w->d->stand, w->g, &g));
+        w->value.addr += g.stack_hi - w->hi;
+        w->hi = g.stack_hi;
+    }
+    TRY(target_read(dbg_view(w->d), w->value.addr, w->now, w->n));
+    return watch_plant(s);
+}
+
+void watch_hand_over(struct bp_site *from, struct bp_site *to)
+{
+    to->watch = from->watch;
+    to->watch->s = to;
+    from->watch = NULL;
+}
+
 static void uproot_site(struct watch *w, struct debug_site **s)
 {
     if (*s)

@@ -307,36 +307,9 @@ void value_complex(struct printer *p, const struct dwarf_type *t, struct view x)
 
 /* ---- texts ---- */
 
-static void escape(struct buf *b, uint8_t c)
-{
-    static const char names[] = "abtnvfr"; /* from 7 on */
-    if (c == '"' || c == '\\')
-        buf_printf(b, "\\%c", c);
-    else if (c >= 7 && c <= 13)
-        buf_printf(b, "\\%c", names[c - 7]);
-    else
-        buf_printf(b, "\\x%02x", c);
-}
-
 void value_quoted(struct printer *p, const char *s, size_t n, uint64_t total)
 {
-    uint32_t cp;
-    buf_char(p->b, '"');
-    for (size_t i = 0; i < n;) {
-        size_t len = text_utf8(s + i, n - i, &cp);
-        if (!len && n < total && n - i < 4)
-            break; /* cut in the middle of a character */
-        if (!len || cp < 32 || cp == 127 || cp == '"' || cp == '\\') {
-            escape(p->b, (uint8_t)s[i++]);
-        } else if (cp >= 0x80 && cp < 0xa0) {
-            buf_printf(p->b, "\\u%04x", cp);
-            i += len;
-        } else {
-            buf_add(p->b, s + i, len);
-            i += len;
-        }
-    }
-    buf_char(p->b, '"');
+    text_quote(p->b, s, n < total ? text_whole(s, n) : n);
     if (total > n)
         buf_printf(p->b, "…+%llu", (unsigned long long)(total - n));
 }

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 typedef unsigned long long ull;
 
 enum { BUCKETS_MAX = 64 << 10, NESTED_MAX = 64 };
@@ -394,6 +396,8 @@ static void put_string(struct printer *p, struct view x)
     if (!at)
         return;
     p->shown++;
+    if (len > n)
+        n = text_whole((const char *)at, n);
     value_quoted(p, (const char *)at, n, n);
     if (len > n) {
         buf_cut(p->b, p->b->n - 1);

@@ -686,6 +686,7 @@ def test_targets_of_steps(dap, program, release):
     stop = c.configured()
     targets = c.ask("gotoTargets", source={"path": str(SOURCE)}, line=line("look: after"))["targets"]
     assert targets and targets[0]["line"] == line("look: after")
+    assert not c.ask("gotoTargets", source={"path": str(SOURCE)}, line=line("loop: body"))["targets"]
     c.ask("goto", threadId=1, targetId=targets[0]["id"])
     stop = c.stopped()
     assert stop["reason"] == "goto" and c.top(stop)["line"] == line("look: after")

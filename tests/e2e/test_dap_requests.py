@@ -324,6 +324,98 @@ def test_recovered_panics(dap, program):
         ends(c)
 
 
+@pytest.mark.parametrize("second_wants,leaves,stops", [({"filters": []}, False, 2), ({"filters": ["recovered"]}, False, 2), (None, True, 2),
+    ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 78"}]}, False, 2),
+    ({"filters": [], "filterOptions": [{"filterId": "recovered", "condition": "runtime.curg.goid == 78"}]}, True, 0)])
+def test_exceptions_of_several_clients(server, program, second_wants, leaves, stops):
+    """What one wants does not change what another one wants; answers are in the order of the request."""
+    connect = server()
+    first, second = connect(), connect()
+    first.start("launch", program=str(program), args=["recover"])
+    second.start("attach", session="join")
+    mine = "runtime.curg.goid == 1" if stops else "runtime.curg.goid == 77"
+    told = first.ask("setExceptionBreakpoints", filters=["fatal", "nonsense", "panic"],
+                     filterOptions=[{"filterId": "recovered", "condition": mine}])["breakpoints"]
+    assert [b["verified"] for b in told] == [True, False, True, True] and "no such filter" in told[1]["message"]
+    if second_wants:
+        second.ask("setExceptionBreakpoints", **second_wants)
+    if leaves:
+        second.ask("disconnect")
+    bad = first.ask("setExceptionBreakpoints", filters=[], filterOptions=[{"filterId": "recovered", "condition": "1 +"}])["breakpoints"]
+    assert not bad[0]["verified"] and bad[0]["message"]
+    first.ask("setExceptionBreakpoints", filters=["panic"], filterOptions=[{"filterId": "recovered", "condition": mine}])
+    first.ask("configurationDone")
+    for _ in range(stops):
+        first.ask("continue", threadId=first.stopped()["threadId"])
+    assert first.event("exited")["body"]["exitCode"] == 0
+    assert not [e for e in first.events if e["event"] == "stopped"]
+    first.ask("disconnect")
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
+
+def test_a_changed_breakpoint_stays_itself(dap, program):
+    """Other conditions at the same place: the same number, counts go on, and who stands there does not meet it again."""
+    c = dap()
+    c.start("launch", program=str(program), args=["loop", "50"])
+    where = line("loop: body")
+
+    def set_(**more):
+        return c.set_breakpoints(SOURCE, [{"line": where, **more}, line("main: choose")])
+
+    def goes_on():
+        c.ask("continue", threadId=1)
+        return c.locals(c.top(c.stopped()))["i"]["value"]
+
+    first = set_(condition="i == 3")
+    c.configured()
+    assert goes_on() == "3"
+    assert [b["id"] for b in set_(condition="i == 3 || i == 7")] == [b["id"] for b in first]
+    assert goes_on() == "7"
+    changed = set_(hitCondition="== 5")  # two hits until now
+    assert [b["id"] for b in changed] == [b["id"] for b in first] and changed[0]["verified"]
+    assert goes_on() == "10"
+    wrong = set_(condition="i ==")
+    assert not wrong[0]["verified"] and wrong[0]["message"] and wrong[1]["id"] == first[1]["id"]
+    assert set_(condition="i == 40")[0]["verified"]
+    assert goes_on() == "40"
+    c.ask("disconnect")
+    ends(c)
+
+
+@pytest.mark.releases("1.18", "1.27")
+@pytest.mark.parametrize("mode", ["noopt", "default", "stripped"])
+def test_lines_for_breakpoints(dap, go_build, mode, release):
+    """All lines of a file at once are those on which a breakpoint stays where it is set, inlined code included."""
+    c = dap()
+    c.start("launch", program=str(go_build(release, mode, "dap")), args=["look"])
+    last = len(SOURCE.read_text().splitlines()) + 50
+    told = c.ask("breakpointLocations", source={"path": str(SOURCE)}, line=1, endLine=last)["breakpoints"]
+    points = c.set_breakpoints(SOURCE, list(range(1, last + 1)))
+    stays = [i for i, b in enumerate(points, 1) if b["verified"] and b["line"] == i]
+    assert [b["line"] for b in told] == stays and len(stays) > 50
+    assert c.ask("breakpointLocations", source={"path": "/nowhere/none.go"}, line=1, endLine=2147483647)["breakpoints"] == []
+    c.ask("disconnect")
+    ends(c)
+
+
+@pytest.mark.parametrize("mode,there", [("noopt", True), ("default", False)])
+def test_where_it_is_safe_to_go(dap, go_build, mode, there):
+    """Not into code that the compiler has optimised; not from where a function has no stack yet, which is told."""
+    c = dap()
+    c.start("launch", program=str(go_build("1.27", mode, "dap")), args=["look", "3"])
+    c.ask("setFunctionBreakpoints", breakpoints=[{"name": "main.look"}])
+    stop = c.configured()
+    where = {"source": {"path": str(SOURCE)}, "line": line("look: after")}
+    assert c.ask("gotoTargets", **where)["targets"] == []
+    c.ask("next", threadId=stop["threadId"])
+    c.stopped()
+    targets = c.ask("gotoTargets", **where)["targets"]
+    assert [t["line"] for t in targets] == ([line("look: after")] if there else [])
+    c.ask("disconnect")
+    ends(c)
+
+
 # ---- code and memory at the limits ----
 
 def test_code_before_and_beyond(at_call):
@@ -355,7 +447,109 @@ def test_code_before_and_beyond(at_call):
     ends(c)
 
 
-# ---- bad neighbours ----
+def test_one_stands_while_the_others_run(dap, program):
+    """hold in the console: the program runs, that goroutine does not, nor what it is to call; until hold -off."""
+    c = dap()
+    c.start("launch", program=str(program), args=["serve"])
+    c.set_breakpoints(SOURCE, [{"line": line("serve: tick"), "condition": "i == 20"}])
+    stop = c.configured()
+
+    def total():
+        return int(c.ask("evaluate", expression="main.total")["result"])
+
+    def runs():
+        c.ask("continue", threadId=stop["threadId"])
+        time.sleep(0.1)
+        c.ask("pause", threadId=stop["threadId"])
+        c.stopped()
+        return total()
+
+    assert "stands" in c.ask("evaluate", expression="hold 1", context="repl")["result"]
+    with pytest.raises(dapclient.Refused) as refused:
+        c.ask("evaluate", expression="twice(4)", context="repl", frameId=c.top(stop)["id"])
+    assert "is held" in refused.value.response["body"]["error"]["format"]
+    assert [runs(), runs()] == [20, 20]
+    assert "runs" in c.ask("evaluate", expression=" hold  -off 1 ", context="repl")["result"]
+    for wrong, why in (("hold -off 1", "not held"), ("hold 4711", "no goroutine"), ("hold 1 2", "expected")):
+        with pytest.raises(dapclient.Refused) as refused:
+            c.ask("evaluate", expression=wrong, context="repl")
+        assert why in refused.value.response["body"]["error"]["format"]
+    wait_until(lambda: runs() > 20, "it does not run again")
+    did = [(e["what"], (e.get("arguments") or {}).get("expression")) for e in c.ask("sessionLog")["entries"]]
+    assert ("evaluate", "hold 1") in did
+    c.ask("disconnect")
+    ends(c)
+
+
+# ---- neighbours ----
+
+@pytest.fixture
+def pair(server, program):
+    """Two clients of a session that stands in main.look, and their frames; the first one calls forever()."""
+    def start():
+        connect = server()
+        first, second = connect(), connect()
+        first.start("launch", program=str(program), args=["look", "3"], init={"clientName": "Ann"})
+        first.set_breakpoints(SOURCE, [line("look: call")])
+        second.start("attach", session="join")
+        frames = [c.top(c.configured())["id"] for c in (first, second)]
+        return connect, first, second, frames
+    return start
+
+
+@pytest.mark.releases("1.18", "1.27")
+def test_others_are_answered_in_a_call(pair):
+    """A function that never returns, called by one client: everybody else is answered, or told at once who waits for what."""
+    connect, first, second, frames = pair()
+    seq = first.send("evaluate", expression="forever()", frameId=frames[0], context="repl")
+    started = first.event("progressStart")["body"]
+    assert "forever()" in started["title"] and started["message"] and started["cancellable"]
+    assert first.event("progressUpdate")["body"]["progressId"] == started["progressId"]
+    for command, arguments in (("stackTrace", {"threadId": 1}), ("scopes", {"frameId": frames[1]}), ("continue", {"threadId": 1}),
+                               ("evaluate", {"expression": "n", "frameId": frames[1]})):
+        with pytest.raises(dapclient.Refused) as refused:
+            second.ask(command, **arguments)
+        words = refused.value.response["body"]["error"]["format"]
+        assert refused.value.message == "notStopped" and "busy" in words and "forever()" in words and "Ann (client 1)" in words
+    assert any(t["id"] == 1 for t in second.ask("threads")["threads"])
+    calling = second.ask("goroutinesSnapshot", filter="id=1")
+    assert calling["total"] == 1 and calling["pause_ns"] > 0 and "main.look" in [f["function"] for f in calling["goroutines"][0]["stack"]]
+    assert second.set_breakpoints(SOURCE, [line("loop: body")])[0]["verified"]
+    assert second.ask("loadedSources")["sources"]
+    assert "func forever" in second.ask("source", source={"path": str(SOURCE)}, sourceReference=0)["content"]
+    third = connect()  # comes, is told where the program stands, and goes: the call goes on
+    third.start("attach", session="join")
+    assert third.configured()["threadId"] == 1
+    third.ask("disconnect")
+    assert not first.responses and not [e for e in first.events if e["event"] == "stopped"]
+    first.send("cancel", requestId=seq)
+    with pytest.raises(dapclient.Refused, match="cancelled"):
+        first.wait(seq)
+    assert first.stopped()["reason"] == second.stopped()["reason"] == "pause"
+    assert second.event("invalidated", where=lambda body: body["areas"] == ["all"])
+    assert second.ask("stackTrace", threadId=1)["stackFrames"]
+    did = [(e.get("name"), e["what"], (e.get("arguments") or {}).get("expression")) for e in second.ask("sessionLog")["entries"]]
+    assert ("Ann", "evaluate", "forever()") in did and ("Ann", "waits for a function", None) in did
+    first.ask("disconnect", terminateDebuggee=True)
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
+
+def test_another_client_looks_while_calls_return(pair):
+    """The list of goroutines stops the program again and again in the middle of calls: each has its result, and nothing is told of it."""
+    connect, first, second, frames = pair()
+    for i in range(5):
+        seq = first.send("evaluate", expression=f"chatter({2000 + i})", frameId=frames[0], context="repl")
+        while seq not in first.responses:
+            assert second.ask("threads")["threads"]
+            first.read_some(0)
+        assert first.wait(seq)["result"] == str(2000 + i)
+    assert not [e for c in (first, second) for e in c.events if e["event"] in ("stopped", "continued")]
+    assert first.ask("evaluate", expression="n", frameId=frames[0])["result"] == second.ask("evaluate", expression="n", frameId=frames[1])["result"] == "3"
+    first.ask("disconnect", terminateDebuggee=True)
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
 
 def test_nothing_is_lost(server, program):
     """One client counts; others vanish, flood, cancel, send garbage, and never read.  Every log line and every answer arrives once."""

@@ -231,6 +231,32 @@ def test_watchpoints(session, release, mode):
     assert one("continue")["event"] == "exited"
 
 
+@pytest.mark.modes("noopt")
+def test_a_changed_watchpoint_is_of_the_same_variable(session, release, mode):
+    """Its expression means nothing where it is changed; while it is off its stack is moved."""
+    one = session(release, mode, "watched")
+    one.breakpoint(f"main.go:{LABELS['watch:2']}")
+    one("continue")
+    own = one("watch w")["id"]
+    assert one("continue")["text"] == "1 -> 3"
+    grow = one.breakpoint("main.grow")
+    assert one("continue")["bps"] == [grow]
+    assert "nothing is called" in one("watch w")["error"]
+    assert one(f"change watch {own} w | if=main.sink == 0")["ok"]
+    assert one(f"change watch {own} w | off")["ok"]
+    deep = one.breakpoint("main.grow | if=n == 0")
+    assert one(f"remove {grow}")["ok"]
+    assert one("continue")["bps"] == [deep]
+    assert "unexpected symbol" in one(f"change watch {own} w | if=lua: +")["error"]  # as it was: off
+    assert one(f"change watch {own} w | if=main.sink == 1")["ok"]
+    assert one(f"change watch {own} w | if=main.sink == 0")["ok"]
+    assert one(f"remove {deep}")["ok"]
+    told = one("continue")
+    assert (told["why"], told["bps"], told["text"]) == ("watch", [own], "3 -> 7")
+    assert one("continue")["why"] == "watchgone"
+    assert one("continue")["event"] == "exited"
+
+
 @pytest.mark.releases("1.26")
 @pytest.mark.modes("noopt")
 def test_watchpoints_that_cannot_be(session, release, mode):
@@ -246,3 +272,37 @@ def test_watchpoints_that_cannot_be(session, release, mode):
         assert one(f"remove {told['id']}")["ok"]
     told = [one("watch main.sink") for _ in range(5)]
     assert [("id" in one) for one in told] == [True] * 4 + [False]
+
+
+@pytest.mark.modes("default")
+def test_a_change_keeps_what_was_not_told(session, release, mode):
+    """A breakpoint is changed when somebody stands at it already, which nobody has asked for yet: he is told when he is a hit of what
+    the breakpoint is now, and not counted again; else he runs on."""
+    one = session(release, mode, "crowd")
+    place = f"main.go:{LABELS['visit']}"
+    bp, end = one.breakpoint(place), one.breakpoint(f"main.go:{LABELS['crowd:done']}")
+
+    def met(hits):
+        assert one("run continue")["ok"]
+        process.wait_until(lambda: one.list()[bp]["hits"] >= hits, "nobody came")
+        assert one.list()[bp]["hits"] == hits
+
+    met(1)
+    assert one(f"change {bp} {place} | if=id >= 0 && n >= 0")["ok"]
+    assert one("wait 20000")["bps"] == [bp], "he was forgotten"
+    assert one.list()[bp]["hits"] == 1
+    met(2)  # his number was 2: not the fifth, which comes
+    assert one(f"change {bp} {place} | hits=== 5")["ok"]
+    assert one("wait 20000")["bps"] == [bp] and one.list()[bp]["hits"] == 5
+    assert one(f"change {bp} {place}")["ok"]
+    met(6)
+    assert one(f"change {bp} {place} | if=n == {ROUNDS - 1} | log=last of {{id}}")["ok"]  # he is of an early round: no message
+    assert one("wait 20000")["bps"] == [end]
+    assert sorted(told["text"] for told in one.logs) == sorted(f"last of {i}" for i in range(GOROUTINES))
+    assert one.list()[bp]["hits"] == 6 + GOROUTINES
+    one("restart")
+    assert one(f"change {bp} {place}")["ok"]
+    met(1)
+    assert one(f"change {bp} {place} | log=met {{n}}")["ok"]
+    assert one("wait 20000")["bps"] == [end]
+    assert len(one.logs) == GOROUTINES + GOROUTINES * ROUNDS == GOROUTINES + one.list()[bp]["hits"], "he said nothing, or twice"

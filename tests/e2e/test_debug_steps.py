@@ -146,6 +146,24 @@ def test_loops_over_functions_in_loops(launch, release, mode):
     assert seen.count(LABELS["nested:inner"]) >= 2 and seen[-1] >= LABELS["nested:end"], seen
 
 
+@pytest.mark.releases("1.23", "1.26", "1.27")
+@pytest.mark.modes("noopt", "default")
+@pytest.mark.parametrize("name", ["range", "nested"])
+def test_out_of_loops_over_functions(launch, release, mode, name):
+    """Who leaves a body leaves the function around it; a line below the loop is reached through all its rounds."""
+    session = launch(release, mode, name)
+    mark = "ranges" if name == "range" else name
+    for command, ends in (("stepout", "main.run"), (f"until range.go:{LABELS[mark + ':end']}", "main." + mark)):
+        bp = session.breakpoint(f"range.go:{LABELS[mark + ':body']}")
+        assert session("continue")["bps"] == [bp]
+        session(f"remove {bp}")
+        told = session(command)
+        assert told.get("why") == "step" and where(told)[0] == ends, (command, told)
+        if command != "stepout":
+            assert where(told)[1] == LABELS[mark + ":end"]
+        session("restart")
+
+
 @pytest.mark.modes("default")
 def test_inlined_calls(launch, release, mode):
     """next goes over an inlined call, step into it; the lines of optimised code may be fewer."""

@@ -162,7 +162,7 @@ def test_goroutines(debug, release, mode, tmp_path, gospect):
         "break main.work", "continue", "goroutines", "goroutines -t 3", "goroutines -g", "goroutines -s", "goroutines -r", "goroutines -a",
         "goroutines -limit 1", "goroutines -with label job=w1", "goroutines -without state=waiting", "goroutines -with running",
         "goroutines -chan main.hub", "goroutines -group wait", "goroutines -group nothing", "goroutines -with )", "goroutine",
-        "goroutine 9999", "threads", "thread 1", "waits", "leaks", "doctor", f"snapshot {snapshot}", f"snapshot {snapshot}",
+        "goroutine 9999", "threads", "thread 1", "hold", "goroutines -with running", "hold -off 1", "hold -off", "hold 1 2", "waits", "leaks", "doctor", f"snapshot {snapshot}", f"snapshot {snapshot}",
         "print runtime.curg.goid", "exit"], check=1)
     listed = s["goroutines"]
     waiting = re.findall(r"^ +(\d+)  main\.waiter at terminal/main\.go:(\d+)  \(chan receive\)  \{job=(w\d)\}$", listed, re.M)
@@ -181,6 +181,8 @@ def test_goroutines(debug, release, mode, tmp_path, gospect):
     assert "none of stack" in s["goroutines -group nothing"] and "gospect: " in s["goroutines -with )"]
     assert s["goroutine"].startswith("goroutine 1 (running") and "gospect: " in s["goroutine 9999"]
     assert re.search(r"^→ +\d+  goroutine 1 +main\.work", s["threads"], re.M) and "no thread 1" in s["thread 1"]
+    assert "goroutine 1 stands" in s["hold"] and ", held)" in s["goroutines -with running"] and "runs" in s["hold -off 1"]
+    assert "is not held" in s["hold -off"] and "write hold" in s["hold 1 2"]
     assert re.search(r"3  main\.hub", s["waits"]) and "no goroutine leaked" in s["leaks"] and "nothing found" in s["doctor"]
     assert str(snapshot) in s[f"snapshot {snapshot}"] and "exists already" in s[f"snapshot {snapshot}"]
     assert s["print runtime.curg.goid"] == "1\n"

@@ -6,7 +6,7 @@
  *     dbg_drive core FILE BINARY
  *
  *     break SPEC [| key=value]...        keys: if hits log name goroutine pergoroutine temporary
- * off trace pending change ID SPEC [| key=value]...    remove ID      list      counts ID
+ * off trace pending change [watch ]ID SPEC [| key=value]...    remove ID      list      counts ID
  * GOROUTINE... continue  next  step  stepout [FRAME]  stepi  nexti  until SPEC     run, and wait
  * for a stop run continue|next|...              the same without waiting     wait [MS] interrupt
  *     goroutine ID    print EXPR    set LHS = EXPR    frames    targets    restart    kill detach
@@ -317,10 +317,10 @@ static void do_change(char *rest)
 {
     struct dbg_bp_spec s;
     const char *which = word(&rest);
-    bool recovered = strcmp(which, "recovered") == 0;
-    unsigned id = recovered ? DBG_BP_ID_RECOVERED : (unsigned)atoi(which);
+    bool recovered = strcmp(which, "recovered") == 0, watch = strcmp(which, "watch") == 0;
+    unsigned id = recovered ? DBG_BP_ID_RECOVERED : (unsigned)atoi(watch ? word(&rest) : which);
     parse_spec(rest, &s);
-    s.kind = recovered ? DBG_BP_RECOVERED : DBG_BP_PLACE;
+    s.kind = recovered ? DBG_BP_RECOVERED : watch ? DBG_BP_WATCH : DBG_BP_PLACE;
     answer(dbg_bp_change(d, id, &s));
 }
 
@@ -522,7 +522,7 @@ static bool command(char *line)
     else if (strcmp(verb, "disassemble") == 0)
         do_disassemble(strtoull(rest, NULL, 0));
     else if (strcmp(verb, "goto") == 0)
-        answer(dbg_goto(d, 0, strtoull(rest, NULL, 0)));
+        answer(dbg_goto(d, 0, strtoull(rest, NULL, 0), true));
     else if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0)
         answer(dbg_hold(d, atoll(rest), *verb == 'h'));
     else if (strcmp(verb, "restart") == 0) {

@@ -240,7 +240,7 @@ static void say_place_of(struct shell *s, struct buf *b, const struct rt_frame *
     }
 }
 
-static void say_state(struct buf *b, const struct rt_goroutine *g)
+static void say_state(struct shell *s, struct buf *b, const struct rt_goroutine *g)
 {
     if (*g->wait_reason)
         text_clean(b, g->wait_reason);
@@ -248,6 +248,8 @@ static void say_state(struct buf *b, const struct rt_goroutine *g)
         buf_str(b, snap_gstatus_name((uint32_t)g->status));
     if (g->running && g->tid)
         buf_printf(b, " on thread %d", g->tid);
+    if (dbg_holds(s->d, (int64_t)g->id))
+        buf_str(b, ", held");
     if (g->locked)
         buf_str(b, ", locked to it");
     if (g->panicking)
@@ -298,7 +300,7 @@ static void say_goroutine(struct shell *s, struct buf *b, const struct rt_gorout
     }
     show_style(s, b, CLI_DIM);
     buf_str(b, "  (");
-    say_state(b, g);
+    say_state(s, b, g);
     buf_char(b, ')');
     show_style(s, b, CLI_PLAIN);
     say_labels(s, b, g, &a);
@@ -378,7 +380,7 @@ static struct err *say_selected(struct shell *s)
     struct err *e = shell_where(s, &a, FRAMES_LOOKED_AT, &w);
     if (!e && w.has_g) {
         buf_printf(&b, "goroutine %llu (", (unsigned long long)w.g.id);
-        say_state(&b, &w.g);
+        say_state(s, &b, &w.g);
         buf_char(&b, ')');
         say_labels(s, &b, &w.g, &a);
         buf_str(&b, "\n  now      ");
@@ -466,6 +468,27 @@ struct err *verb_threads(struct shell *s, char *rest)
     buf_free(&b);
     arena_free(&a);
     return e;
+}
+
+struct err *verb_hold(struct shell *s, char *rest)
+{
+    static const char off[] = "-off";
+    const char *word = shell_word(&rest);
+    bool on = !word || strcmp(word, off) != 0;
+    uint64_t id = (uint64_t)dbg_goroutine(s->d);
+    if (!on)
+        word = shell_word(&rest);
+    if (word)
+        TRY(shell_number(word, "the number of a goroutine", &id));
+    if (*shell_trim(rest))
+        return shell_usage("hold");
+    TRY(dbg_hold(s->d, (int64_t)id, on));
+    if (on)
+        shell_printf(s, "goroutine %llu stands while the others run, until hold -off %llu\n",
+                     (unsigned long long)id, (unsigned long long)id);
+    else
+        shell_printf(s, "goroutine %llu runs with the others\n", (unsigned long long)id);
+    return NULL;
 }
 
 struct err *verb_thread(struct shell *s, char *rest)

@@ -161,8 +161,10 @@ static struct err *go_to_frame(struct shell *s, uint64_t to, const char *command
     arena_init(&a);
     struct err *e = shell_where(s, &a, (size_t)to + 1, &w);
     if (!e && to >= w.frames.n)
-        e = err_new(ERR_USAGE, "there is no frame %llu: the outermost is %zu",
-                    (unsigned long long)to, w.frames.n ? w.frames.n - 1 : 0);
+        e = err_new(ERR_USAGE, "there is no frame %llu: %s is %zu%s%s", (unsigned long long)to,
+                    w.frames.partial ? "the last that can be told" : "the outermost",
+                    w.frames.n ? w.frames.n - 1 : 0, w.frames.partial ? "; " : "",
+                    w.frames.partial ? w.frames.partial : "");
     if (!e && w.has_g)
         e = dbg_select(s->d, 0, (unsigned)to);
     arena_free(&a);

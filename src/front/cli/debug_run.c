@@ -4,6 +4,7 @@
  * runs that group is in the foreground: it can read, and Ctrl-C is a signal to it, which stops it
  * and is not delivered.  When it stands the terminal is ours again, with our settings.  Otherwise
  * Ctrl-C comes to us, and dbg_interrupt() stops the program. */
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -666,14 +667,17 @@ struct err *verb_jump(struct shell *s, char *rest)
 {
     struct arena a;
     struct places p;
-    if (!*shell_trim(rest))
+    rest = shell_trim(rest);
+    bool force = strncmp(rest, "-force", 6) == 0 && (!rest[6] || isspace((unsigned char)rest[6]));
+    rest = shell_trim(force ? rest + 6 : rest);
+    if (!*rest)
         return shell_usage("jump");
     arena_init(&a);
-    struct err *e = shell_place(s, shell_trim(rest), &a, &p);
+    struct err *e = shell_place(s, rest, &a, &p);
     if (!e && p.n != 1)
         e = err_new(ERR_USAGE, "%s is at %zu addresses: say one with *ADDRESS", rest, p.n);
     if (!e)
-        e = dbg_goto(s->d, 0, p.v[0].pc);
+        e = dbg_goto(s->d, 0, p.v[0].pc, force);
     arena_free(&a);
     TRY(e);
     return show_here(s, s->config.list_lines / 2);

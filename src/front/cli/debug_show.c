@@ -389,17 +389,24 @@ static bool format_string(struct shell *s, struct buf *b, const struct dbg_value
     char verb = fmt[strlen(fmt) - 1];
     uint64_t n = 0;
     taddr at = dbg_value_memory(dbg_stand(s->d), v, &n);
+    uint64_t all = n;
     n = min_u64(n, s->config.string_length < 4096 ? 4096 : s->config.string_length);
     char *text = mem_alloc(n + 1);
     struct err *e = n ? target_read(dbg_target(s->d), at, text, n) : NULL;
     bool ok = !e && strchr("sqxX", verb);
     for (uint64_t i = 0; ok && (verb == 'x' || verb == 'X') && i < n; i++)
         buf_printf(b, verb == 'x' ? "%02x" : "%02X", (unsigned char)text[i]);
-    if (ok && (verb == 's' || verb == 'q')) {
-        buf_str(b, verb == 'q' ? "\"" : "");
-        text_clean(b, text);
-        buf_str(b, verb == 'q' ? "\"" : "");
+    if (ok && n < all && (verb == 's' || verb == 'q'))
+        n = text_whole(text, n);
+    for (uint64_t i = 0; ok && verb == 's' && i < n; i += strlen(text + i) + 1) {
+        buf_str(b, i ? "^@" : "");
+        text[n] = 0;
+        text_clean(b, text + i);
     }
+    if (ok && verb == 'q')
+        text_quote(b, text, n);
+    if (ok && n < all)
+        buf_printf(b, "...+%llu more", (unsigned long long)(all - n));
     err_free(e);
     free(text);
     return ok;

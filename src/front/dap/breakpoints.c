@@ -10,7 +10,7 @@
 #include "dbg/place.h"
 #include "front/dap/dap_int.h"
 
-enum { LOCATION_LINES_MAX = 2000 };
+#define SAID_SEPARATOR "\x1f"
 
 /* One that a client wants. */
 struct wanted {
@@ -200,6 +200,8 @@ static void add_bp(struct dap_client *c, enum dap_set set, const char *key, cons
         b.why = mem_strdup("the program runs without debugging");
     else if (c->breakpoints.n >= DAP_BREAKPOINTS_MAX)
         b.why = mem_strdup("too many breakpoints");
+    else if (w->goroutine && s->call.waits) /* its frame is not where it was */
+        e = dap_busy(s);
     else
         e = w->goroutine ? dap_while_standing(s, add, &ad, &pause) : add(&ad);
     if (e)
@@ -211,13 +213,48 @@ static void add_bp(struct dap_client *c, enum dap_set set, const char *key, cons
         tell(s, vec_last(&c->breakpoints), "new", c);
 }
 
-static size_t find_said(const struct dap_client *c, enum dap_set set, const char *key,
-                        const char *said, const bool *taken)
+struct changing {
+    struct dbg *d;
+    unsigned id;
+    const struct dbg_bp_spec *spec;
+};
+
+static struct err *change(void *arg)
 {
+    const struct changing *ch = arg;
+    return dbg_bp_change(ch->d, ch->id, ch->spec);
+}
+
+/* The same place with other conditions: it keeps its number and its counts, and who stands at it
+ * does not meet it again.  False: it can not be. */
+static bool change_bp(struct dap_client *c, struct dap_breakpoint *b, const struct wanted *w)
+{
+    struct dap_server *s = c->server;
+    struct changing ch = {.d = s->session.d, .id = b->id, .spec = &w->spec};
+    int64_t pause;
+    if (w->why_not || (w->goroutine && s->call.waits))
+        return false;
+    struct err *e = w->goroutine ? dap_while_standing(s, change, &ch, &pause) : change(&ch);
+    if (e) { /* adding it anew says why */
+        err_free(e);
+        return false;
+    }
+    free(b->said);
+    b->said = mem_strdup(w->said);
+    b->line = w->line;
+    tell(s, b, "changed", c);
+    return true;
+}
+
+/* Said in the same words; place_only: of the same place, whatever else was said. */
+static size_t find_said(const struct dap_client *c, enum dap_set set, const char *key,
+                        const char *said, const bool *taken, bool place_only)
+{
+    size_t place = strcspn(said, SAID_SEPARATOR) + 1;
     for (size_t i = 0; i < c->breakpoints.n; i++) {
         const struct dap_breakpoint *b = &c->breakpoints.v[i];
         if (!taken[i] && b->id && b->set == set && strcmp(b->key, key) == 0 &&
-            strcmp(b->said, said) == 0)
+            (place_only ? strncmp(b->said, said, place) : strcmp(b->said, said)) == 0)
             return i;
     }
     return SIZE_MAX;
@@ -231,13 +268,20 @@ static void set_all(struct dap_client *c, enum dap_set set, const char *key, con
     bool *taken = mem_alloc(had + 1);
     size_t *at = mem_alloc((n + 1) * sizeof(*at));
     struct dap_breakpoint *old = mem_alloc((had + 1) * sizeof(*old));
-    if (had)
-        memcpy(old, c->breakpoints.v, had * sizeof(*old));
     for (size_t i = 0; i < n; i++) {
-        at[i] = find_said(c, set, key, w[i].said, taken);
+        at[i] = find_said(c, set, key, w[i].said, taken, false);
         if (at[i] != SIZE_MAX)
             taken[at[i]] = true;
     }
+    for (size_t i = 0; i < n; i++) {
+        size_t k = at[i] == SIZE_MAX ? find_said(c, set, key, w[i].said, taken, true) : SIZE_MAX;
+        if (k == SIZE_MAX || !change_bp(c, &c->breakpoints.v[k], &w[i]))
+            continue;
+        at[i] = k;
+        taken[k] = true;
+    }
+    if (had)
+        memcpy(old, c->breakpoints.v, had * sizeof(*old));
     size_t *moved = mem_alloc((had + 1) * sizeof(*moved));
     for (size_t i = 0; i < had; i++) {
         bool of_these = old[i].set == set && strcmp(old[i].key, key) == 0;
@@ -268,7 +312,8 @@ static void set_all(struct dap_client *c, enum dap_set set, const char *key, con
 static const char *said(struct arena *a, const char *what, const char *condition, const char *hits,
                         const char *log)
 {
-    return arena_printf(a, "%s\x1f%s\x1f%s\x1f%s", what, condition, hits, log);
+    return arena_printf(a, "%s" SAID_SEPARATOR "%s" SAID_SEPARATOR "%s" SAID_SEPARATOR "%s", what,
+                        condition, hits, log);
 }
 
 struct err *dap_do_setBreakpoints(struct dap_client *c, const struct dap_setBreakpoints *a,
@@ -480,89 +525,143 @@ static const struct {
     const char *filter;
     unsigned id;
     enum dbg_bp_kind kind;
-} exceptions[] = {
-    {"panic", DBG_BP_ID_PANIC, DBG_BP_PANIC},
-    {"fatal", DBG_BP_ID_FATAL, DBG_BP_FATAL},
-    {"recovered", DBG_BP_ID_RECOVERED, DBG_BP_RECOVERED},
+    bool at_first;
+} exceptions[DAP_EXCEPTIONS] = {
+    {"panic", DBG_BP_ID_PANIC, DBG_BP_PANIC, true},
+    {"fatal", DBG_BP_ID_FATAL, DBG_BP_FATAL, true},
+    {"recovered", DBG_BP_ID_RECOVERED, DBG_BP_RECOVERED, false},
 };
 
-static const char *exception_condition(const struct dap_setExceptionBreakpoints *a, size_t i,
-                                       bool *ret_on)
+static bool wants_exception(const struct dap_client *c, size_t i)
 {
-    for (size_t k = 0; k < a->nfilters; k++)
-        if (strcmp(a->filters[k], exceptions[i].filter) == 0)
-            *ret_on = true;
-    for (size_t k = 0; k < a->nfilterOptions; k++)
-        if (strcmp(a->filterOptions[k].filterId, exceptions[i].filter) == 0) {
-            *ret_on = true;
-            return a->filterOptions[k].condition;
-        }
-    return "";
+    return c->in_session && (c->exceptions_said ? c->exceptions[i].on : exceptions[i].at_first);
 }
 
-/* On when any client wants it. */
-static bool wanted_by_others(const struct dap_client *c, size_t i)
+/* Any of the conditions of those who want it.  Where one has none it always stops, and those of the
+ * others are there to be checked; where they can not be put together, too. */
+static const char *exception_condition(const struct dap_server *s, size_t i, struct arena *a)
 {
-    const struct dap_server *s = c->server;
+    const char *all = "";
+    bool always = false;
+    for (size_t k = 0; k < s->clients.n; k++) {
+        const struct dap_client *c = s->clients.v[k];
+        const char *own = c->exceptions_said ? c->exceptions[i].condition : NULL;
+        if (!wants_exception(c, i))
+            continue;
+        bool none = !own || !*own, lua = !none && strncmp(own, "lua:", 4) == 0;
+        always = always || none;
+        if (*all && !none && (lua || strncmp(all, "lua:", 4) == 0))
+            return "";
+        if (!none)
+            all = *all  ? arena_printf(a, "%s || (%s)", all, own)
+                  : lua ? own
+                        : arena_printf(a, "(%s)", own);
+    }
+    if (always && strncmp(all, "lua:", 4) == 0)
+        return "";
+    return always && *all ? arena_printf(a, "true || %s", all) : all;
+}
+
+static struct err *set_exception(struct dap_server *s, size_t i)
+{
+    struct dbg_bp_spec spec = {.kind = exceptions[i].kind, .off = true};
+    struct arena a;
+    if (!s->session.d || s->session.kind == DAP_CORE || s->session.launch.noDebug)
+        return NULL;
+    arena_init(&a);
     for (size_t k = 0; k < s->clients.n; k++)
-        if (s->clients.v[k] != c && s->clients.v[k]->in_session &&
-            s->clients.v[k]->exceptions & UINT64_C(1) << i)
-            return true;
-    return false;
+        spec.off = spec.off && !wants_exception(s->clients.v[k], i);
+    spec.condition = exception_condition(s, i, &a);
+    struct err *e = dbg_bp_change(s->session.d, exceptions[i].id, &spec);
+    arena_free(&a);
+    return e;
+}
+
+static void want_exception(struct dap_client *c, size_t i, bool on, const char *condition)
+{
+    free(c->exceptions[i].condition);
+    c->exceptions[i].condition = condition ? mem_strdup(condition) : NULL;
+    c->exceptions[i].on = on;
+}
+
+static void want_no_exceptions(struct dap_client *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(exceptions); i++)
+        want_exception(c, i, false, NULL);
+    c->exceptions_said = false;
+}
+
+static size_t exception_named(const char *filter)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(exceptions) && strcmp(exceptions[i].filter, filter) != 0)
+        i++;
+    return i;
+}
+
+static void exception_json(const struct dap_client *c, const char *filter, struct err *const *e,
+                           struct json *j)
+{
+    size_t i = exception_named(filter);
+    bool known = i < ARRAY_LEN(exceptions);
+    json_begin(j, '{');
+    json_kbool(j, "verified", known && !e[i] && c->server->session.d);
+    if (!known)
+        json_kstr(j, "message", "there is no such filter");
+    else if (e[i])
+        json_kstr(j, "message", err_message(e[i]));
+    json_end(j, '}');
 }
 
 struct err *dap_do_setExceptionBreakpoints(struct dap_client *c,
                                            const struct dap_setExceptionBreakpoints *a,
                                            struct json *j)
 {
-    struct dap_session *s = &c->server->session;
+    struct err *e[ARRAY_LEN(exceptions)];
+    size_t i;
+    want_no_exceptions(c);
+    c->exceptions_said = true;
+    for (size_t k = 0; k < a->nfilters; k++)
+        if ((i = exception_named(a->filters[k])) < ARRAY_LEN(exceptions))
+            want_exception(c, i, true, NULL);
+    for (size_t k = 0; k < a->nfilterOptions; k++)
+        if ((i = exception_named(a->filterOptions[k].filterId)) < ARRAY_LEN(exceptions))
+            want_exception(c, i, true, a->filterOptions[k].condition);
+    for (i = 0; i < ARRAY_LEN(exceptions); i++) {
+        e[i] = set_exception(c->server, i);
+        if (e[i]) { /* what the others want stays */
+            want_exception(c, i, false, NULL);
+            err_free(set_exception(c->server, i));
+        }
+    }
     json_key(j, "breakpoints");
     json_begin(j, '[');
-    c->exceptions = 0;
-    for (size_t i = 0; i < ARRAY_LEN(exceptions); i++) {
-        bool on = false;
-        const char *condition = exception_condition(a, i, &on);
-        struct dbg_bp_spec spec = {.kind = exceptions[i].kind, .condition = condition};
-        c->exceptions |= on ? UINT64_C(1) << i : 0;
-        spec.off = !on && !wanted_by_others(c, i);
-        struct err *e = !s->d || s->kind == DAP_CORE || s->launch.noDebug
-                            ? NULL
-                            : dbg_bp_change(s->d, exceptions[i].id, &spec);
-        if (on) {
-            json_begin(j, '{');
-            json_kbool(j, "verified", !e && s->d);
-            if (e)
-                json_kstr(j, "message", err_message(e));
-            json_end(j, '}');
-        }
-        err_free(e);
-    }
+    for (size_t k = 0; k < a->nfilters; k++)
+        exception_json(c, a->filters[k], e, j);
+    for (size_t k = 0; k < a->nfilterOptions; k++)
+        exception_json(c, a->filterOptions[k].filterId, e, j);
     json_end(j, ']');
+    for (i = 0; i < ARRAY_LEN(exceptions); i++)
+        err_free(e[i]);
     return NULL;
 }
 
 /* ---- locations ---- */
 
-/* Lines that have code of their own. */
 static struct err *locations(struct dap_client *c, const struct dap_breakpointLocations *a,
                              struct arena *mem, struct json *j)
 {
     struct dbg *d = c->server->session.d;
     struct place_from from = {.source_map = c->server->session.source_map};
-    int64_t end = a->endLine >= 0 ? a->endLine : a->line;
-    const char *path = dap_path_in(c, a->source, mem);
-    if (end - a->line > LOCATION_LINES_MAX)
-        end = a->line + LOCATION_LINES_MAX;
-    for (int64_t line = a->line; line <= end && d; line++) {
-        struct places p;
-        const char *spec = arena_printf(mem, "%s:%lld", path, (long long)dap_line_in(c, line));
-        struct err *e = place_find(dbg_code(d), spec, &from, mem, &p);
-        if (!e && p.n && !*p.note) {
-            json_begin(j, '{');
-            json_ki64(j, "line", line);
-            json_end(j, '}');
-        }
-        err_free(e); /* none there */
+    unsigned *lines, first = (unsigned)dap_line_in(c, a->line);
+    unsigned last = a->endLine >= 0 ? (unsigned)dap_line_in(c, a->endLine) : first;
+    size_t n;
+    TRY(place_lines(dbg_code(d), dap_path_in(c, a->source, mem), first, last, &from, mem, &lines,
+                    &n));
+    for (size_t i = 0; i < n; i++) {
+        json_begin(j, '{');
+        json_ki64(j, "line", dap_line_out(c, lines[i]));
+        json_end(j, '}');
     }
     return NULL;
 }
@@ -574,7 +673,8 @@ struct err *dap_do_breakpointLocations(struct dap_client *c,
     arena_init(&mem);
     json_key(j, "breakpoints");
     json_begin(j, '[');
-    struct err *e = dap_state_of(c) & DAP_LIVE ? locations(c, a, &mem, j) : NULL;
+    struct err *e =
+        c->server->session.d && dap_state_of(c) & DAP_LIVE ? locations(c, a, &mem, j) : NULL;
     json_end(j, ']');
     arena_free(&mem);
     return e;
@@ -587,7 +687,7 @@ void dap_breakpoints_forget(struct dap_client *c)
     for (size_t i = 0; i < c->breakpoints.n; i++)
         bp_free(&c->breakpoints.v[i]);
     c->breakpoints.n = 0;
-    c->exceptions = 0;
+    want_no_exceptions(c);
 }
 
 void dap_breakpoints_drop(struct dap_client *c)
@@ -595,5 +695,9 @@ void dap_breakpoints_drop(struct dap_client *c)
     for (size_t i = 0; i < c->breakpoints.n; i++)
         remove_bp(c, &c->breakpoints.v[i]);
     c->breakpoints.n = 0;
-    c->exceptions = 0;
+    want_no_exceptions(c);
+    c->exceptions_said = true;
+    for (size_t i = 0; i < ARRAY_LEN(exceptions); i++)
+        err_free(set_exception(c->server, i)); /* the others' conditions are good */
+    c->exceptions_said = false;
 }

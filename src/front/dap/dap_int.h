@@ -20,6 +20,7 @@ enum {
     DAP_CLIENTS_MAX = 64,
     DAP_HANDLES_MAX = 1000000, /* variables a client may have in hand at one stop */
     DAP_BREAKPOINTS_MAX = 10000,
+    DAP_EXCEPTIONS = 3,    /* filters */
     DAP_LOG_KEPT = 10000,  /* lines of the session's log */
     DAP_QUEUE_MAX = 64,    /* requests of a client that were read and not yet handled */
     DAP_BACKLOG = 8 << 20, /* a client that does not read: nothing more is done for it */
@@ -35,7 +36,8 @@ enum dap_state {
     DAP_RUNS = 1 << 4,
     DAP_FILE = 1 << 5, /* a snapshot: there is no process */
     DAP_OVER = 1 << 6, /* the process has ended */
-    DAP_LIVE = DAP_STANDS | DAP_RUNS,
+    DAP_BUSY = 1 << 7, /* it runs a function for another client's request */
+    DAP_LIVE = DAP_STANDS | DAP_RUNS | DAP_BUSY,
     DAP_IN_SESSION = DAP_PREPARING | DAP_LIVE | DAP_FILE | DAP_OVER,
     DAP_ANY = DAP_IDLE | DAP_IN_SESSION,
 };
@@ -112,7 +114,8 @@ struct dap_queued {
     size_t n;
     int64_t seq;
     bool cancelled;
-    bool halts; /* asks for the program to stop or end: nothing waits for it longer than that */
+    bool halts;  /* asks for the program to stop or end: nothing waits for it longer than that */
+    bool leaves; /* of these, a client that only wants to go */
 };
 
 struct dap_client {
@@ -136,12 +139,17 @@ struct dap_client {
     bool answer_later;   /* the handler says so */
     int64_t handled_seq; /* of the request that is handled */
     bool cancel_handled; /* it was cancelled meanwhile */
+    bool changes;        /* it changes something: the log is to have it */
     bool follows;        /* gets the session's log as it grows */
     struct dap_hand hand;
     uint64_t top_stop; /* at that stop, top_frame is that which stopped */
     size_t top_frame;
     VEC(struct dap_breakpoint) breakpoints;
-    uint64_t exceptions; /* bits of the exception filters it has set */
+    bool exceptions_said; /* else it wants what is on at first */
+    struct {
+        bool on;
+        char *condition; /* owned; NULL: none */
+    } exceptions[DAP_EXCEPTIONS];
 };
 
 struct dap_output { /* a pipe from the program, or from a build */
@@ -229,11 +237,15 @@ struct dap_server {
     VEC(struct dap_event_later) later;
     int log_fd;
     int64_t next_progress;
-    char progress_id[32];   /* of the request that is handled; "": it tells of none */
-    struct dap_client *now; /* whose request is handled */
-    struct {                /* it waits for a function of the program */
-        int64_t began_ns;   /* 0: it does not */
-        bool told;          /* progressStart */
+    char progress_id[32];          /* of the request that is handled; "": it tells of none */
+    struct dap_client *now;        /* whose request is handled */
+    struct {                       /* a request that has functions of the program called */
+        struct dap_client *client; /* NULL: there is none */
+        char *text;                /* owned: what is asked for */
+        int64_t began_ns;          /* 0: nothing was called yet */
+        int64_t told_ns;           /* of the last progress event; 0: none */
+        bool waits;                /* just now, and others are heard */
+        bool refused;              /* somebody, because of it */
     } call;
 };
 
@@ -256,17 +268,28 @@ void dap_say(struct dap_server *s, const char *category, const char *text, size_
 void dap_note(struct dap_server *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Whether the client whose request is handled has cancelled it meanwhile. */
 bool dap_cancelled(struct dap_server *s);
-/* A request waits for a function of the program (dbg_options.give_up): clients are heard, the
- * program's output is passed on.  True: it is to be given up, because it was cancelled, its client
- * has gone, or somebody wants the program to stop. */
-bool dap_call_goes_on(void *server);
-void dap_call_ends(struct dap_server *s);
-/* title: of progressStart; NULL else. */
-void dap_progress(struct dap_client *c, const char *event, const char *id, const char *title);
+/* title: of progressStart; NULL else.  message: may be NULL. */
+void dap_progress(struct dap_client *c, const char *event, const char *id, const char *title,
+                  const char *message);
 /* Of the request that is handled (progress_id), before its answer. */
 enum { DAP_NO_PERCENT = 101 };
 void dap_progress_now(struct dap_client *c, const char *event, const char *title, unsigned percent);
 void dap_client_leave(struct dap_client *c); /* takes it out of the session */
+bool dap_may_handle(const struct dap_client *c);
+void dap_handle_one(struct dap_client *c); /* the first of its queue */
+void dap_hear(struct dap_client *c);       /* reads and sends what can be at once */
+void dap_accept(struct dap_server *s);
+bool dap_readers_are_behind(const struct dap_server *s);
+
+/* ---- busy.c ---- */
+/* What is asked for may have functions of the program called. */
+void dap_call_may_begin(struct dap_client *c, const char *what, const char *text);
+/* It waits for one (dbg_options.give_up): clients are heard and answered, the program's output is
+ * passed on.  True: it is to be given up, because it was cancelled, its client has gone, or
+ * somebody wants the program to stop. */
+bool dap_call_goes_on(void *server);
+void dap_call_ends(struct dap_server *s);
+struct err *dap_busy(struct dap_server *s) MUST_USE; /* who asks while it waits */
 
 /* ---- request.c ---- */
 void dap_handle_message(struct dap_client *c, const char *text, size_t n, bool cancelled);
@@ -351,6 +374,8 @@ struct err *dap_child_named(struct dap_client *c, const struct dap_handle *h, co
                             struct dbg_value *ret) MUST_USE;
 /* Memory of the program was changed by us (at 0: not known where): everybody is told. */
 void dap_memory_changed(struct dap_client *c, taddr at, uint64_t n);
+/* What is shown of an area ("variables", "all") is old; only: NULL, or one client. */
+void dap_invalidated(struct dap_server *s, struct dap_client *only, const char *area);
 
 /* ---- snapshot.c ---- */
 /* A snapshot of this stop (or the file), at least so deep (0: all); of a program that runs, stopped
@@ -364,6 +389,10 @@ struct err *dap_file_variables(struct dap_client *c, size_t frame, struct json *
 /* ---- dump.c ---- */
 bool dap_is_dump(const char *text); /* "dump FILE" */
 struct err *dap_dump(struct dap_client *c, const char *text, struct json *j) MUST_USE;
+
+/* ---- run.c ---- */
+bool dap_is_hold(const char *text, int64_t *ret_goroutine, bool *ret_on); /* "hold 7" */
+struct err *dap_hold(struct dap_client *c, int64_t goroutine, bool on, struct json *j) MUST_USE;
 
 /* ---- sources.c ---- */
 /* A plugin: the module, and the sources that only it has. */

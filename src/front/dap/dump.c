@@ -52,6 +52,7 @@ static struct err *write_core(struct dap_client *c, const char *path, bool repla
     if (!replace && stat(path, &st) == 0 && S_ISREG(st.st_mode))
         return err_hint(err_new(ERR_USAGE, "%s exists already", path),
                         "Say \"replace\": true (dump -force FILE in the console), or name another");
+    c->changes = true;
     snprintf(s->progress_id, sizeof(s->progress_id), "core-%lld", (long long)++s->next_progress);
     struct err *e = target_write_core(dbg_target(s->session.d), path, &o, ret);
     if (w.begun)

@@ -327,7 +327,7 @@ struct err *dap_build_start(struct dap_client *c, bool again)
     b->client = c;
     snprintf(b->progress_id, sizeof(b->progress_id), "build-%lld",
              (long long)++c->server->next_progress);
-    dap_progress(c, "progressStart", b->progress_id, "Building");
+    dap_progress(c, "progressStart", b->progress_id, "Building", NULL);
     dap_defer(c);
     return NULL;
 }
@@ -371,7 +371,7 @@ void dap_build_poll(struct dap_server *server)
         ;
     b->pid = 0;
     b->client = NULL;
-    dap_progress(c, "progressEnd", b->progress_id, NULL);
+    dap_progress(c, "progressEnd", b->progress_id, NULL, NULL);
     struct err *e = build_result(s, status);
     bool again = b->again;
     if (!e)

@@ -61,6 +61,8 @@ static struct err *run(struct dap_client *c, const struct row *row, const struct
                        struct arena *a, struct json *j)
 {
     void *args;
+    if (!(row->states & dap_state_of(c)) && dap_state_of(c) == DAP_BUSY)
+        return dap_busy(c->server);
     if (!(row->states & dap_state_of(c)))
         return err_new(ERR_USAGE, "%s is not possible %s", row->name, state_text(dap_state_of(c)));
     TRY(dap_args_read(row->args, m->arguments, a, &args));
@@ -73,7 +75,7 @@ static const char *word_for(const struct dap_client *c, const struct row *row, c
     if (err_code(e) == ERR_CANCELLED)
         return "cancelled";
     return row && row->states & DAP_STANDS && !(row->states & DAP_RUNS) &&
-                   dap_state_of(c) == DAP_RUNS
+                   dap_state_of(c) & (DAP_RUNS | DAP_BUSY)
                ? "notStopped"
                : NULL;
 }
@@ -91,7 +93,7 @@ static void answer(struct dap_client *c, const struct dap_message *m, const stru
     } else {
         dap_take_response(&c->out, c->seq++, m->seq, m->command, &b->text);
     }
-    if (row && row->flags & LOGGED)
+    if (row && (row->flags & LOGGED || c->changes))
         dap_log_request(c, m, e);
 }
 
@@ -104,7 +106,7 @@ static void handle_request(struct dap_client *c, const struct dap_message *m, bo
     struct json *j = dap_body_begin(&b);
     c->answer_later = false;
     c->handled_seq = m->seq;
-    c->cancel_handled = false;
+    c->cancel_handled = c->changes = false;
     if (cancelled)
         e = err_new(ERR_CANCELLED, "%s was cancelled", m->command);
     else if (!row)

@@ -1,4 +1,5 @@
 /* run.c - requests that let the program run, or stop it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "front/dap/dap_int.h"
@@ -75,7 +76,7 @@ struct err *dap_do_goto(struct dap_client *c, const struct dap_goto *a, struct j
     struct dap_body b;
     if (a->targetId < 1 || (size_t)a->targetId > c->hand.jumps.n)
         return err_new(ERR_NOT_FOUND, "there is no target %lld", (long long)a->targetId);
-    TRY(dbg_goto(s->session.d, a->threadId, c->hand.jumps.v[a->targetId - 1].pc));
+    TRY(dbg_goto(s->session.d, a->threadId, c->hand.jumps.v[a->targetId - 1].pc, false));
     dap_moved(s);
     s->session.stop++;
     struct json *ev = dap_body_begin(&b);
@@ -83,6 +84,38 @@ struct err *dap_do_goto(struct dap_client *c, const struct dap_goto *a, struct j
     json_ki64(ev, "threadId", a->threadId);
     json_kbool(ev, "allThreadsStopped", true);
     dap_event(s, "stopped", &b);
+    return NULL;
+}
+
+/* ---- one that stands while the others run: in the repl ---- */
+
+/* No operand follows a name in Go: neither is an expression. */
+bool dap_is_hold(const char *text, int64_t *ret_goroutine, bool *ret_on)
+{
+    long long id;
+    int end = -1;
+    *ret_on = true;
+    if (sscanf(text, " hold%*[ \t]%lld %n", &id, &end) != 1 || end < 0) {
+        *ret_on = false;
+        if (sscanf(text, " hold%*[ \t]-off%*[ \t]%lld %n", &id, &end) != 1 || end < 0)
+            return false;
+    }
+    *ret_goroutine = id;
+    return !text[end] && id > 0;
+}
+
+struct err *dap_hold(struct dap_client *c, int64_t goroutine, bool on, struct json *j)
+{
+    struct buf said = {0};
+    c->changes = true;
+    TRY(dbg_hold(c->server->session.d, goroutine, on));
+    buf_printf(&said,
+               on ? "goroutine %lld stands while the others run"
+                  : "goroutine %lld runs with the others",
+               (long long)goroutine);
+    json_kstr(j, "result", buf_text(&said));
+    json_ki64(j, "variablesReference", 0);
+    buf_free(&said);
     return NULL;
 }
 

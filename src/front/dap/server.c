@@ -27,7 +27,6 @@ enum {
     PIPE_SIZE = 1 << 20,
     NOTE_MAX = 16384
 };
-#define CALL_TOLD_NS (NSEC_PER_SEC / 2)
 
 /* ---- bodies and events ---- */
 
@@ -108,13 +107,13 @@ void dap_event_others(struct dap_client *c, const char *name, struct dap_body *b
     event(c->server, name, body, NULL, c);
 }
 
-static void send_later(struct dap_server *s)
+static void send_later(struct dap_server *s, size_t from)
 {
-    for (size_t i = 0; i < s->later.n; i++) {
+    for (size_t i = from; i < s->later.n; i++) {
         send_event(s, &s->later.v[i]);
         free(s->later.v[i].body);
     }
-    s->later.n = 0;
+    s->later.n = from;
 }
 
 void dap_say(struct dap_server *s, const char *category, const char *text, size_t n)
@@ -142,21 +141,6 @@ void dap_note(struct dap_server *s, const char *fmt, ...)
 
 /* ---- output of the program ---- */
 
-/* Bytes at the end of text that begin a character whose rest is missing. */
-static size_t begun(const char *text, size_t n)
-{
-    uint32_t cp;
-    for (size_t back = 1; back <= 3 && back <= n; back++) {
-        unsigned char c = (unsigned char)text[n - back];
-        size_t want = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-        if (c >= 0xc0)
-            return want > back && !text_utf8(text + n - back, back, &cp) ? back : 0;
-        if (c < 0x80)
-            return 0;
-    }
-    return 0;
-}
-
 bool dap_output_read(struct dap_server *s, struct dap_output *o, struct buf *keep)
 {
     char bytes[READ_AT_ONCE + 4];
@@ -164,7 +148,8 @@ bool dap_output_read(struct dap_server *s, struct dap_output *o, struct buf *kee
     ssize_t got = read(o->fd, bytes + o->nheld, READ_AT_ONCE);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    size_t n = o->nheld + (got > 0 ? (size_t)got : 0), rest = got > 0 ? begun(bytes, n) : 0;
+    size_t n = o->nheld + (got > 0 ? (size_t)got : 0),
+           rest = got > 0 ? n - text_whole(bytes, n) : 0;
     if (n > rest) {
         dap_say(s, o->category, bytes, n - rest);
         if (keep)
@@ -188,6 +173,8 @@ enum dap_state dap_state_of(const struct dap_client *c)
         return DAP_NEW;
     if (!c->in_session)
         return s->preparing && c->owner ? DAP_PREPARING : DAP_IDLE;
+    if (c->server->call.waits)
+        return DAP_BUSY;
     if (s->kind == DAP_SNAPSHOT)
         return DAP_FILE;
     if (!s->d || dbg_state(s->d) == DBG_OVER)
@@ -288,13 +275,16 @@ static bool may_read(const struct dap_client *c)
            queued_bytes(c) < DAP_MESSAGE_MAX && backlog(c) < DAP_BACKLOG;
 }
 
-/* Whether a message asks for the program to stop, or to end. */
-static bool halts(const char *text, size_t n)
+/* Whether a message asks for the program to stop, or to end; *ret_leaves: only its client wants to
+ * go, if there are others. */
+static bool halts(const char *text, size_t n, bool *ret_leaves)
 {
     static const char *const words[] = {"pause", "disconnect", "terminate", "restart"};
     bool may = false, is = false;
+    void *args;
     struct arena a;
     struct dap_message m;
+    *ret_leaves = false;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         may = may || memmem(text, n, words[i], strlen(words[i]));
     if (!may)
@@ -303,6 +293,11 @@ static bool halts(const char *text, size_t n)
     struct err *e = dap_message_read(text, n, &a, &m);
     for (size_t i = 0; !e && m.type == DAP_REQUEST && i < ARRAY_LEN(words); i++)
         is = is || strcmp(m.command, words[i]) == 0;
+    if (!e && is && strcmp(m.command, "disconnect") == 0)
+        e = dap_args_read(&dap_record_disconnect, m.arguments, &a, &args);
+    else
+        args = NULL;
+    *ret_leaves = !e && args && ((const struct dap_disconnect *)args)->terminateDebuggee != 1;
     err_free(e);
     arena_free(&a);
     return is;
@@ -365,7 +360,8 @@ static void take_messages(struct dap_client *c)
         if (!text)
             return;
         look_for_cancel(c, text, n);
-        struct dap_queued q = {.text = mem_alloc(n + 1), .n = n, .halts = halts(text, n)};
+        struct dap_queued q = {.text = mem_alloc(n + 1), .n = n};
+        q.halts = halts(text, n, &q.leaves);
         memcpy(q.text, text, n);
         vec_push(&c->queue, q);
     }
@@ -408,6 +404,19 @@ static bool client_send(struct dap_client *c)
         c->stuck_ns = 0;
     }
     return true;
+}
+
+void dap_hear(struct dap_client *c)
+{
+    struct pollfd p = {.fd = c->in_fd, .events = POLLIN};
+    if (may_read(c) && poll(&p, 1, 0) > 0)
+        client_read(c);
+    if (!c->gone && !client_send(c)) /* it is dropped when the session is not in use */
+        c->ended_input = true;
+    if (!backlog(c)) {
+        buf_clear(&c->out);
+        c->out_at = 0;
+    }
 }
 
 static void client_write(struct dap_client *c)
@@ -461,7 +470,7 @@ void dap_defer(struct dap_client *c)
 static void end_deferred(struct dap_client *c)
 {
     c->deferred.is = false;
-    send_later(c->server);
+    send_later(c->server, 0);
 }
 
 void dap_answer(struct dap_client *c)
@@ -483,33 +492,42 @@ void dap_refuse(struct dap_client *c, struct err *e)
     err_free(e);
 }
 
-static void handle_one(struct dap_client *c)
+bool dap_may_handle(const struct dap_client *c)
 {
+    return c->queue.n && !c->gone && backlog(c) < DAP_BACKLOG;
+}
+
+void dap_handle_one(struct dap_client *c)
+{
+    struct dap_server *s = c->server;
+    struct dap_client *before = s->now; /* that waits for the program (busy.c) */
+    size_t events = s->later.n;
     struct dap_queued q = c->queue.v[0];
     memmove(c->queue.v, c->queue.v + 1, (c->queue.n - 1) * sizeof(q));
     c->queue.n--;
-    c->server->handling = true;
-    c->server->now = c;
+    s->handling = true;
+    s->now = c;
     dap_handle_message(c, q.text, q.n, q.cancelled);
-    dap_call_ends(c->server);
-    c->server->handling = false;
-    c->server->now = NULL;
-    send_later(c->server);
+    if (!before)
+        dap_call_ends(s);
+    s->handling = false;
+    s->now = before;
+    send_later(s, events);
     free(q.text);
     if (!c->gone && !c->ended_input)
         take_messages(c);
 }
 
-/* ---- while a request waits for the program ---- */
-
 /* Somebody who sees the output has so much of it to read still that the program may wait. */
-static bool readers_are_behind(const struct dap_server *s)
+bool dap_readers_are_behind(const struct dap_server *s)
 {
     for (size_t i = 0; i < s->clients.n; i++)
         if (backlog(s->clients.v[i]) > DAP_BACKLOG / 2)
             return true;
     return false;
 }
+
+/* ---- progress ---- */
 
 static struct json *progress_begin(struct dap_body *b, const char *id, const char *title)
 {
@@ -522,12 +540,15 @@ static struct json *progress_begin(struct dap_body *b, const char *id, const cha
     return j;
 }
 
-void dap_progress(struct dap_client *c, const char *event_name, const char *id, const char *title)
+void dap_progress(struct dap_client *c, const char *event_name, const char *id, const char *title,
+                  const char *message)
 {
     struct dap_body b;
     if (!c->can.supportsProgressReporting)
         return;
-    progress_begin(&b, id, title);
+    struct json *j = progress_begin(&b, id, title);
+    if (message)
+        json_kstr(j, "message", message);
     dap_event_to(c, event_name, &b);
 }
 
@@ -541,67 +562,6 @@ void dap_progress_now(struct dap_client *c, const char *event_name, const char *
     if (percent != DAP_NO_PERCENT)
         json_ku64(j, "percentage", percent);
     dap_event_now(c, event_name, &b);
-}
-
-static void tell_of_call(struct dap_server *s)
-{
-    if (s->call.told || clock_mono_ns() - s->call.began_ns < CALL_TOLD_NS)
-        return;
-    s->call.told = true;
-    snprintf(s->progress_id, sizeof(s->progress_id), "call-%lld", (long long)++s->next_progress);
-    dap_progress(s->now, "progressStart", s->progress_id, "Waiting for the function");
-}
-
-/* Who called may give up, or go; everybody may want the program to stop. */
-static bool wait_is_over(const struct dap_server *s)
-{
-    bool over = (s->o->signal && s->o->signal()) ||
-                (s->now && (s->now->cancel_handled || s->now->ended_input || s->now->gone));
-    for (size_t i = 0; !over && i < s->clients.n; i++)
-        for (size_t k = 0; s->clients.v[i]->in_session && k < s->clients.v[i]->queue.n; k++)
-            over = over || s->clients.v[i]->queue.v[k].halts;
-    return over;
-}
-
-bool dap_call_goes_on(void *server)
-{
-    struct dap_server *s = server;
-    bool handling = s->handling;
-    if (!s->now)
-        return false;
-    if (!s->call.began_ns)
-        s->call.began_ns = clock_mono_ns();
-    s->handling = false; /* what comes now is told now */
-    tell_of_call(s);
-    for (size_t i = 0; i < 2; i++)
-        while (s->session.output[i].fd >= 0 && !readers_are_behind(s) &&
-               dap_output_ready(&s->session.output[i]) &&
-               dap_output_read(s, &s->session.output[i], NULL))
-            ;
-    for (size_t i = 0; i < s->clients.n; i++) {
-        struct dap_client *c = s->clients.v[i];
-        struct pollfd p = {.fd = c->in_fd, .events = POLLIN};
-        if (may_read(c) && poll(&p, 1, 0) > 0)
-            client_read(c);
-        if (!c->gone && !client_send(c)) /* it is dropped when the session is not in use */
-            c->ended_input = true;
-        if (!backlog(c)) {
-            buf_clear(&c->out);
-            c->out_at = 0;
-        }
-    }
-    s->handling = handling;
-    return wait_is_over(s);
-}
-
-void dap_call_ends(struct dap_server *s)
-{
-    if (s->call.told && s->now)
-        dap_progress(s->now, "progressEnd", s->progress_id, NULL);
-    if (s->call.told)
-        *s->progress_id = '\0';
-    s->call.told = false;
-    s->call.began_ns = 0;
 }
 
 /* ---- the loop ---- */
@@ -623,7 +583,7 @@ struct polls {
 static void what_to_poll(struct dap_server *s, struct polls *p)
 {
     struct dap_session *se = &s->session;
-    bool output = !readers_are_behind(s);
+    bool output = !dap_readers_are_behind(s);
     int fds[FD_CLIENTS] = {
         [FD_LISTEN] = s->clients.n < DAP_CLIENTS_MAX ? s->listen_fd : -1,
         [FD_SESSION] = se->d && dbg_state(se->d) != DBG_OVER ? dbg_fd(se->d) : -1,
@@ -643,17 +603,12 @@ static void what_to_poll(struct dap_server *s, struct polls *p)
     }
 }
 
-static bool may_handle(const struct dap_client *c)
-{
-    return c->queue.n && !c->gone && backlog(c) < DAP_BACKLOG;
-}
-
 static int timeout_ms(const struct dap_server *s)
 {
     int ms = s->session.wait_for.name ? 20 : -1;
     for (size_t i = 0; i < s->clients.n; i++) {
         const struct dap_client *c = s->clients.v[i];
-        if (may_handle(c) || c->gone || (c->ended_input && !c->queue.n))
+        if (dap_may_handle(c) || c->gone || (c->ended_input && !c->queue.n))
             return 0;
         if (c->stuck_ns && ms < 0)
             ms = 1000;
@@ -674,6 +629,13 @@ static void accept_client(struct dap_server *s)
     s->o->say(s->o->say_arg, err_message(e));
     err_free(e);
     close(fd);
+}
+
+void dap_accept(struct dap_server *s)
+{
+    struct pollfd p = {.fd = s->listen_fd, .events = POLLIN};
+    if (s->listen_fd >= 0 && s->clients.n < DAP_CLIENTS_MAX && poll(&p, 1, 0) > 0)
+        accept_client(s);
 }
 
 static void serve_polled(struct dap_server *s, const struct polls *p, size_t nclients)
@@ -732,8 +694,8 @@ static void loop(struct dap_server *s)
             serve_polled(s, p, nclients);
         dap_wait_for_poll(s);
         for (size_t i = 0; i < s->clients.n; i++)
-            if (may_handle(s->clients.v[i]))
-                handle_one(s->clients.v[i]);
+            if (dap_may_handle(s->clients.v[i]))
+                dap_handle_one(s->clients.v[i]);
         for (size_t i = 0; i < s->clients.n; i++)
             client_write(s->clients.v[i]);
         tidy_clients(s);

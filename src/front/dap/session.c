@@ -188,7 +188,7 @@ static void wait_begins(struct dap_client *c, const char *name)
     snprintf(s->wait_for.progress_id, sizeof(s->wait_for.progress_id), "wait-%lld",
              (long long)++server->next_progress);
     buf_printf(&title, "Waiting for %.100s", name);
-    dap_progress(c, "progressStart", s->wait_for.progress_id, buf_text(&title));
+    dap_progress(c, "progressStart", s->wait_for.progress_id, buf_text(&title), NULL);
     buf_free(&title);
     dap_defer(c);
 }
@@ -196,7 +196,7 @@ static void wait_begins(struct dap_client *c, const char *name)
 static void wait_ends(struct dap_session *s)
 {
     if (s->wait_for.name && !s->wait_for.client->gone)
-        dap_progress(s->wait_for.client, "progressEnd", s->wait_for.progress_id, NULL);
+        dap_progress(s->wait_for.client, "progressEnd", s->wait_for.progress_id, NULL, NULL);
     free(s->wait_for.name);
     s->wait_for.name = NULL;
 }
@@ -514,6 +514,11 @@ struct err *dap_while_standing(struct dap_server *s, struct err *(*fn)(void *arg
     if (!s->session.d || dbg_state(s->session.d) != DBG_RUNS)
         return fn(arg);
     int64_t began = clock_mono_ns();
+    if (s->call.waits) {
+        struct err *e = dbg_glance(s->session.d, fn, arg);
+        *ret_pause_ns = clock_mono_ns() - began;
+        return e;
+    }
     dbg_interrupt(s->session.d);
     TRY(await_halt(s, &ours));
     s->session.stop++;
@@ -553,7 +558,7 @@ struct err *dap_do_configurationDone(struct dap_client *c, const struct dap_conf
             return dap_run(c->server, &go);
     }
     s->configured = true;
-    if (!s->d || dbg_state(s->d) == DBG_STANDS)
+    if (!s->d || dbg_state(s->d) == DBG_STANDS || c->server->call.waits)
         tell_stop(c);
     return NULL;
 }

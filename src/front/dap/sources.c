@@ -184,8 +184,8 @@ static struct err *source_text(struct dap_client *c, const char *path, struct ar
 struct err *dap_do_source(struct dap_client *c, const struct dap_source *a, struct json *j)
 {
     struct arena mem;
-    if (!a->source || !(dap_state_of(c) & (DAP_STANDS | DAP_FILE)))
-        return err_new(ERR_NOT_FOUND, "sources are told by their path, while the program stands");
+    if (!a->source)
+        return err_new(ERR_NOT_FOUND, "sources are told by their path");
     arena_init(&mem);
     struct err *e = source_text(c, dap_path_in(c, a->source, &mem), &mem, j);
     arena_free(&mem);

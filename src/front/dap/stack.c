@@ -166,6 +166,15 @@ struct err *dap_do_stepInTargets(struct dap_client *c, const struct dap_stepInTa
 }
 
 /* Places of a line in the function that the goroutine is in. */
+static bool may_go(struct dap_client *c, size_t frame, taddr pc)
+{
+    int64_t thread = c->hand.stacks.v[c->hand.frames.v[frame].stack].thread;
+    struct err *e = dbg_may_goto(c->server->session.d, thread, pc, false);
+    bool may = !e;
+    err_free(e);
+    return may;
+}
+
 struct err *dap_do_gotoTargets(struct dap_client *c, const struct dap_gotoTargets *a,
                                struct json *j)
 {
@@ -190,7 +199,7 @@ struct err *dap_do_gotoTargets(struct dap_client *c, const struct dap_gotoTarget
     for (size_t i = 0; i < places.n; i++) {
         struct dap_jump at = {.pc = places.v[i].pc};
         struct buf label = {0};
-        if (!f || places.v[i].entry != f->entry)
+        if (!f || places.v[i].entry != f->entry || !may_go(c, frame, places.v[i].pc))
             continue;
         vec_push(&c->hand.jumps, at);
         snap_short_func(&label, places.v[i].func);

@@ -367,18 +367,17 @@ static const char *assignment(const char *text)
 }
 
 /* What was read, and what is shown, may not be so any more. */
-static void invalidated(struct dap_client *c)
+void dap_invalidated(struct dap_server *s, struct dap_client *only, const char *area)
 {
-    struct dap_server *s = c->server;
     for (size_t i = 0; i < s->clients.n; i++) {
         struct dap_client *to = s->clients.v[i];
         struct dap_body b;
-        if (!to->in_session || !to->can.supportsInvalidatedEvent)
+        if (!to->in_session || !to->can.supportsInvalidatedEvent || (only && to != only))
             continue;
         struct json *j = dap_body_begin(&b);
         json_key(j, "areas");
         json_begin(j, '[');
-        json_str(j, "variables");
+        json_str(j, area);
         json_end(j, ']');
         dap_event_to(to, "invalidated", &b);
     }
@@ -403,7 +402,7 @@ void dap_memory_changed(struct dap_client *c, taddr at, uint64_t n)
         buf_free(&ref);
         dap_event_to(to, "memory", &b);
     }
-    invalidated(c);
+    dap_invalidated(s, NULL, "variables");
 }
 
 static struct err *assign(struct dap_client *c, size_t frame, const char *to, const char *text,
@@ -415,6 +414,8 @@ static struct err *assign(struct dap_client *c, size_t frame, const char *to, co
     taddr at = 0;
     if (frame == SIZE_MAX)
         return err_new(ERR_USAGE, "to set a variable, a frame is needed");
+    c->changes = true;
+    dap_call_may_begin(c, "to set", to);
     const struct dap_frame *f = &c->hand.frames.v[frame];
     struct err *e = dbg_assign(d, c->hand.stacks.v[f->stack].thread, f->index, to, text, calls);
     dap_hand_fresh(c);
@@ -458,14 +459,17 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
         TRY(assign(c, frame, left, right, true));
         text = left;
     }
+    dap_call_may_begin(c, "for", text);
     uint64_t moves = rt_stand_moves(st);
     struct dbg_call_spec how = {0};
     const char *behind = call_options(text, &how);
     bool calls = behind || may_call(text, context);
     struct err *e =
         dap_eval(c, frame, calls ? &how : NULL, behind ? behind : text, &c->hand.mem, &v);
-    if (rt_stand_moves(dbg_stand(c->server->session.d)) != moves) /* a function has run */
+    if (rt_stand_moves(dbg_stand(c->server->session.d)) != moves) { /* a function has run */
+        c->changes = true;
         dap_memory_changed(c, 0, 0);
+    }
     TRY(e);
     return dap_value_json(c, frame, &v, &l, "result", hex, j);
 }
@@ -473,8 +477,12 @@ static struct err *evaluate(struct dap_client *c, size_t frame, const char *text
 struct err *dap_do_evaluate(struct dap_client *c, const struct dap_evaluate *a, struct json *j)
 {
     size_t frame;
+    int64_t goroutine;
+    bool on;
     if (strcmp(a->context, "repl") == 0 && dap_is_dump(a->expression))
         return dap_dump(c, a->expression, j);
+    if (strcmp(a->context, "repl") == 0 && dap_is_hold(a->expression, &goroutine, &on))
+        return dap_hold(c, goroutine, on, j);
     TRY(dap_frame_or_top(c, a->frameId, &frame));
     return evaluate(c, frame, a->expression, a->context, a->format && a->format->hex, j);
 }

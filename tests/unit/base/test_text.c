@@ -53,6 +53,21 @@ static void names_do_not_drive_the_terminal(void **state)
           "\xef\xbf\xbd"
           "31m"); /* CSI as one character */
     GIVES(text_clean(&out, "\xe8\xae\xa2\xff"), "订\xef\xbf\xbd");
+    GIVES(text_clean(&out, "a\xe2\x80\xae"
+                           "b"),
+          "a\xef\xbf\xbd"
+          "b"); /* U+202E */
+}
+
+static void quotes_as_go_does(void **state)
+{
+    const char hidden[] = "a\0\x1b\xff\xe2\x80\xae\xef\xbb\xbf\xc2\x85\"\\\n\xe8\xae\xa2";
+    GIVES(text_quote(&out, hidden, sizeof(hidden) - 1),
+          "\"a\\x00\\x1b\\xff\\u202e\\ufeff\\u0085\\\"\\\\\\n订\"");
+    assert_int_equal(text_whole("ab\xf0\x9f\x98", 5), 2);
+    assert_int_equal(text_whole("ab\xe8\xae\xa2", 5), 5);
+    assert_int_equal(text_whole("ab\x80", 3), 3); /* none at all */
+    assert_int_equal(text_whole("", 0), 0);
 }
 
 static void numbers_in_words(void **state)
@@ -94,4 +109,5 @@ static void clock_of_a_damaged_file(void **state)
 
 TEST_MAIN(cmocka_unit_test(columns_not_bytes), cmocka_unit_test(wraps_at_spaces),
           cmocka_unit_test(shortens_where_asked), cmocka_unit_test(names_do_not_drive_the_terminal),
-          cmocka_unit_test(numbers_in_words), cmocka_unit_test(clock_of_a_damaged_file))
+          cmocka_unit_test(quotes_as_go_does), cmocka_unit_test(numbers_in_words),
+          cmocka_unit_test(clock_of_a_damaged_file))
