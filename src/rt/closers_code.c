@@ -60,7 +60,8 @@ bool closings_value(struct ahead_mem *m, const struct code_value *v, taddr sp, t
     bool ok = ahead_peek(m, at, 8, ret);
     for (unsigned i = 0; ok && i < v->depth; i++)
         ok = *ret && ahead_peek(m, *ret + (taddr)(int64_t)v->off[i], 8, ret);
-    *ret += (taddr)(int64_t)v->add;
+    if (ok)
+        *ret += (taddr)(int64_t)v->add;
     return ok;
 }
 
