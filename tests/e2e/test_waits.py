@@ -1,6 +1,7 @@
 """gospect waits on a program that says what each of its goroutines waits for (tests/targets/waits)."""
 import pathlib
 import re
+import subprocess
 import xml.etree.ElementTree
 
 import pytest
@@ -204,6 +205,8 @@ def test_pictures_and_filters(gospect, go_build, run_go, tmp_path):
     graph = gospect("waits", target.pid, "--dot", "--limit", "0", check=0).out
     assert graph.startswith("digraph waits {") and graph.rstrip().endswith("}")
     assert graph.count("->") - graph.count("-> h") == len(TRUTH) + 5 and "main.global" in graph  # select, three files, main itself
+    drawn = subprocess.run(["dot", "-Tplain"], input=graph, capture_output=True, text=True, check=True)
+    assert not drawn.stderr and len(re.findall(r"^edge ", drawn.stdout, re.M)) == graph.count("->")
     only = look(gospect, target.pid, "--filter", "func=main.waitCond")
     assert only["count"] == 2 and {w["kind"] for w in only["waits"]} == {"cond wait"}
     groups = re.findall(r"^ {0,6}[\d,]+  \S", gospect("waits", target.pid, "--limit", "0", check=0).out, re.M)
