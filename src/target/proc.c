@@ -302,7 +302,7 @@ struct err *proc_ours(void)
     struct err *e = proc_status_self(&us);
     if (!e && us.nspids <= 1)
         return NULL;
-    if (e && err_errno(e)) /* too many open files, say */
+    if (e && err_errno(e) && err_errno(e) != ENOENT) /* too many open files, say */
         return e;
     char text[16];
     bool mounted = !e || proc_read(text, sizeof(text), "/proc/uptime") > 0;
