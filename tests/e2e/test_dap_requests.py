@@ -535,6 +535,16 @@ def test_others_are_answered_in_a_call(pair):
     connect.popen.wait(30)
 
 
+def test_who_ends_the_session_ends_it_for_all(pair):
+    """The others are told, with what happened to the program."""
+    connect, first, second, _ = pair()
+    first.ask("disconnect", terminateDebuggee=True)
+    assert second.event("terminated")
+    second.said("The program was ended", "console")
+    connect.popen.terminate()
+    connect.popen.wait(30)
+
+
 def test_another_client_looks_while_calls_return(pair):
     """The list of goroutines stops the program again and again in the middle of calls: each has its result, and nothing is told of it."""
     connect, first, second, frames = pair()

@@ -67,13 +67,29 @@ static bool too_early(const struct dap_client *c, const struct dap_event_later *
     return !c->configured && strcmp(ev->event, "stopped") == 0 && !ev->only;
 }
 
+static bool hears(const struct dap_client *c, const struct dap_event_later *ev)
+{
+    bool sees = c->in_session || (c->owner && c->server->session.preparing);
+    return ev->only ? c == ev->only : sees && c != ev->except && !too_early(c, ev);
+}
+
 static void send_event(struct dap_server *s, const struct dap_event_later *ev)
 {
+    for (size_t i = 0; i < s->clients.n; i++)
+        if (hears(s->clients.v[i], ev))
+            put_event(s->clients.v[i], ev->event, ev->body, ev->n);
+}
+
+/* For those who hear it now: the request may end their session. */
+static void keep_for_later(struct dap_server *s, const struct dap_event_later *ev)
+{
     for (size_t i = 0; i < s->clients.n; i++) {
-        struct dap_client *c = s->clients.v[i];
-        bool sees = c->in_session || (c->owner && s->session.preparing);
-        if (ev->only ? c == ev->only : sees && c != ev->except && !too_early(c, ev))
-            put_event(c, ev->event, ev->body, ev->n);
+        struct dap_event_later own = {.event = ev->event, .n = ev->n, .only = s->clients.v[i]};
+        if (!hears(s->clients.v[i], ev))
+            continue;
+        own.body = mem_alloc(ev->n + 1);
+        memcpy(own.body, ev->body, ev->n);
+        vec_push(&s->later, own);
     }
 }
 
@@ -85,7 +101,8 @@ static void event(struct dap_server *s, const char *name, struct dap_body *body,
     struct dap_event_later ev = {.event = name, .n = body->text.n, .only = only, .except = except};
     ev.body = buf_take(&body->text);
     if (s->handling) {
-        vec_push(&s->later, ev);
+        keep_for_later(s, &ev);
+        free(ev.body);
         return;
     }
     send_event(s, &ev);
