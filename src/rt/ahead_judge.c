@@ -114,7 +114,7 @@ static void add(struct ahead_claims *ret, const struct ahead_goroutine *g, taddr
 static void take_lock(struct ahead *a, const struct ahead_goroutine *g,
                       const struct ahead_wanted *w, taddr addr, struct ahead_claims *ret)
 {
-    struct ahead_claim c;
+    struct ahead_claim c = {0};
     bool plain =
         w->all || map_get(&w->mutexes, addr) != MAP_NONE || map_get(&w->rws, addr) != MAP_NONE;
     bool reader = w->all || map_get(&w->rws, addr - READERS) != MAP_NONE;
