@@ -436,14 +436,26 @@ static void note_plugins(struct dbg *d, struct arena *a, const char **notes, siz
     }
 }
 
+/* How the process can be debugged. */
+static void note_process(struct dbg *d, const char **notes, size_t *n)
+{
+    const char *warning = d->debug ? debug_warning(d->debug) : NULL;
+    if (warning)
+        notes[(*n)++] = warning;
+    if (d->debug && debug_is_suspended(d->debug))
+        notes[(*n)++] = "the program was stopped by a signal (SIGSTOP or its like) before: it runs "
+                        "on only after SIGCONT";
+}
+
 size_t dbg_notes(struct dbg *d, struct arena *a, const char *const **ret)
 {
-    const char **notes = arena_array(a, const char *, 5 + NOTES_MAX), *why = NULL;
+    const char **notes = arena_array(a, const char *, 7 + NOTES_MAX), *why = NULL;
     struct code_module *const *modules;
     size_t n = 0;
     const char *cut = d->core ? target_incomplete(d->core, a) : NULL;
     if (cut)
         notes[n++] = cut;
+    note_process(d, notes, &n);
     if (d->code) {
         note_newer(d, a, notes, &n);
         if (d->rt)

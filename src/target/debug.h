@@ -204,5 +204,7 @@ size_t debug_calls_left(struct debug *d, taddr *ret, size_t max);
 /* What could not be set up, in words, and what follows from it; NULL: nothing.  While the process
  * stands; the text lives until the next exec() of it. */
 const char *debug_warning(const struct debug *d);
+/* Whether SIGSTOP or its like keeps the process from running, also when it is resumed. */
+bool debug_is_suspended(struct debug *d);
 
 #endif

@@ -420,6 +420,27 @@ const char *debug_warning(const struct debug *d)
     return d->warning;
 }
 
+struct suspended_call {
+    struct debug *d;
+    bool ret;
+};
+
+static struct err *suspended_on_tracer(const struct tracer_token *tok, void *arg)
+{
+    struct suspended_call *c = arg;
+    (void)tok;
+    for (size_t i = 0; i < c->d->threads.n; i++)
+        c->ret = c->ret || c->d->threads.v[i].group_stop;
+    return NULL;
+}
+
+bool debug_is_suspended(struct debug *d)
+{
+    struct suspended_call c = {.d = d};
+    err_free(tracer_call(d->tracer, suspended_on_tracer, &c));
+    return c.ret;
+}
+
 static struct err *urgent_on_tracer(const struct tracer_token *tok, void *arg)
 {
     struct asking *q = arg;

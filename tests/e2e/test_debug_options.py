@@ -4,6 +4,7 @@ What the program tells about itself (tests/targets/terminal, and small packages 
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -186,6 +187,23 @@ def test_processes_that_cannot_be_attached_to(gospect, gospect_start, program, r
             os.unlink(copy)
         assert done.returncode == 3 and "not permitted" in done.stderr and "CAP_SYS_PTRACE" in done.stderr
     assert target.alive()
+
+
+@pytest.mark.modes("default")
+def test_what_is_to_be_known_of_a_process(gospect, program, go_build, run_go, release):
+    """One that was stopped before runs on only when it may; one that can be given no memory is debugged, at a price."""
+    target = run_go(program, "spin", ready="spinning")
+    quit_at_once = ["debug", "attach", target.pid]
+    assert "SIGSTOP" not in gospect(*quit_at_once, stdin=b"", check=0).err
+    target.signal(signal.SIGSTOP)
+    assert "runs on only after SIGCONT" in " ".join(gospect(*quit_at_once, stdin=b"", check=0).err.split())
+    target.signal(signal.SIGCONT)
+    assert "SIGSTOP" not in gospect(*quit_at_once, stdin=b"", check=0).err
+    filtered = run_go(go_build(release, "default", "harm"))
+    filtered.ask("seccomp 9")  # mmap
+    told = " ".join(gospect("debug", "attach", filtered.pid, stdin=b"", check=0).err.split())
+    assert "passing a breakpoint stops all threads for a moment" in told and "killing the debugger in a call ends the program" in told
+    assert filtered.alive() and target.alive()
 
 
 @pytest.mark.modes("nodwarf", "stripped")
