@@ -12,7 +12,7 @@ from benchlib.measure import Failed, cost_of
 # name: (package for go install, what it is).  Pinned; the newest that supports the targets' release.
 GO_PEERS = {
     "dlv": ("github.com/go-delve/delve/cmd/dlv@v1.27.2", "Delve, the Go debugger"),
-    "goref": ("github.com/cloudwego/goref/cmd/grf@v0.1.1", "heap references from outside"),
+    "goref": ("github.com/cloudwego/goref/cmd/grf@3a10bfe", "heap references from outside"),
     "viewcore": ("golang.org/x/debug/cmd/viewcore@4da508d", "reads Go cores"),
     "gops": ("github.com/google/gops@v0.3.28", "lists Go processes"),
 }
