@@ -90,7 +90,7 @@ static void untyped(struct list *l)
     if (t->guessed_objects) {
         buf_str(&b, b.n ? "; " : "");
         text_bytes(&b, t->guessed_bytes);
-        buf_str(&b, " typed by size and pointers alone (marked ?)");
+        buf_str(&b, " of inferred types (marked ?)");
     }
     if (b.n) {
         text_wrap(&l->f.b, buf_text(&b), l->f.style->width ? l->f.style->width : SIZE_MAX, 0, 2);

@@ -1,4 +1,8 @@
-/* heap_guess.c - guesses: objects that nothing with a known type points to.
+/* heap_guess.c - guesses: objects whose beginning nothing with a known type points to.
+ *
+ * First those that strings and slices point into: a part of a text (s[100:200]), what is left of a
+ * queue (q = q[1:]).  They are most likely an array of such elements, as a whole; but it may have
+ * been a field.  Where they disagree nothing is guessed, but that text is bytes.
  *
  * Without DWARF nobody tells the types of variables, and before 1.22 the runtime did not write
  * types beside large objects, so a heap may hang on one pointer that nothing is known of.  But an
@@ -10,9 +14,10 @@
  * too. Each round follows the guesses of the one before; three are enough. */
 #include <stdlib.h>
 
+#include "base/pool.h"
 #include "rt/heap_shapes_int.h"
 
-enum { ROUNDS = 3, CANDIDATES_MAX = 32 };
+enum { ROUNDS = 3, CANDIDATES_MAX = 32, RANGE = 1 << 16 };
 
 /* A type that a small object can be a value of. */
 struct candidate {
@@ -70,6 +75,128 @@ static size_t first_of(const struct guesser *g, uint32_t class, uint64_t mask)
             hi = mid;
     }
     return lo;
+}
+
+/* ---- what strings and slices point into ---- */
+
+/* The guess that follows from what a pointer to the beginning would lead to; 0: none. */
+static uint16_t as_inner(struct shaper *p, uint16_t child)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, child);
+    if (sh->form != SNAP_FORM_STRING && sh->form != SNAP_FORM_ARRAY)
+        return 0;
+    return types_shape(p->ty, (enum snap_form)sh->form, sh->type, SNAP_NONE, SNAP_EV_GUESS);
+}
+
+static void note_inner(struct shaper *p, struct shape_worker *w, uint16_t child, uint32_t slot)
+{
+    const struct shape_late *last = w->late.n ? &w->late.v[w->late.n - 1] : NULL;
+    struct shape_late l = {.slot = slot};
+    if (child && !p->shape[slot] && heap_is_allocated(p->h, slot))
+        l.shape = as_inner(p, child);
+    if (l.shape && !(last && last->slot == l.slot && last->shape == l.shape))
+        vec_push(&w->late, l);
+}
+
+static void inner_of(struct shaper *p, struct shape_worker *w, uint32_t slot)
+{
+    struct snap_edges it;
+    snap_edges_init(&it, p->s, slot);
+    while (snap_edges_next(&it))
+        if (it.flags & SNAP_EDGE_INTERIOR && !(it.flags & SNAP_EDGE_TYPED) && !p->shape[it.target])
+            note_inner(p, w, flow_of_word(p, p->shape[slot], it.word, it.target), it.target);
+}
+
+static struct err *inner_job(void *arg, size_t i, unsigned worker)
+{
+    struct shaper *p = arg;
+    struct shape_worker *w = &p->workers[worker];
+    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
+    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;) {
+        uint32_t end = (uint32_t)min_u64((k + 1) * RANGE, p->h->nscan);
+        for (uint32_t slot = (uint32_t)(k * RANGE); slot < end; slot++)
+            if (p->shape[slot] && p->s->scanslot.edges[slot])
+                inner_of(p, w, slot);
+    }
+    return NULL;
+}
+
+static void inner_of_roots(struct shaper *p)
+{
+    for (size_t i = 0; i < p->h->typed_roots.n; i++) {
+        const struct heap_typed_root *r = &p->h->typed_roots.v[i];
+        if (r->inner)
+            note_inner(p, &p->workers[0], flow_of_type(p, r->type, r->at, SNAP_EV_ROOT), r->slot);
+    }
+}
+
+static bool is_bytes(const struct shaper *p, uint16_t shape)
+{
+    const struct type_shape *sh = types_shape_get(p->ty, shape);
+    return sh->form == SNAP_FORM_ARRAY && types_get(p->ty, sh->type)->size == 1;
+}
+
+/* What two guesses of one object come to; 0: they contradict each other. */
+static uint16_t both(const struct shaper *p, uint16_t a, uint16_t b)
+{
+    bool text_a = types_shape_get(p->ty, a)->form == SNAP_FORM_STRING;
+    bool text_b = types_shape_get(p->ty, b)->form == SNAP_FORM_STRING;
+    if (a == b)
+        return a;
+    return text_a && is_bytes(p, b) ? a : text_b && is_bytes(p, a) ? b : 0;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+    const struct shape_late *x = a, *y = b;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static size_t assign_inner(struct shaper *p, struct shape_late *v, size_t n)
+{
+    size_t found = 0;
+    if (n)
+        qsort(v, n, sizeof(*v), by_slot);
+    for (size_t i = 0, end; i < n; i = end) {
+        uint16_t shape = v[i].shape;
+        for (end = i + 1; end < n && v[end].slot == v[i].slot; end++)
+            shape = shape ? both(p, shape, v[end].shape) : 0;
+        if (!shape || !flow_fits(p, shape, v[i].slot))
+            continue;
+        p->shape[v[i].slot] = shape;
+        found++;
+    }
+    return found;
+}
+
+/* ret: how many got a shape. */
+static struct err *guess_inner(struct shaper *p, size_t *ret)
+{
+    VEC(struct shape_late) all = {0};
+    *ret = 0;
+    for (unsigned i = 0; i < p->nworkers; i++)
+        p->workers[i].late.n = 0; /* what waited before has been taken */
+    atomic_store(&p->next_range, 0);
+    TRY(pool_run(p->nworkers, inner_job, p));
+    inner_of_roots(p);
+    for (unsigned i = 0; i < p->nworkers; i++)
+        for (size_t k = 0; k < p->workers[i].late.n; k++)
+            vec_push(&all, p->workers[i].late.v[k]);
+    *ret = assign_inner(p, all.v, all.n);
+    vec_free(&all);
+    return NULL;
+}
+
+/* Parts of what is found may be parts of texts again. */
+static struct err *guess_all_inner(struct shaper *p)
+{
+    size_t found = 1;
+    for (int round = 0; found && round < ROUNDS; round++) {
+        TRY(guess_inner(p, &found));
+        if (found)
+            TRY(shaper_propagate(p));
+    }
+    return NULL;
 }
 
 /* ---- whether an explanation agrees with the objects around ---- */
@@ -198,6 +325,7 @@ static size_t guess_round(struct guesser *g)
 struct err *heap_guess(struct shaper *p)
 {
     struct guesser g = {.p = p};
+    TRY(guess_all_inner(p));
     struct err *e = NULL;
     collect(&g);
     guess_closures(p);

@@ -88,6 +88,7 @@ enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,
 struct heap_typed_root {
     uint32_t slot; /* what it points to */
     uint32_t type; /* of the variable that holds it */
+    bool inner;    /* not to its beginning */
     uint64_t at;   /* offset of the pointer inside that variable */
 };
 

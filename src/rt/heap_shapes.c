@@ -6,8 +6,8 @@
  * to, and so on through the whole graph.  What is left is guessed (heap_guess.c).  The first shape
  * an object gets stays, so the order of the passes is the order of evidence.
  *
- * Interior pointers tell nothing (they may point into an array, a field), but that the block of
- * the tiny allocator they point into holds several values.
+ * Interior pointers tell little (they may point into an array, a field): that the block of the tiny
+ * allocator they point into holds several values, and what heap_guess.c makes of them.
  *
  * Why so: tens of millions of edges are decoded twice at most, by all cores; what a word of a shape
  * leads to is looked up in an array, and which objects are done is one bit each.  Objects that wait
@@ -22,9 +22,9 @@ enum { RANGE = 1 << 16, FOLLOW_BATCH = 64 };
 
 void heap_type_root(struct heap *h, uint32_t slot, uint64_t offset, uint32_t type, uint64_t at)
 {
-    if (type == SNAP_NONE || offset)
+    if (type == SNAP_NONE)
         return;
-    struct heap_typed_root r = {.slot = slot, .type = type, .at = at};
+    struct heap_typed_root r = {.slot = slot, .type = type, .inner = offset != 0, .at = at};
     vec_push(&h->typed_roots, r);
 }
 
@@ -299,7 +299,7 @@ static void take_roots(struct shaper *p)
 {
     for (size_t i = 0; i < p->h->typed_roots.n; i++) {
         const struct heap_typed_root *r = &p->h->typed_roots.v[i];
-        uint16_t shape = flow_of_type(p, r->type, r->at, SNAP_EV_ROOT);
+        uint16_t shape = r->inner ? 0 : flow_of_type(p, r->type, r->at, SNAP_EV_ROOT);
         if (shape)
             shaper_assign(p, &p->workers[0], shape, r->slot);
     }

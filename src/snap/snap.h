@@ -244,8 +244,9 @@ enum snap_evidence {
     SNAP_EV_INTERFACE, /* an interface value names the type of what it points to */
     SNAP_EV_ROOT,      /* the type of a variable that points to it */
     SNAP_EV_FLOW,      /* the type of the field of another object that points to it */
-    SNAP_EV_GUESS,     /* the only type of the program with this size and these pointers */
-    SNAP_EV_CODE,      /* the program's code, which says with which type it makes such an object */
+    SNAP_EV_GUESS, /* strings or slices point into it; or the only type with this size and pointers
+                    */
+    SNAP_EV_CODE,  /* the program's code, which says with which type it makes such an object */
     SNAP_EV_COUNT,
 };
 

@@ -30,6 +30,16 @@ type piped struct {
 	in  chan *leaf
 	num chan leaf
 }
+type cell struct{ a, b uint64 }
+type link struct {
+	to *leaf
+	n  int
+}
+type rests struct {
+	text  string
+	cells []cell
+	links []link
+}
 type called struct{ fn func() *caught }
 
 // What only a closure keeps.
@@ -72,8 +82,24 @@ func fillSync() {
 	kept = append(kept, m)
 }
 
+// What only pointers into the middle lead to: parts of texts, queues that were taken from at the front.
+func cutShort() {
+	for i := 0; i < 300; i++ {
+		text := fmt.Sprintf("%0200d", i)
+		cells := make([]cell, 6)
+		links := make([]link, 5)
+		links[4].to = newLeaf()
+		kept = append(kept, &rests{text[100:150], cells[2:], links[3:]})
+		count("string", 1)
+		count("main.rests", 1)
+		count("[]main.cell", 1)
+		count("[]main.link", 1)
+	}
+}
+
 func fill() {
 	fillSync()
+	cutShort()
 	kept = append(kept, chain(1000))
 	for i := 0; i < 50; i++ {
 		w := &wide{}
