@@ -180,10 +180,12 @@ static struct err *search_maps(struct target *t, const struct image *img, taddr 
         }
     arena_free(&a);
     TRY(e);
-    if (!found)
-        return err_new(ERR_NOT_FOUND, "the memory of process %d does not hold %s", target_pid(t),
-                       image_name(img));
-    return NULL;
+    if (found)
+        return NULL;
+    e = err_new(ERR_NOT_FOUND, "the memory of process %d does not hold %s", target_pid(t),
+                image_name(img));
+    return t->ops->kind == TARGET_CORE ? e
+                                       : err_hint(e, "it may just have begun a program: try again");
 }
 
 struct err *image_slide(struct target *t, const struct image *img, taddr entry, taddr *ret)

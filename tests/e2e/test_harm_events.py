@@ -93,7 +93,7 @@ def test_all_at_the_same_time_for_long(gospect, go_build, run_go, release, mode)
 # ---- becoming another program ----
 
 # There is no program for a moment in the middle of it, and then one that has hardly begun.
-OVERTAKEN = ("became another program", "has ended", "structures are not where they should be")
+OVERTAKEN = ("became another program", "has ended", "does not hold", "structures are not where they should be")
 
 
 def test_becomes_another_program(gospect, go_build, run_go, release, tmp_path):
