@@ -3,8 +3,8 @@
  * runtime/testdata/testgoroutineleakprofile/goker have them (1.26, 1.27).
  *
  * For a lock the chain of those who would have to release it is followed to its end: a circle, a
- * lock that was left, or a goroutine that waits for a channel.  That last one has the same fault as
- * those who wait for it. */
+ * lock that was left, or a goroutine that waits for something else, whose fault it is.  One that
+ * waits for a channel has the same fault as those who wait for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,8 +70,10 @@ static enum wait_fault fault_of(const struct wait_graph *w, const struct wait_st
     uint32_t end = end_of(stuck, g, (uint32_t)w->s->goroutine.n);
     if (end != g && is_channel(w->info[end].kind))
         return WAIT_FAULT_MIXED;
-    if (i->kind == WAIT_GROUP)
+    if (i->kind == WAIT_GROUP || w->info[end].kind == WAIT_GROUP)
         return WAIT_FAULT_GROUP;
+    if (w->info[end].kind == WAIT_COND)
+        return WAIT_FAULT_COND;
     return stuck->lock[end] == WAIT_STUCK_LEFT ? WAIT_FAULT_UNLOCK : WAIT_FAULT_LOCK;
 }
 

@@ -243,6 +243,8 @@ def test_who_could_have_woken_it(go_build, run_go, gospect, release, mode):
     assert [(w["act"], w["leaked"], w["waits_in"], w["func"]) for [w] in held] == \
         [("unlock", True, "waitgroup wait", "main.holds")]
     assert {thing["type"] for _, thing in found["main.locks"]} == {"sync.Mutex"}
+    assert sorted((bool(thing["wakers"]), leak["fault"]) for leak, thing in found["main.locks"]) == \
+        [(False, "missing unlock"), (True, "WaitGroup")]  # who holds it would unlock, but for what he waits for
     if mode == "default":
         assert all(leak["path"].startswith("main.jobs → ") for leak, _ in found["main.locks"] + found["main.holds"])
         ways = [leak["path"] for leak, _ in found["main.reads"] if leak["path"]]
