@@ -11,7 +11,7 @@
 enum {
     LIMIT_DEFAULT = 15,
     PATHS_DEFAULT = 3,
-    WAYS_BYTES = 64 << 20, /* of pointers: up to that the retainers are shown with their ways */
+    WAYS_BYTES = 32 << 20, /* of pointers: up to that the retainers are shown with their ways */
     KEYS_BYTES = 64 << 20, /* of a heap: up to that paths name the entries of maps by their keys */
 };
 
