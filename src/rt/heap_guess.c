@@ -94,7 +94,8 @@ static void note_inner(struct shaper *p, struct shape_worker *w, uint16_t child,
     struct shape_late l = {.slot = slot};
     if (child && !p->shape[slot] && heap_is_allocated(p->h, slot))
         l.shape = as_inner(p, child);
-    if (l.shape && !(last && last->slot == l.slot && last->shape == l.shape))
+    bool again = last && last->slot == l.slot && last->shape == l.shape;
+    if (l.shape && !again && flow_fits(p, l.shape, slot))
         vec_push(&w->late, l);
 }
 
@@ -161,10 +162,9 @@ static size_t assign_inner(struct shaper *p, struct shape_late *v, size_t n)
         uint16_t shape = v[i].shape;
         for (end = i + 1; end < n && v[end].slot == v[i].slot; end++)
             shape = shape ? both(p, shape, v[end].shape) : 0;
-        if (!shape || !flow_fits(p, shape, v[i].slot))
-            continue;
-        p->shape[v[i].slot] = shape;
-        found++;
+        if (shape)
+            p->shape[v[i].slot] = shape;
+        found += shape != 0;
     }
     return found;
 }
@@ -172,18 +172,19 @@ static size_t assign_inner(struct shaper *p, struct shape_late *v, size_t n)
 /* ret: how many got a shape. */
 static struct err *guess_inner(struct shaper *p, size_t *ret)
 {
-    VEC(struct shape_late) all = {0};
+    struct shape_worker *w = p->workers;
     *ret = 0;
     for (unsigned i = 0; i < p->nworkers; i++)
-        p->workers[i].late.n = 0; /* what waited before has been taken */
+        vec_free(&w[i].late); /* what waited before has been taken */
     atomic_store(&p->next_range, 0);
     TRY(pool_run(p->nworkers, inner_job, p));
     inner_of_roots(p);
-    for (unsigned i = 0; i < p->nworkers; i++)
-        for (size_t k = 0; k < p->workers[i].late.n; k++)
-            vec_push(&all, p->workers[i].late.v[k]);
-    *ret = assign_inner(p, all.v, all.n);
-    vec_free(&all);
+    for (unsigned i = 1; i < p->nworkers; i++) {
+        for (size_t k = 0; k < w[i].late.n; k++)
+            vec_push(&w->late, w[i].late.v[k]);
+        vec_free(&w[i].late);
+    }
+    *ret = assign_inner(p, w->late.v, w->late.n);
     return NULL;
 }
 
