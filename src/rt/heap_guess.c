@@ -17,7 +17,7 @@
 #include "base/pool.h"
 #include "rt/heap_shapes_int.h"
 
-enum { ROUNDS = 3, CANDIDATES_MAX = 32, RANGE = 1 << 16 };
+enum { ROUNDS = 3, CANDIDATES_MAX = 32 };
 
 /* A type that a small object can be a value of. */
 struct candidate {
@@ -111,14 +111,10 @@ static void inner_of(struct shaper *p, struct shape_worker *w, uint32_t slot)
 static struct err *inner_job(void *arg, size_t i, unsigned worker)
 {
     struct shaper *p = arg;
-    struct shape_worker *w = &p->workers[worker];
-    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
-    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;) {
-        uint32_t end = (uint32_t)min_u64((k + 1) * RANGE, p->h->nscan);
-        for (uint32_t slot = (uint32_t)(k * RANGE); slot < end; slot++)
+    for (uint32_t slot, end; shaper_next_range(p, &slot, &end);)
+        for (; slot < end; slot++)
             if (p->shape[slot] && p->s->scanslot.edges[slot])
-                inner_of(p, w, slot);
-    }
+                inner_of(p, &p->workers[worker], slot);
     return NULL;
 }
 

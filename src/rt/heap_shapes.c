@@ -261,10 +261,19 @@ static void look_at(struct shaper *p, struct shape_worker *w, uint32_t slot)
     }
 }
 
-static void look_at_range(struct shaper *p, struct shape_worker *w, size_t range)
+bool shaper_next_range(struct shaper *p, uint32_t *ret, uint32_t *ret_end)
 {
-    uint32_t end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
-    for (uint32_t slot = (uint32_t)range * RANGE; slot < end; slot++)
+    size_t range = atomic_fetch_add(&p->next_range, 1);
+    if (range >= ((size_t)p->h->nscan + RANGE - 1) / RANGE)
+        return false;
+    *ret = (uint32_t)range * RANGE;
+    *ret_end = (uint32_t)min_u64((range + 1) * RANGE, p->h->nscan);
+    return true;
+}
+
+static void look_at_range(struct shaper *p, struct shape_worker *w, uint32_t slot, uint32_t end)
+{
+    for (; slot < end; slot++)
         if (p->s->scanslot.edges[slot] || p->shape[slot])
             look_at(p, w, slot);
     assign_found(p, w);
@@ -274,9 +283,8 @@ static void look_at_range(struct shaper *p, struct shape_worker *w, size_t range
 static struct err *look_job(void *arg, size_t i, unsigned worker)
 {
     struct shaper *p = arg;
-    size_t ranges = ((size_t)p->h->nscan + RANGE - 1) / RANGE;
-    for (size_t k; (k = atomic_fetch_add(&p->next_range, 1)) < ranges;)
-        look_at_range(p, &p->workers[worker], k);
+    for (uint32_t slot, end; shaper_next_range(p, &slot, &end);)
+        look_at_range(p, &p->workers[worker], slot, end);
     return NULL;
 }
 

@@ -129,6 +129,8 @@ uint16_t flow_refine(struct shaper *p, uint16_t have, uint16_t expected);
 
 /* ---- heap_shapes.c ---- */
 
+/* The next slots that no worker has been given since next_range was 0; false: there are none. */
+bool shaper_next_range(struct shaper *p, uint32_t *ret, uint32_t *ret_end);
 void shaper_assign(struct shaper *p, struct shape_worker *w, uint16_t shape, uint32_t slot);
 /* Follows edges from all objects that have a shape and were not followed yet. */
 struct err *shaper_propagate(struct shaper *p) MUST_USE;

@@ -213,17 +213,18 @@ struct dwarf *rt_dwarf_at(const struct rt *rt, size_t i, taddr *ret_slide)
     return NULL;
 }
 
-struct err *rt_variable_named(const struct rt *rt, const char *name, struct dwarf_var *ret,
-                              taddr *ret_addr)
+/* The first module that has the name, as fn finds it in one. */
+typedef struct err *find_named(struct dwarf *dw, const char *name, void *ret);
+
+static struct err *in_modules(const struct rt *rt, const char *name, find_named *fn, void *ret,
+                              taddr *ret_slide)
 {
     struct err *first = NULL;
     struct dwarf *dw;
-    taddr slide;
-    for (size_t i = 0; (dw = rt_dwarf_at(rt, i, &slide)); i++) {
-        struct err *e = dwarf_var_named(dw, name, ret);
+    for (size_t i = 0; (dw = rt_dwarf_at(rt, i, ret_slide)); i++) {
+        struct err *e = fn(dw, name, ret);
         if (!e) {
             err_free(first);
-            *ret_addr = dwarf_expr_address(&ret->loc, ret_addr) ? *ret_addr + slide : 0;
             return NULL;
         }
         err_free(first ? e : NULL);
@@ -232,19 +233,27 @@ struct err *rt_variable_named(const struct rt *rt, const char *name, struct dwar
     return first ? first : err_new(ERR_NOT_FOUND, "there is no DWARF");
 }
 
+static struct err *variable_in(struct dwarf *dw, const char *name, void *ret)
+{
+    return dwarf_var_named(dw, name, ret);
+}
+
+static struct err *type_in(struct dwarf *dw, const char *name, void *ret)
+{
+    return dwarf_type_named(dw, name, ret);
+}
+
+struct err *rt_variable_named(const struct rt *rt, const char *name, struct dwarf_var *ret,
+                              taddr *ret_addr)
+{
+    taddr slide;
+    TRY(in_modules(rt, name, variable_in, ret, &slide));
+    *ret_addr = dwarf_expr_address(&ret->loc, ret_addr) ? *ret_addr + slide : 0;
+    return NULL;
+}
+
 struct err *rt_type_named(const struct rt *rt, const char *name, const struct dwarf_type **ret)
 {
-    struct err *first = NULL;
-    struct dwarf *dw;
     taddr slide;
-    for (size_t i = 0; (dw = rt_dwarf_at(rt, i, &slide)); i++) {
-        struct err *e = dwarf_type_named(dw, name, ret);
-        if (!e) {
-            err_free(first);
-            return NULL;
-        }
-        err_free(first ? e : NULL);
-        first = first ? first : e;
-    }
-    return first ? first : err_new(ERR_NOT_FOUND, "there is no DWARF");
+    return in_modules(rt, name, type_in, ret, &slide);
 }
