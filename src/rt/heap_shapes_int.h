@@ -35,10 +35,11 @@ struct shape_fit {
     _Atomic uint64_t known[4], fits[4];
 };
 
-/* An object whose header tells less than what points to it may. */
+/* What an object is unless better is found: its header tells less than what points to it may, or
+ * only strings and slices point into it. */
 struct shape_late {
     uint32_t slot;
-    uint16_t shape; /* by its header */
+    uint16_t shape;
 };
 
 /* The nodes of a hash trie (sync.Map since Go 1.24) are pointed to by what both kinds begin with.

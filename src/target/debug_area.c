@@ -299,7 +299,7 @@ static struct err *sigaction_of(struct setup *s, const struct kernel_sigaction *
 }
 
 /* Before anybody is stopped: a thread that is just being stopped at one of them must be put back
- * onto it before its stop is taken (debug.c quiet()). */
+ * onto it before its stop is taken (debug_run.c quiet()). */
 void debug_find_left(struct debug *d)
 {
     struct spot spot;

@@ -26,9 +26,9 @@
  * another one.  When both are killed together, threads wait at their breakpoints until somebody
  * attaches again: debug_area.c finds the table and repairs.
  *
- * A signal that was taken from a thread and not given back yet (debug.c hold_back()) is in the
- * table, too; the guardian sends it.  It is there before the kernel forgets it, and until the
- * kernel has it again: killed in between, it comes twice rather than never.
+ * A signal that was taken from a thread and not given back yet (debug_run.c debug_hold_back()) is
+ * in the table, too; the guardian sends it.  It is there before the kernel forgets it, and until
+ * the kernel has it again: killed in between, it comes twice rather than never.
  *
  * Debug registers survive their tracer, too, and the handler ignores what they say; the guardian
  * clears them, which only a tracer can. */
