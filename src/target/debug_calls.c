@@ -12,8 +12,8 @@
  *   - It must not know much: a frame that is ready and not filled is passed by, so that the
  *     function is never called; what was returned, or panicked with, is left alone.  Only the last
  *     word wants an answer, "put registers back", and of these the runtime itself puts back all
- *     that may hold pointers, from where it has saved them (and has adjusted them, when the stack
- * was moved).  What is left are the flags, and floating point and vector registers.  They belong to
+ *     that may hold pointers, from where it has saved them (adjusted, when the stack was moved).
+ *     What is left are the flags, and floating point and vector registers.  They belong to
  *     the goroutine that was made to call, on whatever thread it is by then, and a goroutine can
  *     be in one call only: that is the key of the table.
  *   - The table is the one part of the area that the process may write: the handler takes out
@@ -23,8 +23,8 @@
  *   - before its registers were set it has not begun to call.  What was written below its stack
  *     pointer is nothing to Go.
  *   - a thread that has met one of these breakpoints is put back onto it before the kernel forgets
- *     the signal (debug_stop.c, TRAP_CALL): without us it meets it once more, and the handler has
- * it. While we live the session sets pc behind it, together with all other registers it answers
+ *     the signal (debug_stop.c, TRAP_CALL): without us it meets it once more.
+ *     While we live the session sets pc behind it, together with all other registers it answers
  *     with, which the kernel does at once.
  *   - vectors are put back before the rest: between the two the thread still is on the breakpoint.
  *
