@@ -15,10 +15,8 @@
 #include "rt/heap_int.h"
 
 enum {
-    BATCH = 16384, /* spans that are read at once */
     SIZE_UNIT = 8, /* sizes of small objects are multiples of it */
     SMALL_MAX = 32768,
-    TRIES = 3,
     SPARSE_PART = 4, /* a span is sparse when less than one slot in so many is taken */
 };
 
@@ -28,9 +26,7 @@ struct fill {
 
 struct filling {
     struct rt *rt;
-    struct target *t;
     struct fill small[SMALL_MAX / SIZE_UNIT + 1], large;
-    uint64_t unreadable, nonsense;
 };
 
 struct span_fill {
@@ -53,45 +49,16 @@ static void count_span(struct filling *f, const struct span_fill *s)
     }
 }
 
-static struct err *count_batch(struct filling *f, const taddr *addr, size_t n, uint8_t *copies,
-                               bool *ok)
+static void count_one(void *ctx, const struct heap_span *s, const uint8_t *copy)
 {
-    const struct rt_layout *l = &f->rt->layout;
-    size_t size = (size_t)l->size[RT_STRUCT_mspan];
-    TRY(rt_read_pieces(f->t, addr, n, size, copies, ok));
-    for (size_t i = 0; i < n; i++) {
-        struct heap_span s;
-        const uint8_t *copy = copies + i * size;
-        enum heap_span_is is = ok[i] ? heap_parse_span(l, copy, &s) : HEAP_SPAN_OTHER;
-        if (is == HEAP_SPAN_IN_USE)
-            count_span(f, &(struct span_fill){.elem_size = s.elem_size,
-                                              .elems = s.elems,
-                                              .bytes = (uint64_t)s.pages * HEAP_PAGE,
-                                              .taken = rt_get(l, copy, RT_mspan_alloc_count),
-                                              .large = s.flags & SNAP_SPF_LARGE});
-        f->unreadable += !ok[i];
-        f->nonsense += is == HEAP_SPAN_NONSENSE;
-    }
-    return NULL;
-}
-
-static struct err *count_all(struct filling *f)
-{
-    uint64_t list[3];
-    taddr *addr;
-    size_t size = (size_t)f->rt->layout.size[RT_STRUCT_mspan];
-    TRY(target_read(f->t, G(f->rt, mheap) + (taddr)L(f->rt, mheap_allspans), list, sizeof(list)));
-    TRY(rt_read_array(f->t, "the list of spans", list[0], list[1], 8, RT_LIST_MAX, (void **)&addr));
-    size_t most = min_u64(BATCH, list[1]) + 1;
-    uint8_t *copies = mem_try_alloc(most * size);
-    bool *ok = mem_alloc(most);
-    struct err *e = copies ? NULL : err_new(ERR_NOMEM, "no memory for %zu spans", most);
-    for (uint64_t i = 0; !e && i < list[1]; i += BATCH)
-        e = count_batch(f, addr + i, min_u64(BATCH, list[1] - i), copies, ok);
-    free(copies);
-    free(ok);
-    free(addr);
-    return e;
+    struct filling *f = ctx;
+    count_span(f, &(struct span_fill){
+                      .elem_size = s->elem_size,
+                      .elems = s->elems,
+                      .bytes = (uint64_t)s->pages * HEAP_PAGE,
+                      .taken = rt_get(&f->rt->layout, copy, RT_mspan_alloc_count),
+                      .large = s->flags & SNAP_SPF_LARGE,
+                  });
 }
 
 /* ---- rows ---- */
@@ -149,22 +116,15 @@ void counters_spans(struct rt *rt, struct target *t, struct snap *s)
         return;
     }
     struct filling *f = mem_alloc(sizeof(*f));
-    struct err *e = NULL;
-    for (int i = 0; i < TRIES; i++) { /* the list moves when it grows */
-        err_free(e);
-        memset(f, 0, sizeof(*f));
-        f->rt = rt;
-        f->t = t;
-        e = count_all(f);
-        if (!e || err_code(e) != ERR_FAULT)
-            break;
-    }
+    f->rt = rt;
+    struct heap_spans_missed missed;
+    struct err *e = heap_each_span(rt, t, count_one, f, &missed);
     if (e)
         snap_note_missing(s, 1, what, err_message(e));
     else
         set_rows(s, f);
-    if (!e && f->unreadable + f->nonsense)
-        snap_note_missing(s, f->unreadable + f->nonsense, what, "they could not be read");
+    if (!e && missed.unreadable + missed.nonsense)
+        snap_note_missing(s, missed.unreadable + missed.nonsense, what, "they could not be read");
     err_free(e);
     free(f);
 }

@@ -82,6 +82,20 @@ enum heap_span_is {
 enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,
                                   struct heap_span *ret);
 
+/* ---- heap_span_list.c: all of them ---- */
+
+/* s and the copy of the runtime.mspan are valid during the call. */
+typedef void heap_span_fn(void *ctx, const struct heap_span *s, const uint8_t *copy);
+
+struct heap_spans_missed {
+    uint64_t unreadable, nonsense; /* spans: not readable; in use, but their numbers make no sense */
+};
+
+/* Calls fn for every span in use of t, in the order of the runtime's list, which must be known
+ * (RT_mheap_allspans).  t may run; a span that changes meanwhile counts as what it was or is. */
+struct err *heap_each_span(struct rt *rt, struct target *t, heap_span_fn *fn, void *ctx,
+                           struct heap_spans_missed *ret);
+
 /* ---- the heap of a capture ---- */
 
 /* A pointer outside the heap whose type is known. */

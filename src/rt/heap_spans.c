@@ -17,7 +17,6 @@
 #include "rt/heap_int.h"
 
 enum {
-    BATCH = 16384,        /* spans that are read at once */
     BITS_BATCH = 2048,    /* spans whose bits are read at once */
     INLINE_MARKS_AT = 64, /* in the last 128 bytes of the page */
     INLINE_BYTES = 128,
@@ -57,44 +56,21 @@ struct reading {
     struct rt *rt;
     struct target *t;
     VEC(struct heap_span) spans;
-    uint64_t unreadable, nonsense;
+    struct heap_spans_missed missed;
     uint32_t sweepgen;
 };
 
-static struct err *read_batch(struct reading *r, const taddr *addr, size_t n)
+static void keep_span(void *ctx, const struct heap_span *s, const uint8_t *copy)
 {
-    const struct rt_layout *l = &r->rt->layout;
-    size_t size = (size_t)l->size[RT_STRUCT_mspan];
-    uint8_t *copies = mem_try_alloc(n * size);
-    bool *ok = mem_alloc(n);
-    struct err *e = copies ? rt_read_pieces(r->t, addr, n, size, copies, ok)
-                           : err_new(ERR_NOMEM, "no memory for %zu spans", n);
-    for (size_t i = 0; !e && i < n; i++) {
-        struct heap_span s;
-        enum heap_span_is is = ok[i] ? heap_parse_span(l, copies + i * size, &s) : HEAP_SPAN_OTHER;
-        if (is == HEAP_SPAN_IN_USE)
-            vec_push(&r->spans, s);
-        r->unreadable += !ok[i];
-        r->nonsense += is == HEAP_SPAN_NONSENSE;
-    }
-    free(copies);
-    free(ok);
-    return e;
+    struct reading *r = ctx;
+    (void)copy;
+    vec_push(&r->spans, *s);
 }
 
 static struct err *read_spans(struct reading *r)
 {
-    uint64_t list[3];
-    taddr *addr;
-    taddr mheap = G(r->rt, mheap);
-    TRY(target_read(r->t, mheap + (taddr)L(r->rt, mheap_allspans), list, sizeof(list)));
-    TRY(target_read(r->t, mheap + (taddr)L(r->rt, mheap_sweepgen), &r->sweepgen, 4));
-    TRY(rt_read_array(r->t, "the list of spans", list[0], list[1], 8, RT_LIST_MAX, (void **)&addr));
-    struct err *e = NULL;
-    for (uint64_t i = 0; !e && i < list[1]; i += BATCH)
-        e = read_batch(r, addr + i, min_u64(BATCH, list[1] - i));
-    free(addr);
-    return e;
+    TRY(target_read(r->t, G(r->rt, mheap) + (taddr)L(r->rt, mheap_sweepgen), &r->sweepgen, 4));
+    return heap_each_span(r->rt, r->t, keep_span, r, &r->missed);
 }
 
 static int by_addr(const void *a, const void *b)
@@ -124,7 +100,7 @@ static struct err *order_spans(struct reading *r)
     for (size_t i = 0; i < r->spans.n; i++) {
         struct heap_span *s = &r->spans.v[i];
         if (s->addr < end || s->pages > limit - pages) {
-            r->nonsense++;
+            r->missed.nonsense++;
             continue;
         }
         end = s->addr + (uint64_t)s->pages * HEAP_PAGE;
@@ -462,8 +438,8 @@ static struct err *add_rows(struct reading *r)
     snap_set_counter(s, "heap.objects", (int64_t)objects);
     snap_set_counter(s, "heap.object_bytes", (int64_t)bytes);
     snap_set_counter(s, "heap.sweepgen", r->sweepgen);
-    heap_note_unread(h, r->unreadable, "spans of the heap", "the structure is not readable");
-    heap_note_unread(h, r->nonsense, "spans of the heap", "what they say makes no sense");
+    heap_note_unread(h, r->missed.unreadable, "spans of the heap", "the structure is not readable");
+    heap_note_unread(h, r->missed.nonsense, "spans of the heap", "what they say makes no sense");
     return NULL;
 }
 

@@ -33,8 +33,12 @@ static bool read_piece(const struct target_fake *f, taddr addr, uint8_t *dst, si
 
 static struct err *readv(struct target *t, struct target_iov *iov, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        iov[i].ok = read_piece(of(t), iov[i].addr, iov[i].dst, iov[i].n);
+    const struct target_fake *f = of(t);
+    for (size_t i = 0; i < n; i++) {
+        iov[i].ok = read_piece(f, iov[i].addr, iov[i].dst, iov[i].n);
+        if (f->meanwhile)
+            f->meanwhile(f->ctx, iov[i].addr, iov[i].n);
+    }
     return NULL;
 }
 

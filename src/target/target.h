@@ -83,6 +83,9 @@ struct target_fake {
     size_t nthreads;
     struct image *image; /* or NULL */
     taddr slide;
+    /* Called when a piece has been read, or NULL: the process that runs meanwhile. */
+    void (*meanwhile)(void *ctx, taddr addr, size_t n);
+    void *ctx;
 };
 struct target *target_open_fake(const struct target_fake *fake); /* the arrays must outlive it */
 

@@ -69,6 +69,8 @@ struct make_go {
     const uint8_t *bytes[4];
     struct target_thread threads[2];
     struct target_fake fake;
+    void (*meanwhile)(void *ctx, taddr addr, size_t n); /* see target.h */
+    void *ctx;
 };
 
 /* ---- memory ---- */
@@ -519,7 +521,9 @@ static inline struct target *make_target(struct make_go *m)
                                    .nmaps = ARRAY_LEN(areas),
                                    .threads = m->threads,
                                    .nthreads = 1,
-                                   .image = m->img};
+                                   .image = m->img,
+                                   .meanwhile = m->meanwhile,
+                                   .ctx = m->ctx};
     return target_open_fake(&m->fake);
 }
 
