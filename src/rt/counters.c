@@ -10,7 +10,7 @@
 #include "rt/capture_int.h"
 #include "rt/counters_int.h"
 
-enum { PS_MAX = 1 << 16 };
+enum { MS_MAX = 1 << 16 };
 
 struct piece { /* a global structure to copy */
     enum rt_global global;
@@ -79,19 +79,17 @@ static void add_p_reads(struct rt *rt, struct rt_batch *b, taddr p, struct p_now
 
 struct err *rt_sum_ps(struct rt *rt, struct target *t, struct rt_ps_sum *ret)
 {
-    uint64_t list[3], *ps;
+    taddr *ps;
+    size_t n;
     memset(ret, 0, sizeof(*ret));
-    if (!G(rt, allp))
-        return NULL;
-    TRY(target_read(t, G(rt, allp), list, sizeof(list)));
-    TRY(rt_read_array(t, "the list of Ps", list[0], list[1], 8, PS_MAX, (void **)&ps));
-    struct p_now *now = mem_alloc((list[1] + 1) * sizeof(*now));
+    TRY(rt_list_ps(rt, t, &ps, &n));
+    struct p_now *now = mem_alloc((n + 1) * sizeof(*now));
     struct rt_batch b = {0};
-    for (uint64_t i = 0; i < list[1]; i++)
+    for (size_t i = 0; i < n; i++)
         add_p_reads(rt, &b, ps[i], &now[i]);
     struct err *e = rt_batch_read(&b, t);
-    ret->n = (uint32_t)list[1];
-    for (uint64_t i = 0; !e && i < list[1]; i++) {
+    ret->n = (uint32_t)n;
+    for (size_t i = 0; !e && i < n; i++) {
         uint32_t q = min_u64(now[i].tail - now[i].head, rt->layout.width[RT_p_runq] / 8);
         q += now[i].next != 0;
         ret->runq += q;
@@ -236,7 +234,7 @@ static struct err *set_cgo(struct rt *rt, struct target *t, struct snap *s)
     if (!G(rt, allm) || !rt_has(&rt->layout, RT_m_ncgocall))
         return NULL;
     TRY(target_read_u64(t, G(rt, allm), &m));
-    for (int i = 0; m && i < PS_MAX; i++) {
+    for (int i = 0; m && i < MS_MAX; i++) {
         TRY(target_read_u64(t, m + (taddr)L(rt, m_ncgocall), &here));
         calls += here;
         TRY(target_read_u64(t, m + (taddr)L(rt, m_alllink), &m));

@@ -91,13 +91,13 @@ static struct err *book_cache(struct reader *r, taddr mcache)
 
 static struct err *book_caches(struct reader *r)
 {
-    uint64_t list[3], *ps;
-    if (!G(r->rt, allp) || r->rt->layout.size[RT_STRUCT_mcache] <= 0)
+    taddr *ps;
+    size_t n;
+    if (r->rt->layout.size[RT_STRUCT_mcache] <= 0)
         return NULL;
-    TRY(target_read(r->t, G(r->rt, allp), list, sizeof(list)));
-    TRY(rt_read_array(r->t, "the list of Ps", list[0], list[1], 8, 1 << 16, (void **)&ps));
+    TRY(rt_list_ps(r->rt, r->t, &ps, &n));
     struct err *e = NULL;
-    for (uint64_t i = 0; !e && i < list[1]; i++) {
+    for (size_t i = 0; !e && i < n; i++) {
         taddr mcache = 0;
         e = target_read_u64(r->t, ps[i] + (taddr)L(r->rt, p_mcache), &mcache);
         if (!e && mcache)

@@ -88,7 +88,8 @@ enum heap_span_is heap_parse_span(const struct rt_layout *l, const void *copy,
 typedef void heap_span_fn(void *ctx, const struct heap_span *s, const uint8_t *copy);
 
 struct heap_spans_missed {
-    uint64_t unreadable, nonsense; /* spans: not readable; in use, but their numbers make no sense */
+    uint64_t unreadable,
+        nonsense; /* spans: not readable; in use, but their numbers make no sense */
 };
 
 /* Calls fn for every span in use of t, in the order of the runtime's list, which must be known

@@ -7,6 +7,8 @@
 
 #include "rt/capture_int.h"
 
+enum { PS_MAX = 1 << 16 };
+
 static void add_queued(struct capture *c, uint32_t proc, taddr g)
 {
     uint32_t gi = capture_g_index(c, g);
@@ -61,16 +63,30 @@ static void keep_queue(struct capture *c, struct prec *r, const uint8_t *p)
         r->queue[i] = rt_get_word(l, p, RT_p_runq, (head + i) % size);
 }
 
+/* While GOMAXPROCS grows, the list has its new length before its new elements. */
+struct err *rt_list_ps(struct rt *rt, struct target *t, taddr **ret, size_t *ret_n)
+{
+    uint64_t list[3];
+    *ret = NULL;
+    *ret_n = 0;
+    if (!G(rt, allp))
+        return NULL;
+    TRY(target_read(t, G(rt, allp), list, sizeof(list)));
+    TRY(rt_read_array(t, "the list of Ps", list[0], list[1], 8, PS_MAX, (void **)ret));
+    for (size_t i = 0; i < list[1]; i++)
+        if ((*ret)[i])
+            (*ret)[(*ret_n)++] = (*ret)[i];
+    return NULL;
+}
+
 struct err *capture_procs(struct capture *c)
 {
     const struct rt_layout *l = &c->rt->layout;
     size_t size = (size_t)l->size[RT_STRUCT_p];
-    uint64_t list[3], *addrs;
-    if (!G(c->rt, allp) || l->size[RT_STRUCT_p] <= 0)
+    taddr *addrs;
+    if (l->size[RT_STRUCT_p] <= 0)
         return NULL;
-    TRY(target_read(c->t, G(c->rt, allp), list, sizeof(list)));
-    TRY(rt_read_array(c->t, "the list of Ps", list[0], list[1], 8, 1 << 16, (void **)&addrs));
-    c->nps = list[1];
+    TRY(rt_list_ps(c->rt, c->t, &addrs, &c->nps));
     c->ps = mem_alloc(c->nps * sizeof(*c->ps) + 1);
     uint8_t *p = mem_alloc(size);
     struct err *e = NULL;

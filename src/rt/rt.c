@@ -1,7 +1,9 @@
 /* rt.c - opening the runtime of a target; see rt.h, and docs/decisions/layout-tables.md for the
  * order in which layouts are tried. */
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "rt/rt_int.h"
 
@@ -16,18 +18,13 @@ static struct err *try_layout(struct rt *rt, const struct rt_layout *layout)
     return rt_check_layout(rt);
 }
 
-static struct err *open_layout(struct rt *rt)
+static struct err *try_layouts(struct rt *rt, const struct rt_layout *const *rows, size_t n)
 {
-    const struct rt_layout *rows[ROWS_MAX];
-    size_t n = 0;
-    bool guessed = false;
-    TRY(rt_layout_tables(rt->go_version, rows, ROWS_MAX, &n, &guessed));
     struct err *first = NULL;
     for (size_t i = 0; i < n; i++) {
         struct err *e = try_layout(rt, rows[i]);
         if (!e) {
             err_free(first);
-            rt->layout.guessed = guessed;
             return NULL;
         }
         log_info("layouts of Go %s: %s", rows[i]->release, err_message(e));
@@ -40,6 +37,29 @@ static struct err *open_layout(struct rt *rt)
         }
     }
     return first;
+}
+
+/* A process that runs may be changing just what is checked (the number of its Ps, its list of
+ * goroutines that moves), or have hardly begun: it is asked again before it is refused. */
+static struct err *open_layout(struct rt *rt)
+{
+    static const long wait_ms[] = {0, 1, 4, 16};
+    const struct rt_layout *rows[ROWS_MAX];
+    size_t n = 0, tries = target_kind(rt->t) == TARGET_LIVE ? ARRAY_LEN(wait_ms) : 1;
+    bool guessed = false;
+    TRY(rt_layout_tables(rt->go_version, rows, ROWS_MAX, &n, &guessed));
+    struct err *e = NULL;
+    for (size_t i = 0; i < tries; i++) {
+        struct timespec nap = {.tv_nsec = wait_ms[i] * NSEC_PER_MSEC};
+        err_free(e);
+        if (i)
+            nanosleep(&nap, NULL);
+        e = try_layouts(rt, rows, n);
+        if (!e || (err_code(e) != ERR_BAD_DATA && err_code(e) != ERR_FAULT))
+            break;
+    }
+    rt->layout.guessed = guessed;
+    return e;
 }
 
 static struct err *open_parts(struct rt *rt)

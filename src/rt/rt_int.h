@@ -103,6 +103,9 @@ const char *rt_global_symbol(enum rt_global g, const struct rt_layout *l, uint64
  * does not. */
 struct err *rt_check_layout(struct rt *rt) MUST_USE;
 
+/* procs.c: the Ps that exist, in new memory (free()); none where runtime.allp was not found */
+struct err *rt_list_ps(struct rt *rt, struct target *t, taddr **ret, size_t *ret_n) MUST_USE;
+
 /* mem.c: reading many pieces at once */
 struct rt_batch {
     VEC(struct target_iov) iov;

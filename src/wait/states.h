@@ -35,14 +35,15 @@
  *     frames, its registers, the variables its code names and the objects these lead to (the print,
  *     rt/ahead_print.c).  None was there when 6 looks in a row (12, when there was more memory than
  *     could be looked at) brought only prints that had been there before, at most 32 different
- * ones; of one that spins each place has one print only.  Afterwards it goes on until new ones come
- *     often.  Whoever was seen in a system call, waiting for the network, a timer, C code or the
- *     collector in between is about something outside, and never in it; and whose code ahead could
- *     not be read as a whole (calls through pointers, system calls) is not judged, but counted.
- *     What is not seen: loops that count, or keep a clock; retries with time.Sleep that no circle
- * of locks or channels explains, for a loop that looks for work every now and then does the same.
+ * ones; of one that spins each place had one print only in the last 32 looks.  Afterwards it goes
+ *     on until new ones come often.  Whoever was seen in a system call, waiting for the network, a
+ * timer, C code or the collector in between is about something outside, and never in it; and whose
+ * code ahead could not be read as a whole (calls through pointers, system calls) is not judged, but
+ * counted. What is not seen: loops that count, or keep a clock; retries with time.Sleep that no
+ * circle of locks or channels explains, for a loop that looks for work every now and then does the
+ * same.
  *
- * Memory: some 150 bytes for each goroutine of the last look and 800 for each of up to
+ * Memory: some 150 bytes for each goroutine of the last look and 900 for each of up to
  * WAIT_TRACES_MAX that run; findings and edges have a ceiling.  How many had no room is told.
  * Owner: wait_states_free().  Thread: one. */
 #ifndef GOSPECT_WAIT_STATES_H
@@ -149,13 +150,14 @@ struct wait_trace {
     uint32_t news;    /* bit 0: the last look gave a new one, and so on */
     bool cycles;      /* nothing new comes */
     bool spins;       /* it runs in every look, and what it looks at is always the same */
-    uint32_t changes; /* prints that differ from another of the same place */
+    uint32_t changes; /* bit 0: the last look gave another print than its place had before, ... */
     uint8_t seen;     /* enum wait_step_bit, or-ed */
     uint32_t blind;   /* looks in a row that could not tell its stack */
     bool part, code;  /* there was memory, or code, that was not looked at */
     bool many_chans;
     uint32_t nsteps, nchans;
     uint64_t prints[WAIT_PRINTS], places[WAIT_PRINTS];
+    uint32_t at[WAIT_PRINTS]; /* the look that gave it last */
     struct wait_step steps[WAIT_STEPS];
     taddr chans[WAIT_TRACE_CHANS];
     uint8_t ways[WAIT_TRACE_CHANS];

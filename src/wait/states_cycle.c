@@ -12,6 +12,7 @@ enum {
     STIRRED_LEAST = 2,  /* looks in a row it ran in, before it is worth a print */
     AGAIN_LEAST = 6,    /* looks in a row that bring nothing new */
     AGAIN_PART = 12,    /* when not all could be looked at */
+    CHANGES_OF = 32,    /* looks that are remembered for that: */
     CHANGES_ONE_IN = 8, /* looks that may differ at one place, of one that spins already */
     NEWS_MAX = 4,       /* new prints in that many looks that do not end what was on */
 };
@@ -46,6 +47,16 @@ static void begin_anew(struct wait_trace *t)
     *t = (struct wait_trace){.id = t->id};
 }
 
+/* Whether this place was last seen with another print: something else was different. */
+static bool is_changed(const struct wait_trace *t, uint32_t print, uint64_t place)
+{
+    uint32_t last = WAIT_PRINTS;
+    for (uint32_t k = 0; k < t->nprints; k++)
+        if (t->places[k] == place && (last == WAIT_PRINTS || t->at[k] > t->at[last]))
+            last = k;
+    return last != WAIT_PRINTS && last != print;
+}
+
 static void take_print(struct wait_trace *t, uint64_t print, uint64_t place)
 {
     uint32_t i = 0;
@@ -53,20 +64,15 @@ static void take_print(struct wait_trace *t, uint64_t print, uint64_t place)
         i++;
     t->again = i < t->nprints ? t->again + 1 : 0;
     t->news = t->news << 1 | (i == t->nprints);
-    if (i < t->nprints)
-        return;
     if (i == WAIT_PRINTS) {
         begin_anew(t);
         i = 0;
     }
-    for (uint32_t k = 0; k < i; k++) /* it was there before, and something else was different */
-        if (t->places[k] == place) {
-            t->changes++;
-            break;
-        }
+    t->changes = t->changes << 1 | is_changed(t, i, place);
     t->places[i] = place;
     t->prints[i] = print;
-    t->nprints++;
+    t->at[i] = ++t->looks;
+    t->nprints = i < t->nprints ? t->nprints : i + 1;
 }
 
 static void take_step(struct wait_states *st, const struct wait_graph *w, struct wait_trace *t,
@@ -121,12 +127,13 @@ static void take_chans(const struct snap *s, struct wait_trace *t, const struct 
 /* What is on goes on until new prints come one after the other: some states are rare. */
 static void judge(struct wait_trace *t)
 {
-    uint32_t news = 0;
+    uint32_t news = 0, changes = (uint32_t)__builtin_popcount(t->changes);
     for (uint32_t i = 0; i < AGAIN_PART; i++)
         news += t->news >> i & 1;
     t->cycles = t->again >= (t->part ? AGAIN_PART : AGAIN_LEAST) || (t->cycles && news <= NEWS_MAX);
-    t->spins = t->cycles && t->seen == WAIT_STEP_RUN &&
-               (!t->changes || (t->spins && t->changes * CHANGES_ONE_IN <= t->looks));
+    t->spins =
+        t->cycles && t->seen == WAIT_STEP_RUN &&
+        (!changes || (t->spins && changes * CHANGES_ONE_IN <= min_u64(t->looks, CHANGES_OF)));
 }
 
 static void trace(struct wait_states *st, const struct wait_graph *w, const struct wait_life *l,
@@ -145,7 +152,6 @@ static void trace(struct wait_states *st, const struct wait_graph *w, const stru
     take_print(t, print, l->place);
     t->code |= (s->goroutine.flags[l->row] & SNAP_GF_PRINT_CODE) != 0;
     t->seen |= step_of(i);
-    t->looks++;
     judge(t);
     take_step(st, w, t, i);
     take_chans(s, t, i, owners);

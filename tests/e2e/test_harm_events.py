@@ -59,6 +59,15 @@ def test_looked_at_while(gospect, go_build, run_go, busy, release, job):
     assert_as_before(target, [job], before)
 
 
+def test_gomaxprocs_changes(gospect, go_build, busy, release):
+    """The list of Ps has its new length before its new elements, and moves; every look ends well."""
+    target = busy(go_build(release, "default", "harm"), "procs")
+    for _ in range(6):
+        for argv in (("goroutines", "--consistency", "goroutine"), ("goroutines",), ("info",), ("mem", "stats")):
+            gospect(*argv, target.pid, "--json", check=0)
+    harm.assert_work_goes_on(target)
+
+
 @pytest.mark.modes("default", "cgo")
 @pytest.mark.releases(harm.OLDEST, harm.NEWEST)
 def test_all_at_the_same_time(gospect, go_build, run_go, release, mode):

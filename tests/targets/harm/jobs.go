@@ -232,3 +232,20 @@ func threads() func() error {
 		return nil
 	}
 }
+
+// procs: GOMAXPROCS goes up and down, and reads as what it was set to.
+func procs() func() error {
+	n := 0
+	return func() error {
+		n++
+		most := 2 + n%60
+		runtime.GOMAXPROCS(most)
+		if n%50 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if now := runtime.GOMAXPROCS(0); now != most {
+			return fmt.Errorf("GOMAXPROCS is %d, not %d", now, most)
+		}
+		return nil
+	}
+}

@@ -37,6 +37,7 @@ var extra = map[string]func() func() error{
 	"forks":   forks,
 	"signals": signals,
 	"heap":    churn,
+	"procs":   procs,
 }
 
 func complain(name string, err error) {

@@ -75,7 +75,8 @@ static void test_at_rest(void **state)
     check_spans(&x, SPANS, 0);
 }
 
-/* The copy has the state from after and the numbers from before: one page, of objects of 3 bytes. */
+/* The copy has the state from after and the numbers from before: one page, of objects of 3 bytes.
+ */
 static void is_made(void *ctx, taddr addr, size_t n)
 {
     struct spans *x = ctx;

@@ -395,7 +395,23 @@ static void test_something_is_handed_round(void **state)
         assert_int_equal(looks_until_ring(&none[i], 40), 0);
 }
 
-enum spinning { STILL, WORKS, SLEEPS, TOGGLES, IN_SYSCALL };
+enum spinning { STILL, ONCE, WORKS, SLEEPS, TOGGLES, SELDOM, IN_SYSCALL };
+
+static uint64_t print_of(enum spinning how, unsigned look)
+{
+    switch (how) {
+    case WORKS:
+        return look;
+    case ONCE: /* a register that nobody uses had something else in it */
+        return 1 + (look == 4);
+    case TOGGLES:
+        return 1 + look % 2;
+    case SELDOM:
+        return 1 + look / 5 % 2;
+    default:
+        return 1;
+    }
+}
 
 static unsigned looks_until_spin(enum spinning how, unsigned most)
 {
@@ -404,10 +420,7 @@ static unsigned looks_until_spin(enum spinning how, unsigned most)
     while (n < most && !found(&w, WAIT_FOUND_LIVELOCK)) {
         n++;
         begin(&w);
-        take_turn(&w, 1, 0,
-                  (struct turn){.print = how == WORKS     ? n
-                                         : how == TOGGLES ? 1 + n % 2
-                                                          : 1});
+        take_turn(&w, 1, 0, (struct turn){.print = print_of(how, n)});
         if ((how == SLEEPS || how == IN_SYSCALL) && n % 5 == 4) {
             w.s->goroutine.status[0] = how == SLEEPS ? SNAP_G_WAITING : SNAP_G_SYSCALL;
             w.s->goroutine.wait_reason[0] = intern_add(&w.s->strings, "sleep");
@@ -425,6 +438,7 @@ static void test_who_spins(void **state)
 {
     (void)state;
     assert_in_range(looks_until_spin(STILL, 20), 8, 12);
+    assert_in_range(looks_until_spin(ONCE, 60), 32, 50);
     for (int how = WORKS; how <= IN_SYSCALL; how++)
         assert_int_equal(looks_until_spin((enum spinning)how, 60), 0);
 }
