@@ -35,13 +35,14 @@
  *     frames, its registers, the variables its code names and the objects these lead to (the print,
  *     rt/ahead_print.c).  None was there when 6 looks in a row (12, when there was more memory than
  *     could be looked at) brought only prints that had been there before, at most 32 different
- * ones; of one that spins each place had one print only in the last 32 looks.  Afterwards it goes
- *     on until new ones come often.  Whoever was seen in a system call, waiting for the network, a
- * timer, C code or the collector in between is about something outside, and never in it; and whose
- * code ahead could not be read as a whole (calls through pointers, system calls) is not judged, but
- * counted. What is not seen: loops that count, or keep a clock; retries with time.Sleep that no
- * circle of locks or channels explains, for a loop that looks for work every now and then does the
- * same.
+ *     ones; of one that spins each place has one print only, but for one look in 32.  Afterwards
+ *     it goes on until new ones come often.  Whoever was seen in a system call, waiting for the
+ *     network, a timer, C code or the collector in between is about something outside, and never
+ *     in it; and whose code ahead could not be read as a whole (calls through pointers, system
+ *     calls) is not judged, but counted.
+ *     What is not seen: loops that count, or keep a clock; retries with time.Sleep that no circle
+ *     of locks or channels explains, for a loop that looks for work every now and then does the
+ *     same.
  *
  * Memory: some 150 bytes for each goroutine of the last look and 900 for each of up to
  * WAIT_TRACES_MAX that run; findings and edges have a ceiling.  How many had no room is told.

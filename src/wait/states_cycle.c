@@ -12,9 +12,10 @@ enum {
     STIRRED_LEAST = 2,  /* looks in a row it ran in, before it is worth a print */
     AGAIN_LEAST = 6,    /* looks in a row that bring nothing new */
     AGAIN_PART = 12,    /* when not all could be looked at */
-    CHANGES_OF = 32,    /* looks that are remembered for that: */
-    CHANGES_ONE_IN = 8, /* looks that may differ at one place, of one that spins already */
-    NEWS_MAX = 4,       /* new prints in that many looks that do not end what was on */
+    CHANGES_OF = 32,    /* looks; so many of them may differ at one place: one in ... */
+    CHANGES_FIRST = 32, /* ... before it is said to spin: registers that nobody uses change, too */
+    CHANGES_LATER = 8,
+    NEWS_MAX = 4, /* new prints in that many looks that do not end what was on */
 };
 
 /* In these a goroutine may be that goes round in a livelock.  In all others it is about something
@@ -131,9 +132,9 @@ static void judge(struct wait_trace *t)
     for (uint32_t i = 0; i < AGAIN_PART; i++)
         news += t->news >> i & 1;
     t->cycles = t->again >= (t->part ? AGAIN_PART : AGAIN_LEAST) || (t->cycles && news <= NEWS_MAX);
+    uint32_t one_in = t->spins ? CHANGES_LATER : CHANGES_FIRST;
     t->spins =
-        t->cycles && t->seen == WAIT_STEP_RUN &&
-        (!changes || (t->spins && changes * CHANGES_ONE_IN <= min_u64(t->looks, CHANGES_OF)));
+        t->cycles && t->seen == WAIT_STEP_RUN && changes * one_in <= min_u64(t->looks, CHANGES_OF);
 }
 
 static void trace(struct wait_states *st, const struct wait_graph *w, const struct wait_life *l,
