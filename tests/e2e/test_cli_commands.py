@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from lib import schema
+from lib import procfs, schema
 from lib.gobuild import go_env
 from lib.process import wait_until
 from lib.releases import goroot
@@ -125,7 +125,7 @@ def test_same_from_process_snapshot_and_cores(gospect, go_build, run_go, release
     for command in ("send 20", "receive 30", "nil 5", "lock 10", "wait 3"):
         target.ask(command)
     target.signal(signal.SIGSTOP)  # frozen: nothing changes between the looks
-    wait_until(lambda: open(f"/proc/{target.pid}/stat").read().split(")")[1][1] == "T", "stop")
+    wait_until(lambda: all(procfs.state(target.pid, tid) == "T" for tid in procfs.threads(target.pid)), "stop")
     args = ("--json", "--system")
     live = comparable(gospect("goroutines", target.pid, *args, check=0))
     assert len(live) >= 69

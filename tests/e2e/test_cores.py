@@ -189,7 +189,12 @@ def test_reserved_memory_takes_no_room(gospect, holder, tmp_path):
 
 def test_three_hundred_threads(gospect, holder, tmp_path):
     holder.ask("threads 300")
-    wait_until(lambda: len(procfs.threads(holder.pid)) >= 300, "it never had so many threads")
+
+    def reads(tid):
+        """Waits in a read (system call 0 on x86-64), which is not that of commands."""
+        words = procfs.read(holder.pid, "task", tid, "syscall").split()
+        return words[:1] == [b"0"] and words[1] != b"0x0" and procfs.state(holder.pid, tid) == "S"
+    wait_until(lambda: sum(map(reads, procfs.threads(holder.pid))) == 300, "its threads never came to their calls")
     stopped(holder)
     gospect("core", holder.pid, "-o", tmp_path / "a.core", check=0)
     core = cores.Elf(tmp_path / "a.core")

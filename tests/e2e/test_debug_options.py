@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -178,13 +179,11 @@ def test_processes_that_cannot_be_attached_to(gospect, gospect_start, program, r
     other.stdin = None
     assert other.wait(60) == 0 and target.alive()
     if os.geteuid() == 0:
-        copy = "/tmp/gospect-of-nobody"  # where nobody can reach it
-        shutil.copy(gospect.path, copy)
-        try:
+        with tempfile.TemporaryDirectory() as folder:  # where nobody can reach it, and no other run of this test
+            os.chmod(folder, 0o755)
+            copy = shutil.copy(gospect.path, folder)
             done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy, "debug", "attach", str(target.pid)],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-        finally:
-            os.unlink(copy)
         assert done.returncode == 3 and "not permitted" in done.stderr and "CAP_SYS_PTRACE" in done.stderr
     assert target.alive()
 
