@@ -137,7 +137,8 @@ def test_options_that_mean_nothing(gospect, args, said):
 def test_no_such_place(gospect, program, tmp_path):
     for option, said in (("--dir", "its directory"), ("--tty", "its terminal"), ("--stdin", "--stdin"), ("--stdout", "--stdout")):
         done = gospect("debug", "exec", program, option, tmp_path / "no" / "where", stdin=b"", check=3)
-        assert said in " ".join(done.err.split()) and "/no/where: No such file" in "".join(done.err.split("\n  ")).replace("where : ", "where: ")
+        # a path too long for the line is broken
+        assert said in " ".join(done.err.split()) and "/no/where:Nosuchfile" in "".join(done.err.split())
 
 
 def test_programs_that_cannot_run(gospect, release, tmp_path):
