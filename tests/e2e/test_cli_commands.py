@@ -164,7 +164,7 @@ def test_nothing_is_replaced_unasked(gospect, target, tmp_path, command, suffix)
     path = tmp_path / f"a.{suffix}"
     path.write_text("precious")
     seen = gospect(command, target.pid, "-o", path, check=2)
-    assert "exists already" in seen.err and "--force" in seen.err
+    assert "exists already" in seen.said and "--force" in seen.said
     assert path.read_text() == "precious"
     gospect(command, target.pid, "-o", path, "--force", check=0)
     assert path.stat().st_size > 1000
@@ -184,7 +184,7 @@ def test_no_report_replaces_a_file_unasked(gospect, target, tmp_path):
         path.write_text("precious")
         args = (command, snap, *again.get(command, []), option, path)
         seen = gospect(*args, check=2)
-        assert not seen.out and "exists already" in seen.err and "--force" in seen.err
+        assert not seen.out and "exists already" in seen.said and "--force" in seen.said
         assert path.read_text() == "precious"
         gospect(*args, "--force", check=0)
         assert b"precious" not in path.read_bytes()
@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_once(gospect, target, tmp_path):
     snap = tmp_path / "a.gsnap"
     gospect("snapshot", target.pid, "-o", snap, check=0)
     seen = gospect("deadlock", snap, snap, "--history", "/dev/full", check=3)
-    assert seen.err.count("No space left") == 1 and "Make room" in seen.err
+    assert seen.said.count("No space left") == 1 and "Make room" in seen.said
 
 
 def test_a_series_to_a_device_goes_there(gospect, target, tmp_path):
@@ -222,7 +222,7 @@ def test_what_cannot_be_written_leaves_nothing(gospect, target, tmp_path):
         none = gospect(command, target.pid, "-o", tmp_path / "no" / "a", check=3)
         assert "No such file" in " ".join(none.err.split())
         full = gospect(command, target.pid, "-o", "/dev/full", "--force", check=3)
-        assert "No space left" in full.err
+        assert "No space left" in full.said
     assert not list(tmp_path.iterdir())
 
 

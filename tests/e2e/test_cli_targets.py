@@ -165,7 +165,7 @@ def test_a_pipe_that_nobody_writes_to_is_no_wait(gospect, target, tmp_path):
                  ("doctor", target.pid, "--since", pipe), ("mem", "diff", snap, snap, "--profile", pipe),
                  ("mem", "diff", snap, snap, "--earlier", pipe), ("goroutines", snap, "--exe", pipe)):
         seen = gospect(*args, timeout=PATIENCE)
-        assert seen.code == 3 or "no meaning here" in seen.err, seen
+        assert seen.code == 3 or "no meaning here" in seen.said, seen
 
 
 def test_too_few_open_files(gospect, target):

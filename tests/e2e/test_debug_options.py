@@ -158,9 +158,9 @@ def test_programs_that_cannot_run(gospect, release, tmp_path):
         done = gospect("debug", how, ".", stdin=b"", cwd=folder, env=env, check=2)
         assert "main.go:3" in done.err and f"go {'build' if how == 'run' else 'test'} failed" in done.err
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
-    assert "no test files" in gospect("debug", "test", ".", stdin=b"", cwd=folder, env=env, check=3).err
+    assert "no test files" in gospect("debug", "test", ".", stdin=b"", cwd=folder, env=env, check=3).said
     (folder / "main.go").write_text("package p\n")
-    assert "not package main" in gospect("debug", "run", ".", stdin=b"", cwd=folder, env=env, check=3).err
+    assert "not package main" in gospect("debug", "run", ".", stdin=b"", cwd=folder, env=env, check=3).said
     assert "no go in PATH" in gospect("debug", "run", ".", stdin=b"", cwd=folder, env={**env, "PATH": "/nowhere"}, check=3).err
     assert not list(tmp_path.glob("gospect-debug-*"))
 
