@@ -26,8 +26,9 @@
  *   thread is put back onto it and will meet it again, so hits are counted once, and a breakpoint
  *   that is removed meanwhile was never met.
  * - The kernel looks at our request to stop before it looks at a trap that is pending.  Such a
- *   thread stands behind its breakpoint without having told: it is made to tell first
- *   (trap_pending).
+ *   thread stands behind its breakpoint, its step or what it wrote to without having told: it is
+ *   made to tell first (trap_pending).  While we attach it may be a trap of somebody who was
+ *   killed.
  * - Registers are fetched when somebody wants them and translated: a thread in a slot (see
  *   debug_sites.c) is shown where it would be without us.  They are written when it runs on.
  * - A signal that came while a thread was on its way past a breakpoint is held back until the
@@ -82,7 +83,19 @@ struct seizing {
     unsigned added;
 };
 
-/* A guardian that clears what its debugger has left traces for a moment. */
+/* A guardian that clears what its debugger has left traces for a moment; who has been killed does
+ * until the kernel is done with him. */
+static bool lets_go_soon(pid_t tracer)
+{
+    struct proc_stat st;
+    if (guard_is(tracer))
+        return true;
+    struct err *e = proc_stat(tracer, 0, &st);
+    bool ended = e || st.state == 'Z' || st.state == 'X';
+    err_free(e);
+    return ended;
+}
+
 static int seize_one(const struct debug *d, pid_t tid)
 {
     struct timespec nap_a_while = {.tv_nsec = GUARD_NAP_NS};
@@ -92,7 +105,7 @@ static int seize_one(const struct debug *d, pid_t tid)
             return 0;
         int errnum = errno;
         struct err *e = proc_status(tid, &status);
-        bool guarded = !e && (status.tracer == 0 || guard_is(status.tracer));
+        bool guarded = !e && (status.tracer == 0 || lets_go_soon(status.tracer));
         err_free(e);
         if (errnum != EPERM || !guarded || tries == (status.tracer ? GUARD_NAPS : 3))
             return errnum;
@@ -138,12 +151,15 @@ static struct err *attach_on_tracer(const struct tracer_token *tok, void *arg)
     if (!d->threads.n)
         return debug_gone(d);
     d->state = DEBUG_RUNS;
+    d->attaching = true;
     debug_find_left(d);
     TRY(debug_stop_all(tok, d));
     for (size_t i = 0; i < d->threads.n; i++)
         d->threads.v[i].have_regs = false; /* slots are not told before the area is known */
+    debug_watch_clear(d);
     TRY(debug_prepare_area(tok, d, true));
     d->left.n = 0;
+    d->attaching = false;
     debug_attend(tok, d);
     return NULL;
 }

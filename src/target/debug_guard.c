@@ -31,7 +31,7 @@
  * the kernel has it again: killed in between, it comes twice rather than never.
  *
  * Debug registers survive their tracer, too, and the handler ignores what they say; the guardian
- * clears them, which only a tracer can. */
+ * clears them, which only a tracer can, or whoever attaches before it. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>

@@ -40,6 +40,7 @@ struct thread {
     bool in_kernel;  /* asked to stop, sits in the kernel and cannot: as good as standing */
     bool held;       /* does not run with the others */
     bool group_stop; /* SIGSTOP and the like: must stay so */
+    bool rejoins;    /* was taken out of such a stop to tell of a trap: not to run on from here */
     bool at_signal;  /* a signal may be handed to it from here */
     bool at_trap;    /* that is a SIGTRAP: see debug_mark() */
     bool untold;     /* nobody has looked at what it stopped for */
@@ -150,6 +151,7 @@ struct debug {
     VEC(struct place *) places;       /* ordered by address */
     VEC(struct place *) numbers;      /* by number of the slot */
     VEC(struct debug_site *) orphans; /* sites of a program that is gone */
+    bool attaching;                   /* threads may have traps of somebody who was killed */
     VEC(taddr) left;                  /* while attaching: breakpoints of somebody who was killed */
     VEC(taddr) call_traps;            /* see debug_calls.c */
     VEC(taddr) calls;                 /* goroutines whose calls are ours */

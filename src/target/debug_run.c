@@ -103,6 +103,9 @@ static bool go(const struct tracer_token *tok, struct debug *d, struct thread *t
     debug_put_regs(tok, d, t);
     bool given = debug_give_back(d, t);
     long how = t->finishing ? PTRACE_SINGLESTEP : d->nsyscalls ? PTRACE_SYSCALL : PTRACE_CONT;
+    if (t->rejoins) /* the others of a group stop, before it runs an instruction */
+        ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL);
+    t->rejoins = false;
     ptrace((enum __ptrace_request)how, t->tid, NULL, (long)t->signal);
     if (given)
         guard_unhold(d, t->tid);
@@ -277,19 +280,22 @@ static bool is_known(const struct debug *d, taddr addr)
     return debug_place(d, addr) || debug_is_call_trap(d, addr);
 }
 
-/* Stopped at our request, with a trap still to be told: of the breakpoint just before, or of the
- * step that our request has cut short (in a system call that waits).  Let go like that, the thread
- * would die of it. */
+/* Stopped at our request, or with its whole process by a signal, with a trap still to be told: of
+ * the breakpoint just before, of the step that our request has cut short (in a system call that
+ * waits), of a watchpoint; while we attach, of a step or a watchpoint of somebody who was killed.
+ * Let go like that, the thread would die of it. */
 bool debug_trap_pending(struct debug *d, struct thread *t)
 {
     struct __ptrace_peeksiginfo_args args = {.nr = 1};
     siginfo_t info;
     bool behind = t->have_regs && is_known(d, t->regs.pc - d->arch->breakpoint_pc_skip);
-    if (!behind && !t->stepped)
+    bool stepped = t->stepped || d->attaching, watched = d->watch_control || d->attaching;
+    if (!behind && !stepped && !watched)
         return false;
     for (; ptrace(PTRACE_PEEKSIGINFO, t->tid, &args, &info) == 1; args.off++)
         if (info.si_signo == SIGTRAP &&
-            ((behind && info.si_code == SI_KERNEL) || (t->stepped && debug_is_step(&info))))
+            ((behind && info.si_code == SI_KERNEL) || (stepped && debug_is_step(&info)) ||
+             (watched && info.si_code == TRAP_HWBKPT)))
             return true;
     return false;
 }
@@ -317,9 +323,12 @@ static void quiet(const struct tracer_token *tok, struct debug *d, struct thread
     struct err *e = any ? debug_get_regs(tok, d, t) : NULL;
     enum trap kind = any && !e && t->at_trap ? debug_trap_kind(d, t) : TRAP_NONE;
     err_free(e);
-    if (t->ev.kind == WAIT_STOPPED && debug_trap_pending(d, t)) {
+    bool asked = t->ev.kind == WAIT_STOPPED || t->group_stop;
+    if (asked && debug_trap_pending(d, t)) {
+        bool group = t->group_stop;
         ptrace(PTRACE_CONT, t->tid, NULL, NULL);
         debug_ran(d, t);
+        t->rejoins = group;
     } else if (kind == TRAP_OWN || kind == TRAP_CALL) {
         undo_known(tok, d, t);
     } else if (kind == TRAP_OURS) {

@@ -51,8 +51,10 @@ static void take_trap(const struct tracer_token *tok, struct debug *d, struct th
         return;
     ptrace(PTRACE_CONT, tid, NULL, NULL);
     debug_ran(d, t);
-    if (debug_await(tok, d, tid, DEBUG_STOP_LIMIT_NS, false))
-        debug_thread(d, tid)->untold = false;
+    if (!debug_await(tok, d, tid, DEBUG_STOP_LIMIT_NS, false))
+        return;
+    t = debug_thread(d, tid);
+    t->untold = t->at_trap && debug_trap_kind(d, t) == TRAP_WATCH;
 }
 
 /* Whether the stop of a stepping thread ends the step; d->event says how. */

@@ -44,9 +44,11 @@ static bool set_all(struct debug *d)
     return ok;
 }
 
+/* While we attach there may be some of a debugger that was killed, whose guardian we have come
+ * before. */
 void debug_watch_clear(struct debug *d)
 {
-    bool any = d->watch_control != 0;
+    bool any = d->watch_control != 0 || d->attaching;
     memset(d->watch, 0, sizeof(d->watch));
     d->watch_control = 0;
     if (any)

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from lib import schema
+from lib import procfs, schema
 from lib.gobuild import go_env
 from lib.process import wait_until
 from lib.releases import goroot
@@ -125,7 +125,7 @@ def test_same_from_process_snapshot_and_cores(gospect, go_build, run_go, release
     for command in ("send 20", "receive 30", "nil 5", "lock 10", "wait 3"):
         target.ask(command)
     target.signal(signal.SIGSTOP)  # frozen: nothing changes between the looks
-    wait_until(lambda: open(f"/proc/{target.pid}/stat").read().split(")")[1][1] == "T", "stop")
+    wait_until(lambda: all(procfs.state(target.pid, tid) == "T" for tid in procfs.threads(target.pid)), "stop")
     args = ("--json", "--system")
     live = comparable(gospect("goroutines", target.pid, *args, check=0))
     assert len(live) >= 69
@@ -164,7 +164,7 @@ def test_nothing_is_replaced_unasked(gospect, target, tmp_path, command, suffix)
     path = tmp_path / f"a.{suffix}"
     path.write_text("precious")
     seen = gospect(command, target.pid, "-o", path, check=2)
-    assert "exists already" in seen.err and "--force" in seen.err
+    assert "exists already" in seen.said and "--force" in seen.said
     assert path.read_text() == "precious"
     gospect(command, target.pid, "-o", path, "--force", check=0)
     assert path.stat().st_size > 1000
@@ -184,7 +184,7 @@ def test_no_report_replaces_a_file_unasked(gospect, target, tmp_path):
         path.write_text("precious")
         args = (command, snap, *again.get(command, []), option, path)
         seen = gospect(*args, check=2)
-        assert not seen.out and "exists already" in seen.err and "--force" in seen.err
+        assert not seen.out and "exists already" in seen.said and "--force" in seen.said
         assert path.read_text() == "precious"
         gospect(*args, "--force", check=0)
         assert b"precious" not in path.read_bytes()
@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_once(gospect, target, tmp_path):
     snap = tmp_path / "a.gsnap"
     gospect("snapshot", target.pid, "-o", snap, check=0)
     seen = gospect("deadlock", snap, snap, "--history", "/dev/full", check=3)
-    assert seen.err.count("No space left") == 1 and "Make room" in seen.err
+    assert seen.said.count("No space left") == 1 and "Make room" in seen.said
 
 
 def test_a_series_to_a_device_goes_there(gospect, target, tmp_path):
@@ -222,7 +222,7 @@ def test_what_cannot_be_written_leaves_nothing(gospect, target, tmp_path):
         none = gospect(command, target.pid, "-o", tmp_path / "no" / "a", check=3)
         assert "No such file" in " ".join(none.err.split())
         full = gospect(command, target.pid, "-o", "/dev/full", "--force", check=3)
-        assert "No space left" in full.err
+        assert "No space left" in full.said
     assert not list(tmp_path.iterdir())
 
 

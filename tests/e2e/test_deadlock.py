@@ -392,7 +392,7 @@ def test_snapshots_in_a_row(gospect, standstill, tmp_path):
     assert [states(e)[both[0]]["state"] for e in events[1:]] == ["waiting"] * 3 + ["starving"]
     check_page(tmp_path / "h.html", events)
     assert "before the one that precedes it" in plain(gospect("deadlock", files[1], files[0], check=2).err)
-    assert "running process" in gospect("deadlock", files[0], standstill.pid, check=2).err
+    assert "running process" in gospect("deadlock", files[0], standstill.pid, check=2).said
     assert "--watch" in gospect("deadlock", files[0], files[1], "--watch", check=2).err
 
 
@@ -538,7 +538,7 @@ def test_options_that_need_watch(gospect, standstill, tmp_path):
         assert "--watch" in gospect("deadlock", standstill.pid, option, value, check=2).err
     (tmp_path / "a.gsnap").write_bytes(b"")
     gospect("snapshot", standstill.pid, "--force", "-o", tmp_path / "a.gsnap")
-    assert "running process" in gospect("deadlock", tmp_path / "a.gsnap", "--watch", check=2).err
+    assert "running process" in gospect("deadlock", tmp_path / "a.gsnap", "--watch", check=2).said
 
 
 @pytest.mark.releases("1.27")

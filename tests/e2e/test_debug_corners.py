@@ -6,10 +6,11 @@ import signal
 
 import pytest
 
-from lib import drive, process
+from lib import drive, process, procfs
 from lib.paths import TARGETS
 
 LABELS = drive.labels("corners")
+CLOCK_NANOSLEEP = 230  # what C's usleep() is; Go's own is nanosleep
 ENDED = {"event": "exited", "bps": [], "text": "", "goroutine": 0}
 
 
@@ -222,9 +223,13 @@ def test_c(launch, release, mode):
 def test_standing_in_c(launch, release, mode):
     """A thread that is in C is shown with the Go code that called it; steps wait for it, and can be interrupted."""
     one = launch(release, mode, "inc")
+    begin = one.breakpoint("main.inC")
+    pid = pid_of(one("continue"))
+    assert one(f"remove {begin}")["ok"]
     for run in ("continue", "next", "stepout"):
         assert one("run " + run)["ok"]
-        assert one("wait 100")["event"] == "nothing"
+        process.wait_until(lambda: one("wait 20")["event"] == "nothing" and any(
+            procfs.blocked_in_syscall(pid, tid, CLOCK_NANOSLEEP) for tid in procfs.threads(pid)), "nobody sleeps in C")
         assert one("interrupt")["ok"]
         told = one("wait")
         assert told["why"] == "interrupt" and told["goroutine"] == 1

@@ -102,10 +102,9 @@ def test_by_an_editor(gospect_start, go_build, release, mode, tmp_path):
         assert cores.Elf(other).threads() == cores.Elf(path).threads()
         assert "a.core" in c.ask("evaluate", expression=f"dump -force {path}", context="repl")["result"]
         before = sorted(os.listdir(tmp_path))
-        seq = c.seq + 1  # both in one piece: the cancel is there before the first look for it
-        c.send_raw(dapclient.framed({"seq": seq, "type": "request", "command": "writeCore", "arguments": {"path": str(tmp_path / "c.core")}}) +
-                   dapclient.framed({"seq": seq + 1, "type": "request", "command": "cancel", "arguments": {"requestId": seq}}))
-        c.seq += 2
+        with c.together():  # the cancel is there before the first look for it
+            seq = c.send("writeCore", path=str(tmp_path / "c.core"))
+            c.send("cancel", requestId=seq)
         with pytest.raises(dapclient.Refused, match="cancelled"):
             c.wait(seq)
         assert sorted(os.listdir(tmp_path)) == before

@@ -209,7 +209,7 @@ def test_call_goes_on_without_us(called, release, mode, how):
     one = called(release, mode)
     session = one.attach()
     assert session("runcall spins()")["ok"]
-    assert session("wait 50")["event"] == "nothing"
+    wait_until(lambda: session("wait 20")["event"] == "nothing" and one.count("begun") == 1, "it has not begun")
     if how == "kill":
         session.kill()
     else:

@@ -283,14 +283,10 @@ def test_guardian_is_replaced(hold, release):
     held.kinds()
     held.debugger.ask("resume")
     held.target.ask("go 4")
-
-    def guardians():
-        return [pid for pid in procfs.children(held.debugger.popen.pid)
-                if procfs.status(pid).get("Name") == "gospect-guard"]
-    wait_until(guardians, "there is no guardian")
-    first = guardians()
+    wait_until(lambda: guardians(held.debugger), "there is no guardian")
+    first = guardians(held.debugger)
     os.kill(first[0], signal.SIGKILL)
-    wait_until(lambda: guardians() and guardians() != first, "no other one came")
+    wait_until(lambda: guardians(held.debugger) not in ([], first), "no other one came")
     held.debugger.kill()
     wait_until(lambda: text_is_whole(held.target.pid, held.program), "the code never became whole")
     held.target.ask("stop")
@@ -425,6 +421,60 @@ def test_killed_while_watching(hold, release):
     held.debugger.kill()
     held.target.wait_line("^OK")
     Debugger("attach", held.target.pid).close()
+    assert_left_alone(held)
+
+
+def guardians(debugger):
+    return [pid for pid in procfs.children(debugger.popen.pid) if procfs.status(pid).get("Name") == "gospect-guard"]
+
+
+@pytest.mark.releases(NEWEST)
+@pytest.mark.parametrize("end", ("let go", "killed", "killed with its guardian"))
+def test_let_go_while_a_watchpoint_is_met(hold, release, end):
+    """A thread that has just met it, and has not told, would die of that in the hands of nobody."""
+    held, dice = hold(release, attach=False), random.Random(end)
+    for _ in range(40):
+        held.debugger = Debugger("attach", held.target.pid)
+        held.debugger.ask("watch", held.addr("main.Watched"), 8, 1, "go")
+        held.debugger.ask("resume")
+        start = len(held.target.lines)
+        held.target.popen.stdin.write(b"watch 3000\n")
+        held.target.popen.stdin.flush()
+        time.sleep(dice.uniform(0, 0.02))
+        if end == "killed with its guardian":
+            os.kill(held.debugger.popen.pid, signal.SIGSTOP)  # it would start another one
+            for pid in guardians(held.debugger):
+                os.kill(pid, signal.SIGKILL)
+        if end != "let go":
+            held.debugger.kill()
+            held.debugger = Debugger("attach", held.target.pid)
+        held.debugger.close()
+        held.target.wait_line("^OK", start)
+    held.target.ask("watch 10")
+    assert_left_alone(held)
+
+
+@pytest.mark.releases(NEWEST)
+def test_let_go_while_it_is_stopped(hold, release):
+    """SIGSTOP amid breakpoints: some threads stop behind theirs before they can tell.  They stay stopped, and go on from there."""
+    held, dice = hold(release, attach=False), random.Random(release)
+    held.target.ask("go 4")
+    for n in range(40):
+        held.debugger = Debugger("attach", held.target.pid)
+        held.kinds()
+        held.debugger.ask("resume")
+        time.sleep(dice.uniform(0, 0.01))
+        held.target.signal(signal.SIGSTOP)
+        if n % 2:
+            held.debugger.halt()
+            held.debugger.ask("resume")
+        held.debugger.close()
+        wait_until(lambda: all(procfs.state(held.target.pid, tid) == "T" for tid in procfs.threads(held.target.pid)), "it runs")
+        held.target.signal(signal.SIGCONT)
+        before = sum(counts(held.target))
+        wait_until(lambda before=before: sum(counts(held.target)) > before, "it does not run")
+    held.target.ask("stop")
+    Debugger("attach", held.target.pid).close()  # takes out what a stopped process could not be made to
     assert_left_alone(held)
 
 

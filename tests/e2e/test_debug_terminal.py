@@ -280,7 +280,7 @@ def test_built_here(gospect, release, tmp_path):
     test = gospect("debug", "test", ".", "--init", script, "--", "-test.run", "Double", stdin=b"continue\n", check=0, cwd=package, env=env)
     assert "\n2\n" in test.out and "PASS" in test.out
     broken = gospect("debug", "run", "./nowhere", check=2, cwd=package, env=env)
-    assert "go build failed" in broken.err
+    assert "go build failed" in broken.said
     assert not list((tmp_path / "t").glob("gospect-debug-*"))
     script.write_text("print nothing\nprint 1\n")
     failed = gospect("debug", "run", ".", "--init", script, check=1, cwd=package, env=env)

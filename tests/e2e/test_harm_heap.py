@@ -52,6 +52,7 @@ def test_stopped_at_random_moments(gospect, go_build, run_go, release, tmp_path)
             message = ours.stderr.read()
         assert ours.returncode in (-number, 0), (ours.args, ours.returncode, message)
         ends.append(ours.returncode)
+        longest *= 1.2 if ours.returncode else 0.5  # the machine is not always as busy as it was before
         before.assert_same()
         whole(gospect, tmp_path, number)
     assert len(ends) - ends.count(0) > 3  # that many in the middle of something

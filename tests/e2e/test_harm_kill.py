@@ -49,7 +49,7 @@ def test_killed_at_every_step_of_a_copy(target, parent, filters):
     assert steps[0] == "lender has other registers" and steps[-1] == "copy is ours"
     assert ("copy is made" in steps) == (parent == "init")
     for step in steps:
-        harm.freezer(target.pid, check=-9, parent=parent, die=step)
+        harm.killed_at(target.pid, step, parent=parent)
         before.assert_same()
     harm.copied(target.pid, parent=parent)
     before.assert_same()

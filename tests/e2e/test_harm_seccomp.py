@@ -33,9 +33,9 @@ def test_it_kills_for_what_a_copy_needs(gospect, filtered, kind):
     target, before = filtered(FORBIDDEN[kind])
     harm.look_in_every_way(gospect, target, loops=2)
     before.assert_same()
-    frozen, = harm.frozen(harm.freezer(target.pid))
+    frozen, = harm.frozen(harm.not_busy(lambda: harm.freezer(target.pid), harm.why_of))
     assert frozen["kind"] == "stop" and REASON in frozen["why"]
-    seen = gospect("goroutines", target.pid, "--json", check=0).json
+    seen = harm.not_busy(lambda: gospect("goroutines", target.pid, "--json", check=0).json, lambda s: s["method_why"])
     assert REASON in seen["method_why"] and seen["goroutines"] + seen.get("groups", [])
     before.assert_same()
 

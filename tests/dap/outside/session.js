@@ -84,6 +84,7 @@ const cases = {
 
 async function main() {
     const dc = client();
+    dc.defaultTimeout = 60000; // a guard against hanging, no expectation of speed
     await dc.start();
     try {
         await cases[what](dc);

@@ -10,6 +10,7 @@ Every message, in both directions, is validated against the protocol's public JS
 (lib/dapschema.py).
 """
 import collections
+import contextlib
 import json
 import os
 import select
@@ -41,6 +42,7 @@ class Client:
     def __init__(self, reader, writer, schema=True):
         self.reader, self.writer, self.schema = reader, writer, schema
         self.buffer = bytearray()
+        self.kept = None  # what together() has not sent yet
         self.needed = 0  # bytes until the next message is whole
         self.seq = self.their_seq = 0
         self.events = collections.deque()
@@ -54,8 +56,20 @@ class Client:
     # ---- bytes ----
 
     def send_raw(self, data):
+        if self.kept is not None:
+            self.kept += data
+            return
         while data:
             data = data[os.write(self.writer, data):]
+
+    @contextlib.contextmanager
+    def together(self):
+        """What is sent in this block arrives in one piece, its end not later than its beginning (up to what a pipe takes at once)."""
+        self.kept = b""
+        yield
+        data, self.kept = self.kept, None
+        assert len(data) <= select.PIPE_BUF
+        self.send_raw(data)
 
     def send(self, command, /, **arguments):
         """Sends a request, returns its seq."""

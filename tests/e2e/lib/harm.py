@@ -43,15 +43,40 @@ def frozen(lines):
     return [dict(re.findall(r"(\w+)=(.*?)(?= \w+=|$)", line)) for line in rounds]
 
 
+# Where no thread can lend its registers for half a second, as may be on a busy machine, the process is stopped instead.
+BUSY = ("none of its threads", "its main thread does not stop")
+TRIES = 5
+
+
+def not_busy(look, why):
+    """What look() yields; once more, but not for ever, when the machine was too busy for a copy, as why(it) says."""
+    for _ in range(TRIES):
+        seen = look()
+        if not any(words in (why(seen) or "") for words in BUSY):
+            return seen
+    raise AssertionError(seen)
+
+
+def why_of(lines):
+    """Why the freezer's rounds were no copies."""
+    return " ".join(one["why"] for one in frozen(lines))
+
+
 def copied(pid, **options):
-    """The lines of a round in which a copy was made.  Where no thread can lend its registers for half a second, as may be
-    on a busy machine, the process is stopped instead: then once more, but not for ever."""
-    for _ in range(5):
-        lines = freezer(pid, **options)
-        if frozen(lines)[0]["kind"] == "copy":
-            return lines
-        assert "none of its threads" in frozen(lines)[0]["why"], lines
-    raise AssertionError(lines)
+    """The lines of a round in which a copy was made."""
+    lines = not_busy(lambda: freezer(pid, **options), why_of)
+    assert frozen(lines)[0]["kind"] == "copy", lines
+    return lines
+
+
+def killed_at(pid, step, **options):
+    """A freezer that dies in this step of a copy."""
+    def look():
+        with start_freezer(pid, die=step, **options) as ours:
+            lines = ours.communicate(timeout=PATIENCE)[0].splitlines()
+        assert ours.returncode == (0 if frozen(lines) else -9), (step, ours.returncode, lines)
+        return lines
+    assert not frozen(not_busy(look, why_of)), step
 
 
 # ---- everything that stops or copies a process ----

@@ -48,6 +48,11 @@ class Result:
     def json_lines(self):
         return [json.loads(line) for line in self.out.splitlines() if line.strip()]
 
+    @property
+    def said(self):
+        """What it wrote to stderr, in one line: where lines are broken depends on how long the paths in them are."""
+        return " ".join(self.err.split())
+
     def __str__(self):
         return (f"$ {' '.join(self.argv)}\nexit code {self.code}\n--- stdout\n{self.out[-8000:]}\n"
                 f"--- stderr\n{self.err[-8000:]}")

@@ -2,8 +2,8 @@
 //
 // work() holds values in all kinds of registers across the line where it is stopped, and knows what
 // must come of them.  Commands on stdin, one answer each: "rounds" how often it was right, "wrong"
-// how often it was not, "made" how many of the functions below have run to their end, "usr1" how often
-// that signal came, "free" lets spins() end, "gc" collects garbage.
+// how often it was not, "made" how many of the functions below have run to their end, "begun" how many
+// spins() there were, "usr1" how often that signal came, "free" lets spins() end, "gc" collects garbage.
 package main
 
 import (
@@ -19,9 +19,9 @@ import (
 )
 
 var (
-	rounds, wrong, made, usr1 int64
-	released                  int32
-	sink                      int
+	rounds, wrong, begun, made, usr1 int64
+	released                         int32
+	sink                             int
 )
 
 //go:noinline
@@ -134,6 +134,7 @@ func outer(n int) int { n = inner(n); atomic.AddInt64(&made, 1); return n * 2 }
 
 //go:noinline
 func spins() int {
+	atomic.AddInt64(&begun, 1)
 	for atomic.LoadInt32(&released) == 0 {
 		runtime.Gosched()
 	}
@@ -184,6 +185,8 @@ func main() {
 			fmt.Println("OK", atomic.LoadInt64(&rounds))
 		case "wrong":
 			fmt.Println("OK", atomic.LoadInt64(&wrong))
+		case "begun":
+			fmt.Println("OK", atomic.LoadInt64(&begun))
 		case "made":
 			fmt.Println("OK", atomic.LoadInt64(&made))
 		case "usr1":

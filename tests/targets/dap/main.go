@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,9 @@ func workers(n int, hold time.Duration) {
 		go worker(i, &start, &stop, done)
 	}
 	start.Wait()
+	for all := make([]byte, 1<<22); strings.Count(string(all[:runtime.Stack(all, true)]), "[chan receive") < n; {
+		time.Sleep(time.Millisecond)
+	}
 	fmt.Println("workers", n) // workers: all wait
 	time.Sleep(hold)
 	close(done)
