@@ -289,7 +289,7 @@ func wakeAll([]string) (string, error) {
 		go wake()
 	}
 	var names []string
-	for i := 0; i < 500; i++ {
+	for i := 0; i < 4000; i++ {
 		names = names[:0]
 		open := 0
 		for _, w := range waits {
@@ -329,7 +329,7 @@ func main() {
 	for _, f := range more {
 		f()
 	}
-	time.Sleep(50 * time.Millisecond)
+	lib.Settle(nil, "main.spin")
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{"list": list, "wake": wakeAll})
 }
