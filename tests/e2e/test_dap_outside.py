@@ -37,6 +37,6 @@ def test_client_of_delve(gospect_start, go_build, release, tmp_path):
     address = os.read(server.stderr.fileno(), 4096).decode().split("listening at ")[1].split()[0].rstrip(".")
     env = {**gobuild.go_env(release), "DAP_ADDRESS": address, "DAP_PROGRAM": str(program), "DAP_SOURCE": str(SOURCE),
            "DAP_LINE": str(line)}
-    done = subprocess.run(["go", "test", "-count=1", "-timeout=60s", "."], cwd=ROOT / "tests" / "dap" / "delve", env=env,
+    done = subprocess.run(["go", "test", "-count=1", "-timeout=240s", "."], cwd=ROOT / "tests" / "dap" / "delve", env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout

@@ -150,6 +150,8 @@ def test_for_ends_it(gospect, target):
     assert 1 <= len(seen.json_lines) <= 5  # looks that come late are fewer, never more
     for line in seen.json_lines:
         schema.check("watch", line)
+    once = gospect("watch", target.pid, "--json", "--for", "1ms", check=0)
+    assert len(once.json_lines) == 1  # however late the first look comes
 
 
 def test_ends_with_the_process_even_in_a_storm(watch, go_build, run_go):

@@ -84,6 +84,7 @@ const cases = {
 
 async function main() {
     const dc = client();
+    dc.defaultTimeout = 60000; // its own of 5 s says more of the machine than of us
     await dc.start();
     try {
         await cases[what](dc);
