@@ -7,8 +7,8 @@ static const int64_t WINDOW_NS = NSEC_PER_SEC, CALM_NS = 2 * NSEC_PER_SEC;
 static const double CALM_PART = 0.8;
 /* One jump is not growth (a pool that starts): most steps of the window must rise. */
 static const double RISING_PART = 0.6;
-/* A look may come a second late (a full machine) or be wanted that seldom: of one step alone, a jump
- * cannot be told from growth. */
+/* A look may come a second late (a full machine) or be wanted that seldom: of one step alone, a
+ * jump cannot be told from growth. */
 static const size_t STEPS_MIN = 2;
 
 static const struct cli_storm_sample *sample(const struct cli_storm *s, size_t back)
