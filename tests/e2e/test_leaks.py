@@ -13,6 +13,7 @@ import signal
 import pytest
 
 from lib import cores, evidence, leakprof, process, procfs, schema
+from lib.paths import TARGETS
 from lib.process import wait_until
 
 FIRM = [(suite, name) for suite, rows in leakprof.cases().items() for name, (firm, _) in rows.items() if firm]
@@ -250,5 +251,7 @@ def test_who_could_have_woken_it(go_build, run_go, gospect, release, mode):
         ways = [leak["path"] for leak, _ in found["main.reads"] if leak["path"]]
         assert len(ways) == 1 and "main.writes" in ways[0]
     text = " ".join(gospect("leaks", target.pid, check=1).out.split())
+    lines = (TARGETS / "wakers" / "main.go").read_text(encoding="utf-8").splitlines()
+    line, = (number for number, words in enumerate(lines, 1) if words.startswith("func writes("))
     assert re.search(r"it waits for chan int at 0x\w+ \(unbuffered\) goroutine \d+ would send \(.*?\), but has leaked, too, in "
-                     r"chan receive at wakers/main\.go:26 \(main\.writes\)", text)
+                     rf"chan receive at wakers/main\.go:{line} \(main\.writes\)", text)

@@ -4,6 +4,7 @@ import time
 import pytest
 
 from lib.paths import ROOT
+from lib.process import wait_until
 
 ORDERS = ROOT / "examples" / "orders"
 
@@ -27,6 +28,4 @@ def test_healthy_orders_has_no_problem(go_build, run_go, gospect, release):
 @pytest.mark.parametrize("fault, function", [("leak", "publish"), ("lock", "Balance")])
 def test_planted_fault_is_found(go_build, run_go, gospect, fault, function):
     target = start(go_build, run_go, "1.26", "-faults", fault)
-    time.sleep(10)
-    found = problems(gospect, target)
-    assert any(function in str(f) for f in found), found
+    wait_until(lambda: any(function in str(f) for f in problems(gospect, target)), f"{function} is never named")

@@ -24,17 +24,18 @@ def saved(gospect, shop, tmp_path):
     return path
 
 
-def test_goroutines_and_frames(gospect, shop):
-    listed = gospect("goroutines", shop.pid, "--system", "--json", check=0).json["goroutines"]
-    asked = ask(gospect, shop.pid, "SELECT id, status, wait_reason FROM goroutines ORDER BY id")
+def test_goroutines_and_frames(gospect, saved):
+    """Of a file: the runtime's own goroutines need not stand still between two looks at a process."""
+    listed = gospect("goroutines", saved, "--system", "--json", check=0).json["goroutines"]
+    asked = ask(gospect, saved, "SELECT id, status, wait_reason FROM goroutines ORDER BY id")
     assert [(g["id"], g["status"]) for g in sorted(listed, key=lambda g: g["id"])] == \
         [(g["id"], g["status"]) for g in asked]
     holder = next(g for g in listed if "main.holder" in [f["func"] for f in g["stack"]])
-    frames = ask(gospect, shop.pid, f"SELECT * FROM frames WHERE goroutine = {holder['id']}")
+    frames = ask(gospect, saved, f"SELECT * FROM frames WHERE goroutine = {holder['id']}")
     assert [f["depth"] for f in frames] == list(range(len(frames)))
     shown = [f for f in frames if not f["wrapper"]]
     assert [(f["func"], f["line"]) for f in shown] == [(f["func"], f["line"]) for f in holder["stack"]]
-    every = ask(gospect, shop.pid, "SELECT count(*) n FROM frames WHERE NOT wrapper")[0]["n"]
+    every = ask(gospect, saved, "SELECT count(*) n FROM frames WHERE NOT wrapper")[0]["n"]
     assert every == sum(len(g["stack"]) for g in listed)
 
 

@@ -95,16 +95,16 @@ def differences(theirs, ours, level):
 
 
 def quiet(target):
-    """Waits until no thread of the target has been switched to for a while: all that was to happen
-    after READY has happened."""
-    def switches():
-        fields = [procfs.status(target.pid, tid) for tid in procfs.threads(target.pid)]
-        return [f["voluntary_ctxt_switches"] for f in fields if f]
+    """Waits until every thread of the target sleeps and none has been switched to for a while: all that was to happen
+    after READY has happened.  One that is not asleep may only have been kept from running."""
+    def asleep_since():
+        fields = [f for f in (procfs.status(target.pid, tid) for tid in procfs.threads(target.pid)) if f]
+        return [f["voluntary_ctxt_switches"] for f in fields if f["State"].startswith("S")], len(fields)
 
     def unchanged():
-        before = switches()
+        before, threads = asleep_since()
         time.sleep(0.05)
-        return before == switches()
+        return len(before) == threads and (before, threads) == asleep_since()
     process.wait_until(unchanged, "the target never came to rest")
 
 

@@ -3,6 +3,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -97,11 +98,11 @@ def test_threshold_is_one_event_with_a_snapshot(watch, gospect, target, tmp_path
 
 
 def test_growth_is_an_event_before_the_threshold(watch, target):
-    view = watch(target.pid, "--threshold", "100000", "--growth", "500", "--once")
+    view = watch(target.pid, "--threshold", "100000", "--growth", "100", "--once")
     view.next("sample")
-    target.ask("storm 60000 60")  # 6,000 a second, as fast as the machine allows
+    target.ask("storm 60000 60")  # 6,000 a second, on a machine that is full a fraction of that
     event = view.next("storm")
-    assert event["goroutines"] < 100000 and event["growth_per_second"] >= 500
+    assert event["goroutines"] < 100000 and event["growth_per_second"] >= 100
     view.run.communicate(timeout=60)
     assert view.run.returncode == 1  # --once: the first storm ends it
 
@@ -143,10 +144,14 @@ def test_a_snapshot_that_fails_is_said_and_watching_goes_on(watch, target, tmp_p
 
 
 def test_for_ends_it(gospect, target):
+    began = time.monotonic()
     seen = gospect("watch", target.pid, "--json", "--for", "700ms", "--every", "200ms", check=0)
-    assert 2 <= len(seen.json_lines) <= 5
+    assert time.monotonic() - began >= 0.7
+    assert 1 <= len(seen.json_lines) <= 5  # looks that come late are fewer, never more
     for line in seen.json_lines:
         schema.check("watch", line)
+    once = gospect("watch", target.pid, "--json", "--for", "1ms", check=0)
+    assert len(once.json_lines) == 1  # however late the first look comes
 
 
 def test_ends_with_the_process_even_in_a_storm(watch, go_build, run_go):

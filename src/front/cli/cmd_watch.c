@@ -136,6 +136,9 @@ static bool go_on(const struct watch *w)
 
 static struct err *loop(struct watch *w)
 {
+    const struct cli_args *a = &w->cli->args;
+    cli_pace_begin(&w->pace, cli_num(a, OPT_interval),
+                   a->opt[OPT_watch_for].given ? cli_num(a, OPT_watch_for) : 0);
     while (go_on(w)) {
         TRY(step(w));
         if (go_on(w))
@@ -148,8 +151,6 @@ static void set_up(struct watch *w, struct cli *c)
 {
     const struct cli_args *a = &c->args;
     w->every_ns = cli_num(a, OPT_every);
-    cli_pace_begin(&w->pace, cli_num(a, OPT_interval),
-                   a->opt[OPT_watch_for].given ? cli_num(a, OPT_watch_for) : 0);
     w->storm.threshold = (uint32_t)cli_num(a, OPT_threshold);
     w->storm.growth_limit = (double)cli_num(a, OPT_growth);
     c->out.page = false;

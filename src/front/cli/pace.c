@@ -16,7 +16,7 @@ void cli_pace_begin(struct cli_pace *p, int64_t interval_ns, int64_t for_ns)
 
 bool cli_pace_over(const struct cli_pace *p)
 {
-    return cli_signal() || (p->until_ns && clock_mono_ns() >= p->until_ns);
+    return cli_signal() || (p->looked && p->until_ns && clock_mono_ns() >= p->until_ns);
 }
 
 static void sleep_until(int64_t mono_ns)
@@ -29,6 +29,7 @@ static void sleep_until(int64_t mono_ns)
 void cli_pace_wait(struct cli_pace *p)
 {
     int64_t now = clock_mono_ns();
+    p->looked = true;
     p->next_ns += p->interval_ns;
     if (p->next_ns < now)
         p->next_ns = now;

@@ -8,6 +8,7 @@
 struct cli_pace {
     int64_t interval_ns, until_ns; /* until 0: no end; on the monotonic clock */
     int64_t next_ns;
+    bool looked; /* before the first look the time is not up, however late that comes */
 };
 
 /* for_ns 0: no end. */

@@ -7,6 +7,9 @@ static const int64_t WINDOW_NS = NSEC_PER_SEC, CALM_NS = 2 * NSEC_PER_SEC;
 static const double CALM_PART = 0.8;
 /* One jump is not growth (a pool that starts): most steps of the window must rise. */
 static const double RISING_PART = 0.6;
+/* A look may come a second late (a full machine) or be wanted that seldom: of one step alone, a
+ * jump cannot be told from growth. */
+static const size_t STEPS_MIN = 2;
 
 static const struct cli_storm_sample *sample(const struct cli_storm *s, size_t back)
 {
@@ -19,14 +22,14 @@ static double measure(const struct cli_storm *s, double *ret_rising)
 {
     size_t kept = s->n < STORM_SAMPLES ? s->n : STORM_SAMPLES, back = 0, up = 0;
     const struct cli_storm_sample *last = sample(s, 0), *first = last;
-    while (back + 1 < kept && last->mono_ns - first->mono_ns < WINDOW_NS) {
+    while (back + 1 < kept && (last->mono_ns - first->mono_ns < WINDOW_NS || back < STEPS_MIN)) {
         const struct cli_storm_sample *older = sample(s, ++back);
         up += first->goroutines > older->goroutines;
         first = older;
     }
     int64_t span = last->mono_ns - first->mono_ns;
     *ret_rising = back ? (double)up / (double)back : 0;
-    if (span < WINDOW_NS * 9 / 10)
+    if (span < WINDOW_NS * 9 / 10 || back < STEPS_MIN)
         return 0;
     return ((double)last->goroutines - first->goroutines) * 1e9 / (double)span;
 }

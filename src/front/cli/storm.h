@@ -7,7 +7,8 @@
  *          count and growth below 4/5 of their limits for 2 seconds
  *
  * The gap between the two conditions (hysteresis) keeps a number that swings around its limit from
- * making an event at every look.  Growth is measured over the last second.  Thread: one at a time.
+ * making an event at every look.  Growth is measured over the last second,
+ * and over two looks at least.  Thread: one at a time.
  */
 #ifndef GOSPECT_FRONT_CLI_STORM_H
 #define GOSPECT_FRONT_CLI_STORM_H
@@ -28,7 +29,7 @@ struct cli_storm {
     bool on;
     int64_t began_ns, calm_since_ns; /* calm_since 0: not calm */
     uint32_t peak;
-    double growth; /* a second, over the last second; out */
+    double growth; /* a second; out */
     struct cli_storm_sample ring[STORM_SAMPLES];
     size_t n; /* samples ever fed */
 };

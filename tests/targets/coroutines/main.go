@@ -6,7 +6,6 @@ import (
 	"iter"
 	"runtime"
 	"sync"
-	"time"
 
 	"targets/lib"
 )
@@ -113,7 +112,7 @@ func main() {
 	go waitsForLock()
 	go holds()
 	go waitsForLost()
-	time.Sleep(100 * time.Millisecond)
+	lib.Settle(nil)
 	runtime.GC() // what registers and old stacks still had is gone
 	lib.Ready()
 	lib.Commands(nil)

@@ -46,7 +46,7 @@ func start(f func()) uint64 {
 		id <- goid()
 		f()
 	}()
-	defer time.Sleep(20 * time.Millisecond)
+	defer lib.Settle(nil)
 	return <-id
 }
 
@@ -68,7 +68,7 @@ func circle(class string, locks ...*sync.Mutex) {
 		ids = append(ids, fmt.Sprint(start(func() { both(first, second, go_on) })))
 	}
 	close(go_on)
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	fmt.Println("CIRCLE", class, strings.Join(ids, ","))
 }
 
@@ -76,7 +76,7 @@ func behind(class string, n int, l sync.Locker) {
 	for i := 0; i < n; i++ {
 		go func() { l.Lock(); sink++; l.Unlock() }()
 	}
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	fmt.Println("BEHIND", class, n)
 }
 
@@ -104,7 +104,7 @@ func readers() {
 	})
 	writer := start(func() { rwr.Lock(); sink++; rwr.Unlock() })
 	close(go_on)
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	fmt.Printf("CIRCLE RWR %d,%d\n", reader, writer)
 }
 

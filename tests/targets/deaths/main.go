@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"targets/lib"
@@ -55,7 +54,7 @@ func closeAndWait() {
 //go:noinline
 func sendClosed() {
 	go closeAndWait()
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	c <- 1
 }
 
@@ -77,7 +76,7 @@ func reuse() {
 	runtime.GOMAXPROCS(1)
 	group.Add(1)
 	go waiter()
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	group.Done()
 	group.Add(1)
 	<-never

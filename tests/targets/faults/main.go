@@ -139,7 +139,7 @@ func main() {
 		"read":    many(readers),
 		"lock": many(func(n int) {
 			go holder()
-			time.Sleep(10 * time.Millisecond)
+			lib.Settle(nil)
 			start(n, locker)
 		}),
 		"timers": many(func(n int) {

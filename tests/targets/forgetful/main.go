@@ -271,6 +271,7 @@ func serve(fault func(int64), n int64) {
 		}(w)
 	}
 	all.Wait()
+	lib.Settle(nil) // who was started has come to where it waits
 	served += n
 }
 

@@ -58,6 +58,15 @@ func start(name string, leaks bool, f func()) {
 	<-known
 }
 
+// nap sleeps again and again until wake is set.
+//
+//go:noinline
+func nap(wake *int32) {
+	for atomic.LoadInt32(wake) == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func later(f func()) { wakes = append(wakes, f) }
 
 // ---- those that will be woken ----
@@ -131,9 +140,7 @@ func timers() {
 	sleeps := make(chan int)
 	var wake int32
 	start("sleeper", false, func() {
-		for atomic.LoadInt32(&wake) == 0 {
-			time.Sleep(10 * time.Millisecond)
-		}
+		nap(&wake)
 		close(sleeps)
 	})
 	start("for a sleeper", false, func() { <-sleeps })
@@ -206,11 +213,7 @@ func registers() {
 // Locks whose holder will go on.
 func locks() {
 	var wake int32
-	until := func() {
-		for atomic.LoadInt32(&wake) == 0 {
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
+	until := func() { nap(&wake) }
 	mu, held := new(sync.Mutex), make(chan bool)
 	start("holds", false, func() { mu.Lock(); held <- true; until(); mu.Unlock() })
 	<-held
@@ -289,7 +292,7 @@ func wakeAll([]string) (string, error) {
 		go wake()
 	}
 	var names []string
-	for i := 0; i < 500; i++ {
+	for i := 0; i < 4000; i++ {
 		names = names[:0]
 		open := 0
 		for _, w := range waits {
@@ -329,7 +332,7 @@ func main() {
 	for _, f := range more {
 		f()
 	}
-	time.Sleep(50 * time.Millisecond)
+	lib.Settle(nil, "main.spin", "main.nap")
 	lib.Ready()
 	lib.Commands(map[string]lib.Handler{"list": list, "wake": wakeAll})
 }

@@ -74,7 +74,6 @@ func crowd(n int) {
 		}
 	}
 	h.ready.Wait()
-	time.Sleep(50 * time.Millisecond)
 	g := spawn(func() { announce(); h.mu.Lock(); defer h.mu.Unlock(); work() })
 	for i := 0; i < 3; i++ {
 		spawn(func() { announce(); (&session{hub: h}).handle(i) })

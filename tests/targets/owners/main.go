@@ -45,11 +45,13 @@ func announce() { ids <- goid() }
 //go:noinline
 func work() { <-stop; sink++ }
 
+func settle() { lib.Settle(nil, "main.(*res).spin") }
+
 // spawn starts f, which announces itself, and waits until nothing moves any more.
 func spawn(f func()) int64 {
 	go f()
 	id := <-ids
-	time.Sleep(4 * time.Millisecond)
+	settle()
 	return id
 }
 
@@ -134,7 +136,6 @@ func crossed() {
 	keep = append(keep, p)
 	gate.Add(2)
 	g1, g2 := spawn(p.ab), spawn(p.ba2)
-	time.Sleep(4 * time.Millisecond)
 	expect("crossed-plain", "mutex", unsafe.Pointer(&p.a), g1)
 	expect("crossed-deferred", "mutex", unsafe.Pointer(&p.b), g2)
 }
@@ -777,7 +778,7 @@ func main() {
 	for _, f := range more {
 		f()
 	}
-	time.Sleep(20 * time.Millisecond)
+	settle()
 	lib.Ready()
 	lib.Commands(nil)
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"targets/lib"
 )
@@ -64,7 +63,7 @@ func parts() {
 func main() {
 	neighbours()
 	parts()
-	time.Sleep(100 * time.Millisecond)
+	lib.Settle(nil)
 	lib.Ready("locks="+strconv.Itoa(locks), fmt.Sprint("reached=", strings.Join(reached, ",")))
 	lib.Commands(nil)
 }

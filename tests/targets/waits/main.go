@@ -342,7 +342,7 @@ func many(n int) {
 		go selectMany()
 		go waitGroup()
 	}
-	time.Sleep(time.Second) // a dump of so many takes longer than they need to block
+	settle()
 	lib.Ready()
 	lib.Commands(nil)
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"targets/lib"
 )
@@ -53,10 +52,10 @@ func main() {
 	held.done.Add(1)
 	go leaves(left)
 	go holds(held)
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	go locks(left)
 	go locks(held)
-	time.Sleep(50 * time.Millisecond)
+	lib.Settle(nil)
 	lib.Ready()
 	syscall.Read(0, make([]byte, 1)) // code that can be followed to its end
 	os.Exit(0)

@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"targets/lib"
 )
@@ -31,6 +31,12 @@ var audited int
 var kept sync.Mutex
 var gate = make(chan bool)
 
+// arrived counts the requests that have come to a handler that locks.
+var arrived int32
+
+// settle waits until n of them are where they will stay.
+func settle(n int32) { lib.Settle(func() bool { return atomic.LoadInt32(&arrived) == n }) }
+
 func (s *store) find(name string) *account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,6 +56,7 @@ func (s *store) withdraw(name string, n int) error {
 }
 
 func (s *store) balance(w http.ResponseWriter, r *http.Request) {
+	atomic.AddInt32(&arrived, 1)
 	a := s.find(r.URL.Query().Get("name"))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,6 +70,7 @@ func (s *store) take(w http.ResponseWriter, r *http.Request) {
 }
 
 func note(w http.ResponseWriter, r *http.Request) {
+	atomic.AddInt32(&arrived, 1)
 	audit.Lock()
 	if audited++; audited == 1 {
 		return
@@ -71,6 +79,7 @@ func note(w http.ResponseWriter, r *http.Request) {
 }
 
 func keep(w http.ResponseWriter, r *http.Request) {
+	atomic.AddInt32(&arrived, 1)
 	kept.Lock()
 	<-gate
 	kept.Unlock()
@@ -100,7 +109,7 @@ func main() {
 		get(base + "/take?name=ada")
 		get(base + "/note")
 		go get(base + "/keep")
-		time.Sleep(100 * time.Millisecond)
+		settle(3)
 		for i := 0; i < 3; i++ {
 			go get(base + "/balance?name=ada")
 			go get(base + "/note")
@@ -108,7 +117,7 @@ func main() {
 		for i := 0; i < 2; i++ {
 			go get(base + "/keep")
 		}
-		time.Sleep(200 * time.Millisecond)
+		settle(11)
 		fmt.Printf("LOST account %p\nLOST audit %p\nKEPT kept %p\n", &s.accounts["ada"].mu, &audit, &kept)
 		lib.Ready()
 	}()

@@ -92,8 +92,17 @@ static void slow_looks_measure_too(void **state)
     for (uint32_t i = 0; i < 5; i++) { /* every 3 s */
         now += 3 * NSEC_PER_SEC;
         enum cli_storm_event e = cli_storm_feed(&s, now, i * 3000);
-        assert_int_equal(e, i == 1 ? STORM_BEGINS : STORM_NOTHING);
+        assert_int_equal(e, i == 2 ? STORM_BEGINS : STORM_NOTHING);
     }
+}
+
+/* The jump lies between two looks of which the second came late. */
+static void one_jump_is_no_growth_when_a_look_is_late(void **state)
+{
+    start(100000, 500);
+    assert_int_equal(count(STORM_BEGINS, 100, 10), 0);
+    now += NSEC_PER_SEC;
+    assert_int_equal(count(STORM_BEGINS, 2000, 10), 0);
 }
 
 TEST_MAIN(cmocka_unit_test(begins_at_the_threshold),
@@ -101,4 +110,5 @@ TEST_MAIN(cmocka_unit_test(begins_at_the_threshold),
           cmocka_unit_test(a_number_that_swings_around_the_threshold_is_one_storm),
           cmocka_unit_test(growth_is_a_storm_before_the_number_is),
           cmocka_unit_test(one_jump_is_no_growth), cmocka_unit_test(zero_switches_off),
-          cmocka_unit_test(slow_looks_measure_too))
+          cmocka_unit_test(slow_looks_measure_too),
+          cmocka_unit_test(one_jump_is_no_growth_when_a_look_is_late))
