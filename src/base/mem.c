@@ -1,12 +1,13 @@
 /* mem.c - allocation and arenas; see mem.h. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LARGE = 4 << 20, HUGE_PAGE = 2 << 20 };
+enum { LARGE = 4 << 20, HUGE_PAGE = 2 << 20, APART = 256 << 10 };
 enum { ARENA_CHUNK = 64 * 1024, ARENA_ALIGN = 16 };
 
 struct arena_chunk {
@@ -16,6 +17,11 @@ struct arena_chunk {
 };
 
 static void (*oom_handler)(size_t n);
+
+void mem_setup(void)
+{
+    mallopt(M_MMAP_THRESHOLD, APART); /* set by us, it does not move any more */
+}
 
 void mem_set_oom_handler(void (*handler)(size_t n))
 {

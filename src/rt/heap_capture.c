@@ -128,6 +128,7 @@ struct err *capture_heap_finish(struct capture *c, unsigned width)
     struct heap *h = c->heap_objects;
     if (!h)
         return NULL;
+    heap_free_spans(h); /* from here on the table tells enough */
     heap_name_captured(h);
     TRY(heap_find_shapes(h, width));
     heap_masks_free(h);

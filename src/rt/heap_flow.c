@@ -252,13 +252,13 @@ uint16_t flow_of_word(struct shaper *p, uint16_t shape, uint64_t word, uint32_t 
 
 /* ---- what fits ---- */
 
-uint64_t flow_room(const struct heap_span *s)
+uint64_t flow_room(const struct shape_place *s)
 {
     return s->elem_size - (s->flags & SNAP_SPF_HEADER ? 8 : 0);
 }
 
 /* Whether the allocator puts a value of `size` bytes into such a slot. */
-static bool is_class_of(const struct shaper *p, const struct heap_span *s, uint64_t size)
+static bool is_class_of(const struct shaper *p, const struct shape_place *s, uint64_t size)
 {
     const struct rt_values *classes = &p->ty->l->size_classes;
     uint32_t class = s->spanclass / 2;
@@ -271,7 +271,7 @@ static bool is_class_of(const struct shaper *p, const struct heap_span *s, uint6
 }
 
 static bool values_fit(const struct shaper *p, const struct type_shape *sh,
-                       const struct heap_span *s)
+                       const struct shape_place *s)
 {
     const struct rt_typeinfo *t = types_get(p->ty, sh->type);
     bool noscan = s->spanclass & 1;
@@ -282,13 +282,13 @@ static bool values_fit(const struct shaper *p, const struct type_shape *sh,
     return is_class_of(p, s, t->size) || (s->flags & SNAP_SPF_TINY && t->size && t->size <= 8);
 }
 
-static bool struct_fits(const struct shaper *p, const struct heap_span *s, enum rt_struct name)
+static bool struct_fits(const struct shaper *p, const struct shape_place *s, enum rt_struct name)
 {
     return p->ty->l->size[name] > 0 && is_class_of(p, s, (uint64_t)p->ty->l->size[name]);
 }
 
 static bool chan_fits(const struct shaper *p, const struct type_shape *sh,
-                      const struct heap_span *s)
+                      const struct shape_place *s)
 {
     uint32_t elem = types_entry(p->ty, sh->type)->elem;
     bool noscan = elem == SNAP_NONE || !types_get(p->ty, elem)->ptr_bytes;
@@ -299,7 +299,7 @@ static bool chan_fits(const struct shaper *p, const struct type_shape *sh,
 }
 
 static bool groups_fit(const struct shaper *p, const struct type_shape *sh,
-                       const struct heap_span *s)
+                       const struct shape_place *s)
 {
     uint32_t group = types_entry(p->ty, sh->type)->internal;
     if (group == SNAP_NONE)
@@ -308,7 +308,7 @@ static bool groups_fit(const struct shaper *p, const struct type_shape *sh,
     return t->size && t->size <= flow_room(s) && (t->ptr_bytes == 0) == (s->spanclass & 1);
 }
 
-static bool fits(const struct shaper *p, const struct type_shape *sh, const struct heap_span *s)
+static bool fits(const struct shaper *p, const struct type_shape *sh, const struct shape_place *s)
 {
     bool noscan = s->spanclass & 1;
     switch (sh->form) {
@@ -361,7 +361,7 @@ bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room
 }
 
 static bool pattern_fits(const struct shaper *p, const struct type_shape *sh,
-                         const struct heap_span *s, uint64_t mask)
+                         const struct shape_place *s, uint64_t mask)
 {
     uint64_t pattern, words;
     uint32_t type = sh->type;
@@ -387,8 +387,8 @@ static bool fits_with_pattern(struct shaper *p, uint16_t shape, uint32_t span, u
     if (v >> 1 == key)
         return v & 1;
     const struct type_shape *sh = types_shape_get(p->ty, shape);
-    const struct heap_span *s = &p->h->spans[span];
-    bool yes = fits(p, sh, s) && pattern_fits(p, sh, s, p->h->masks.bits[number]);
+    const struct shape_place s = shaper_place(p, span);
+    bool yes = fits(p, sh, &s) && pattern_fits(p, sh, &s, p->h->masks.bits[number]);
     atomic_store_explicit(seen, key << 1 | yes, memory_order_relaxed);
     return yes;
 }
@@ -403,7 +403,8 @@ bool flow_fits(struct shaper *p, uint16_t shape, uint32_t slot)
     uint64_t bit = UINT64_C(1) << class % 64;
     if (class / 2 && atomic_load_explicit(&f->known[class / 64], memory_order_acquire) & bit)
         return atomic_load_explicit(&f->fits[class / 64], memory_order_relaxed) & bit;
-    bool yes = fits(p, types_shape_get(p->ty, shape), &p->h->spans[span]);
+    const struct shape_place s = shaper_place(p, span);
+    bool yes = fits(p, types_shape_get(p->ty, shape), &s);
     if (class / 2) { /* spans of a class are alike, but for large objects */
         if (yes)
             atomic_fetch_or_explicit(&f->fits[class / 64], bit, memory_order_relaxed);
@@ -433,11 +434,11 @@ uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot)
 
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot)
 {
-    const struct heap_span *s = &p->h->spans[shaper_span(p, slot)];
+    const struct shape_place s = shaper_place(p, shaper_span(p, slot));
     uint32_t map = types_entry(p->ty, type)->of_map;
     if (map != SNAP_NONE)
         return shape_of(p, SNAP_FORM_MAP_GROUPS, map, SNAP_EV_HEADER);
-    bool one = is_class_of(p, s, types_get(p->ty, type)->size);
+    bool one = is_class_of(p, &s, types_get(p->ty, type)->size);
     return shape_of(p, one ? SNAP_FORM_VALUE : SNAP_FORM_ARRAY, type, SNAP_EV_HEADER);
 }
 

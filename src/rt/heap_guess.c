@@ -289,7 +289,7 @@ static uint16_t explain(struct guesser *g, uint32_t slot)
             return 0;
         found = shape;
     }
-    return found && !may_be_array(g, mask, p->h->spans[span].elem_size / 8) ? found : 0;
+    return found && !may_be_array(g, mask, p->s->span.elem_size[span] / 8) ? found : 0;
 }
 
 /* Objects that begin with the entry of a function. */

@@ -158,7 +158,7 @@ struct heap {
     struct capture *c;
     struct rt_types *types;
     struct heap_span *spans; /* owned; the rows of the table span: those with pointers by address,
-                                then those without */
+                                then those without.  NULL when it is found out what objects are */
     size_t nspans, nscan_spans;
     uint32_t nslots, nscan; /* slots; those of spans with pointers */
     uint64_t *allocated;    /* the snapshot's column slots64.allocated */
@@ -180,6 +180,7 @@ void heap_note_unread(struct heap *h, uint64_t count, const char *what, const ch
 
 /* heap_spans.c: fills spans, the tables span and slots64, and makes room in slot and scanslot. */
 struct err *heap_read_spans(struct heap *h) MUST_USE;
+/* spans and pages: when no address will be looked up any more. */
 void heap_free_spans(struct heap *h);
 static inline bool heap_is_allocated(const struct heap *h, uint32_t slot)
 {

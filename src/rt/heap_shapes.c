@@ -445,10 +445,10 @@ static void find_tries(struct shaper *p)
 static void index_spans(struct shaper *p)
 {
     const struct heap *h = p->h;
+    const struct snap_span *t = &p->s->span;
     for (size_t i = 0; i < h->nspans; i++)
-        p->spans[i] = (struct shape_span){.slot = h->spans[i].slot,
-                                          .spanclass = h->spans[i].spanclass,
-                                          .flags = h->spans[i].flags};
+        p->spans[i] =
+            (struct shape_span){.slot = t->slot[i], .spanclass = t->class[i], .flags = t->flags[i]};
     p->spans[h->nspans].slot = SNAP_NONE;
     for (uint32_t block = 0, span = 0; block <= h->nslots / 64; block++) {
         while (p->spans[span + 1].slot <= block * 64)

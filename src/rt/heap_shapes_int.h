@@ -75,7 +75,7 @@ struct shaper {
     struct rt_types *ty;
     struct snap *s;
     _Atomic uint16_t *shape;            /* the column slot.shape */
-    struct shape_span *spans;           /* owned; as heap.spans, and one behind the last */
+    struct shape_span *spans;           /* owned; as the table span, and one behind the last */
     uint32_t *span_at;                  /* owned; span of the first of every 64 slots */
     _Atomic(struct shape_flow *) *flow; /* of each shape; owned */
     struct shape_fit *fit;              /* of each shape; owned */
@@ -104,6 +104,18 @@ static inline uint32_t shaper_span(const struct shaper *p, uint32_t slot)
     return i;
 }
 
+/* What says whether something fits into the slots of a span: asked far less often. */
+struct shape_place {
+    uint64_t elem_size;
+    uint8_t spanclass, flags;
+};
+static inline struct shape_place shaper_place(const struct shaper *p, uint32_t span)
+{
+    return (struct shape_place){.elem_size = p->s->span.elem_size[span],
+                                .spanclass = p->spans[span].spanclass,
+                                .flags = p->spans[span].flags};
+}
+
 /* ---- heap_flow.c ---- */
 
 /* The shape of what the word at byte `at` of a value of a type leads to; 0: not known. */
@@ -119,7 +131,7 @@ uint16_t flow_instead(struct shaper *p, uint16_t shape, uint32_t slot);
 bool flow_mask_of(const struct shaper *p, uint32_t type, uint64_t *ret, uint64_t *ret_words);
 bool flow_repeats(uint64_t pattern, uint64_t words, uint64_t mask, uint64_t room);
 /* Bytes for the data of an object of the span. */
-uint64_t flow_room(const struct heap_span *s);
+uint64_t flow_room(const struct shape_place *s);
 /* A value of the type, or an array of such values, whatever fills the slot better. */
 uint16_t flow_of_header(struct shaper *p, uint32_t type, uint32_t slot);
 /* Whether a shape by header is that of a map's directory, which does not say of which map. */

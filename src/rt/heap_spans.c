@@ -481,4 +481,6 @@ void heap_free_spans(struct heap *h)
     free(h->pages.arena);
     free(h->pages.hot);
     free(h->spans);
+    h->pages = (struct heap_pages){0};
+    h->spans = NULL;
 }
