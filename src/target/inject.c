@@ -64,7 +64,7 @@
 #define PTRACE_SETSIGMASK 0x420b
 #endif
 
-#define STOP_LIMIT_NS (100 * NSEC_PER_MSEC)   /* for a thread that sleeps to stop */
+#define STOP_LIMIT_NS (500 * NSEC_PER_MSEC)   /* for a thread that sleeps to stop */
 #define LENDER_LIMIT_NS (500 * NSEC_PER_MSEC) /* for a lender: the process runs meanwhile */
 #define LENDER_NAP_NS (NSEC_PER_MSEC / 2)
 
