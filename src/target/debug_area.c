@@ -44,7 +44,6 @@
 
 enum {
     PAGE = 4096,
-    CALL_LIMIT_MS = 500,
     LENDER_TRIES = 100,
     LENDER_NAP_NS = 300 * 1000,
     TAIL_MAX = 32,
@@ -112,7 +111,7 @@ static bool call_stop(const struct tracer_token *tok, struct debug *d, pid_t tid
         struct thread *t = debug_thread(d, tid);
         ptrace(PTRACE_SYSCALL, tid, NULL, NULL);
         t->stands = t->have_regs = false;
-        if (!debug_await(tok, d, tid, CALL_LIMIT_MS * NSEC_PER_MSEC, false))
+        if (!debug_await(tok, d, tid, DEBUG_STOP_LIMIT_NS, false))
             return false;
         t = debug_thread(d, tid);
         t->untold = t->ev.kind == WAIT_SIGNAL;
@@ -141,6 +140,8 @@ static struct err *call(const struct tracer_token *tok, struct debug *d, int64_t
     struct err *e = made ? live_get_regs(tok, tid, d->arch, &regs) : NULL;
     if (d->state == DEBUG_GONE || !t)
         e = e ? e : debug_gone(d);
+    else if (!made && !t->stands)
+        e = err_new(ERR_LIMIT, "the thread that lends itself does not come to its call");
     if (e)
         return e;
     TRY(live_set_regs(tok, tid, &before));

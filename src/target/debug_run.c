@@ -144,6 +144,23 @@ bool debug_await(const struct tracer_token *tok, struct debug *d, pid_t tid, int
     }
 }
 
+/* False: it sits in the kernel, past its instruction, or cannot be waited for.  One that has only
+ * got no processor yet is still before it. */
+static bool await_step(const struct tracer_token *tok, struct debug *d, pid_t tid)
+{
+    int64_t start = clock_mono_ns();
+    while (!debug_await(tok, d, tid, IN_PLACE_LIMIT_NS, false)) {
+        struct proc_stat st;
+        bool ours = d->state != DEBUG_GONE && !d->became_another && debug_thread(d, tid);
+        struct err *e = ours ? proc_stat(tid, tid, &st) : NULL;
+        bool runs = ours && !e && st.state == 'R';
+        err_free(e);
+        if (!runs || clock_mono_ns() - start > DEBUG_STOP_LIMIT_NS)
+            return false;
+    }
+    return true;
+}
+
 /* One instruction where it lies, while everybody else stands.  A system call may wait for others:
  * then its thread sits in the kernel, past the breakpoint, which is put back. */
 static void step_in_place(const struct tracer_token *tok, struct debug *d, struct thread *t)
@@ -157,7 +174,7 @@ static void step_in_place(const struct tracer_token *tok, struct debug *d, struc
         debug_put_regs(tok, d, t);
         ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL);
         debug_stepped(d, t);
-        stands = debug_await(tok, d, tid, IN_PLACE_LIMIT_NS, false);
+        stands = await_step(tok, d, tid);
         t = debug_thread(d, tid);
         again = stands && t->ev.kind != WAIT_SIGNAL;
         if (stands && t->at_signal && !t->at_trap && !debug_is_fault(tid, t->ev.signal)) {
