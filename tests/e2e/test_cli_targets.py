@@ -64,9 +64,9 @@ def test_name_of_several_processes_lists_them(gospect, go_build, run_go, tmp_pat
     pids = {run_go(mine).pid, run_go(mine).pid}
     for spelling in (mine.name, mine):
         seen = gospect("doctor", spelling, check=2)
-        assert "2 Go processes are called" in seen.err
+        assert "2 Go processes are called" in seen.said
         assert {int(n) for n in re.findall(r"^ *(\d+)  twins ", seen.err, re.M)} == pids
-        assert "by its pid" in seen.err
+        assert "by its pid" in seen.said
 
 
 def test_slip_in_a_name(gospect, go_build, run_go, tmp_path):
