@@ -169,7 +169,7 @@ func plain() {
 		unknown("k")
 		long(3)
 	}()
-	time.Sleep(20 * time.Millisecond)
+	lib.Settle(nil)
 	held("deferred", &h.mu)
 }
 
@@ -194,10 +194,10 @@ func main() {
 	interfaces()
 	plain()
 	abandon()
-	time.Sleep(50 * time.Millisecond)
 	if len(os.Args) > 1 && os.Args[1] == "timers" {
 		timers()
 	}
+	lib.Settle(nil)
 	lib.Ready()
 	lib.Commands(nil)
 }

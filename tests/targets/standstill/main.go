@@ -119,10 +119,14 @@ func progress([]string) (string, error) {
 }
 
 func writer([]string) (string, error) {
-	reader := start(func() { books.RLock(); time.Sleep(time.Hour); books.RUnlock() })
-	time.Sleep(20 * time.Millisecond)
+	reads := make(chan bool)
+	reader := start(func() { books.RLock(); reads <- true; time.Sleep(time.Hour); books.RUnlock() })
+	<-reads
 	one := start(func() { books.Lock(); atomic.AddInt64(&sink, 1); books.Unlock() })
-	time.Sleep(20 * time.Millisecond)
+	for books.TryRLock() { // until the writer waits
+		books.RUnlock()
+		time.Sleep(time.Millisecond)
+	}
 	for i := 0; i < 3; i++ {
 		start(func() { books.RLock(); atomic.AddInt64(&sink, 1); books.RUnlock() })
 	}

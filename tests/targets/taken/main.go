@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"targets/lib"
 )
@@ -205,7 +204,7 @@ func pair(form func(meet func()), lock, unlock func()) {
 	})
 	<-held
 	go partner(lock, unlock, gate, both)
-	time.Sleep(time.Millisecond)
+	lib.Settle(nil)
 }
 
 func withAccount(form func(a *account, meet func())) {
@@ -230,7 +229,6 @@ func main() {
 	pair(through, pointer.Lock, pointer.Unlock)
 	pair(func(meet func()) { fromMap("b", meet) }, table["b"].mu.Lock, table["b"].mu.Unlock)
 	pair(field, shared.mu.Lock, shared.mu.Unlock)
-	time.Sleep(50 * time.Millisecond)
 	lib.Ready()
 	syscall.Read(0, make([]byte, 1)) // code that can be followed to its end
 	os.Exit(0)
