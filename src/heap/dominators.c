@@ -19,6 +19,7 @@
 /* Walks may take this many steps for each vertex on average before jumps are built. */
 enum { WALK_BUDGET = 16, CHECK_EVERY = 1 << 20 };
 enum { RANGE = 1 << 17, AHEAD = 24 }; /* of a job; entries whose memory is asked for beforehand */
+enum { AT_ONCE = 64 };                /* pairs of a list that are taken together */
 
 struct dom {
     uint32_t n;
@@ -28,33 +29,46 @@ struct dom {
     VEC(uint32_t) path;
 };
 
+static void count_targets(struct dom *d, const struct heap_log_chunk *c)
+{
+    struct heap_pair v[AT_ONCE];
+    struct heap_log_reader r = {.c = c};
+    for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0;) {
+        for (size_t i = 0; i < n; i++)
+            __builtin_prefetch(&d->first[v[i].a], 1);
+        for (size_t i = 0; i < n; i++)
+            d->first[v[i].a]++;
+    }
+}
+
+static void place_sources(struct dom *d, const struct heap_log_chunk *c)
+{
+    struct heap_pair v[AT_ONCE];
+    struct heap_log_reader r = {.c = c};
+    for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0;) {
+        for (size_t i = 0; i < n; i++)
+            __builtin_prefetch(&d->first[v[i].a], 1);
+        for (size_t i = 0; i < n; i++)
+            d->from[--d->first[v[i].a]] = v[i].b;
+    }
+}
+
 /* Cross edges by target, counted and put into their places; the list is given back as it is read.
  */
-static struct err *sort_cross(struct dom *d, struct heap_pairs *cross)
+static struct err *sort_cross(struct dom *d, struct heap_log *cross)
 {
-    size_t count = heap_pairs_count(cross);
+    size_t count = cross->n;
     if (count >= UINT32_MAX)
         return err_new(ERR_LIMIT, "the heap has %zu pointers; that is more than we can look at",
                        count);
     TRY(heap_array((size_t)d->n + 1, sizeof(*d->first), "the pointers of the heap", &d->first));
-    for (const struct heap_chunk *c = cross->top; c; c = c->prev)
-        for (size_t i = 0; i < c->n; i++) {
-            if (i + AHEAD < c->n)
-                __builtin_prefetch(&d->first[c->v[i + AHEAD].a], 1);
-            d->first[c->v[i].a]++;
-        }
+    for (const struct heap_log_chunk *c = cross->top; c; c = c->prev)
+        count_targets(d, c);
     for (uint32_t v = 1; v <= d->n; v++)
         d->first[v] += d->first[v - 1]; /* the end of each; filled from behind */
     TRY(heap_array(count, sizeof(*d->from), "the pointers of the heap", &d->from));
-    for (; cross->top; heap_pairs_drop_top(cross)) {
-        const struct heap_chunk *c = cross->top;
-        for (size_t i = 0; i < c->n; i++) {
-            if (i + AHEAD < c->n)
-                __builtin_prefetch(&d->first[c->v[i + AHEAD].a], 1);
-            d->from[--d->first[c->v[i].a]] = c->v[i].b;
-        }
-    }
-    heap_pairs_free(cross);
+    for (; cross->top; heap_log_drop_top(cross))
+        place_sources(d, cross->top);
     return NULL;
 }
 
@@ -234,7 +248,7 @@ static struct err *renumber(struct heap_graph *g, struct dom *d)
     return NULL;
 }
 
-static struct err *compute(struct heap_graph *g, struct dom *d, struct heap_pairs *cross,
+static struct err *compute(struct heap_graph *g, struct dom *d, struct heap_log *cross,
                            struct progress *p)
 {
     static const char what[] = "the dominators of the heap";
@@ -259,7 +273,7 @@ static void shrink(uint32_t **v, size_t n)
         *v = less;
 }
 
-struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross, struct progress *p)
+struct err *heap_dominators(struct heap_graph *g, struct heap_log *cross, struct progress *p)
 {
     shrink(&g->idom, g->nvert);
     struct dom d = {.n = g->nvert, .par = g->idom};
@@ -328,24 +342,38 @@ static struct err *own_range(void *arg, size_t i, unsigned worker)
     return NULL;
 }
 
-struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared)
+/* Another owner of a leaf: what dominates both. */
+static struct err *own_also(struct common *c, struct heap_pair also)
+{
+    uint32_t *o = &c->g->owner[also.a], other = c->g->vertex[also.b], v = 0;
+    if (!other)
+        return NULL;
+    if (!*o) {
+        *o = other;
+        return NULL;
+    }
+    TRY(common_dominator(c, *o - 1, other - 1, &v));
+    *o = v + 1;
+    return NULL;
+}
+
+static struct err *own_shared(struct common *c, const struct heap_log_chunk *chunk)
+{
+    struct heap_pair v[AT_ONCE];
+    struct heap_log_reader r = {.c = chunk};
+    for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0;)
+        for (size_t i = 0; i < n; i++)
+            TRY(own_also(c, v[i]));
+    return NULL;
+}
+
+struct err *heap_own_leaves(struct heap_graph *g, struct heap_log *shared)
 {
     struct common c = {.g = g};
     struct err *e = NULL;
     TRY(pool_run(ranges(g->nleaves), own_range, g));
-    for (; shared->top && !e; heap_pairs_drop_top(shared))
-        for (size_t k = 0; k < shared->top->n && !e; k++) {
-            uint32_t *o = &g->owner[shared->top->v[k].a], also = g->vertex[shared->top->v[k].b];
-            if (!also)
-                continue;
-            if (!*o) {
-                *o = also;
-                continue;
-            }
-            uint32_t v = 0;
-            e = common_dominator(&c, *o - 1, also - 1, &v);
-            *o = v + 1;
-        }
+    for (; shared->top && !e; heap_log_drop_top(shared))
+        e = own_shared(&c, shared->top);
     free(c.jump);
     free(c.depth);
     return e;

@@ -197,8 +197,8 @@ static struct err *sum_totals(struct heap_graph *g)
     return e;
 }
 
-static struct err *build(struct heap_graph *g, const struct heap_options *o,
-                         struct heap_pairs *cross, struct heap_pairs *shared)
+static struct err *build(struct heap_graph *g, const struct heap_options *o, struct heap_log *cross,
+                         struct heap_log *shared)
 {
     struct progress *p = o->progress;
     TRY(index_spans(g));
@@ -226,7 +226,7 @@ static uint32_t count_scan_slots(const struct snap *s, uint32_t *spans)
 struct err *heap_open(struct snap *s, const struct heap_options *o, struct heap_graph **ret)
 {
     struct heap_options none = {0};
-    struct heap_pairs cross = {0}, shared = {0};
+    struct heap_log cross = {0}, shared = {0};
     o = o ? o : &none;
     *ret = NULL;
     if (!s->span.n)
@@ -243,8 +243,8 @@ struct err *heap_open(struct snap *s, const struct heap_options *o, struct heap_
     g->has_edges = true;
     g->mark_only = o->mark_only;
     struct err *e = build(g, o, &cross, &shared);
-    heap_pairs_free(&cross);
-    heap_pairs_free(&shared);
+    heap_log_free(&cross);
+    heap_log_free(&shared);
     if (e) {
         heap_close(g);
         return err_wrap(e, "heap");

@@ -46,6 +46,7 @@ struct heap_graph {
 
 /* ---- pairs.c: lists of pairs of numbers that grow by chunks ---- */
 
+/* A stack of pairs. */
 struct heap_pair {
     uint32_t a, b;
 };
@@ -57,19 +58,39 @@ struct heap_chunk {
 };
 struct heap_pairs {
     struct heap_chunk *top, *spare;
-    size_t n; /* in the chunks below the top */
 };
 struct err *heap_pairs_grow(struct heap_pairs *l) MUST_USE; /* a new top with room */
 void heap_pairs_drop_top(struct heap_pairs *l);             /* an empty one */
 void heap_pairs_free(struct heap_pairs *l);
-static inline size_t heap_pairs_count(const struct heap_pairs *l)
-{
-    return l->n + (l->top ? l->top->n : 0);
-}
 static inline bool heap_pairs_full(const struct heap_pairs *l)
 {
     return !l->top || l->top->n == HEAP_CHUNK;
 }
+
+/* What is noted once and read once, a chunk at a time, the last one first.  A pair is written as
+ * its difference from the one before: a search notes what lies close together, and there are
+ * millions of them when memory is scarcest. */
+enum { HEAP_LOG_BYTES = (512 << 10) - 32 };
+struct heap_log_chunk {
+    struct heap_log_chunk *prev;
+    uint32_t used, pairs; /* bytes of v; how many pairs they are */
+    uint8_t v[HEAP_LOG_BYTES];
+};
+struct heap_log {
+    struct heap_log_chunk *top;
+    struct heap_pair last; /* noted */
+    size_t n;
+};
+struct heap_log_reader { /* of a chunk; {.c = chunk} is its beginning */
+    const struct heap_log_chunk *c;
+    uint32_t at, pairs; /* what was read */
+    struct heap_pair last;
+};
+struct err *heap_log_add(struct heap_log *l, uint32_t a, uint32_t b) MUST_USE;
+/* The next pairs, at most `max`; how many there were. */
+size_t heap_log_read(struct heap_log_reader *r, struct heap_pair *v, size_t max);
+void heap_log_drop_top(struct heap_log *l); /* one that was read */
+void heap_log_free(struct heap_log *l);
 
 /* ---- small things everybody needs ---- */
 
@@ -127,13 +148,13 @@ struct err *heap_array(size_t n, size_t size, const char *what, void *ret) MUST_
 
 struct err *heap_mark_live(struct heap_graph *g,
                            const struct heap_options *o) MUST_USE; /* reached alone */
-struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
+struct err *heap_mark(struct heap_graph *g, struct heap_log *cross, struct heap_log *shared,
                       const struct heap_options *o) MUST_USE;
 /* cross: edges of the search that are not of its tree, as vertices (a: to, b: from); emptied.
  * shared: further owners of leaves (a: leaf, b: index). */
-struct err *heap_dominators(struct heap_graph *g, struct heap_pairs *cross,
+struct err *heap_dominators(struct heap_graph *g, struct heap_log *cross,
                             struct progress *p) MUST_USE;
-struct err *heap_own_leaves(struct heap_graph *g, struct heap_pairs *shared) MUST_USE;
+struct err *heap_own_leaves(struct heap_graph *g, struct heap_log *shared) MUST_USE;
 struct err *heap_retain(struct heap_graph *g) MUST_USE;
 struct err *heap_find_holders(struct heap_graph *g) MUST_USE; /* nodes.c */
 

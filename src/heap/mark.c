@@ -16,7 +16,7 @@ enum { CHECK_EVERY = 1 << 18, SMALL = 1 << 14 }; /* fewer slots are not worth a 
 
 struct mark {
     struct heap_graph *g;
-    struct heap_pairs *cross, *shared;
+    struct heap_log *cross, *shared;
     const struct heap_options *o;
     struct heap_pairs stack;
     uint64_t total;
@@ -85,7 +85,7 @@ static struct err *take(struct mark *m, struct heap_pair t)
 {
     struct heap_graph *g = m->g;
     if (g->vertex[t.a])
-        return note(m->cross, g->vertex[t.a] - 1, t.b);
+        return heap_log_add(m->cross, g->vertex[t.a] - 1, t.b);
     uint32_t v = g->nvert++;
     g->vertex[t.a] = v + 1;
     g->idom[v] = t.b;
@@ -118,7 +118,7 @@ static inline struct err *own(struct mark *m, uint32_t slot, uint32_t index)
     if (!*o)
         *o = index + 1;
     else if (*o != index + 1)
-        return note(m->shared, slot - m->g->nscan, index);
+        return heap_log_add(m->shared, slot - m->g->nscan, index);
     return NULL;
 }
 
@@ -162,7 +162,7 @@ static struct err *part(void *arg, size_t i, unsigned worker)
     }
 }
 
-struct err *heap_mark(struct heap_graph *g, struct heap_pairs *cross, struct heap_pairs *shared,
+struct err *heap_mark(struct heap_graph *g, struct heap_log *cross, struct heap_log *shared,
                       const struct heap_options *o)
 {
     size_t n = (size_t)g->nscan + g->nholders;
