@@ -530,6 +530,47 @@ static void too_large_a_heap_is_refused(void **state)
     snap_free(empty);
 }
 
+/* ---- lists of pairs ---- */
+
+/* Numbers near the one before, as searches note them, and any others. */
+static struct heap_pair noted(uint64_t i)
+{
+    uint64_t r = hash_u64(i);
+    if (i % 3 == 0)
+        return (struct heap_pair){(uint32_t)i, (uint32_t)i - 1};
+    if (i % 1000 == 1)
+        return (struct heap_pair){i % 2 ? UINT32_MAX : 0, i % 2 ? 0 : UINT32_MAX};
+    return (struct heap_pair){(uint32_t)r, (uint32_t)(r >> 32)};
+}
+
+static void a_log_gives_back_what_was_noted(void **state)
+{
+    enum { PAIRS = 300000, AT_ONCE = 7 };
+    struct heap_log l = {0};
+    uint64_t first = PAIRS, chunks = 0;
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        struct heap_pair p = noted(i);
+        assert_null(heap_log_add(&l, p.a, p.b));
+    }
+    assert_int_equal(l.n, PAIRS);
+    for (; l.top; heap_log_drop_top(&l), chunks++) {
+        struct heap_log_reader r = {.c = l.top};
+        struct heap_pair v[AT_ONCE];
+        uint64_t at = first -= l.top->pairs;
+        for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0; at += n)
+            for (size_t k = 0; k < n; k++) {
+                struct heap_pair p = noted(at + k);
+                assert_int_equal(v[k].a, p.a);
+                assert_int_equal(v[k].b, p.b);
+            }
+        assert_int_equal(at, l.n);
+    }
+    assert_int_equal(first, 0);
+    assert_int_equal(l.n, 0);
+    assert_true(chunks > 2);
+    heap_log_free(&l);
+}
+
 TEST_MAIN(cmocka_unit_test(random_graphs_agree_with_the_slow_way),
           cmocka_unit_test(long_lists_are_quick),
           cmocka_unit_test(a_cache_retains_what_only_it_holds),
@@ -538,4 +579,5 @@ TEST_MAIN(cmocka_unit_test(random_graphs_agree_with_the_slow_way),
           cmocka_unit_test(addresses_lead_to_slots_and_back),
           cmocka_unit_test(pointers_are_found_both_ways),
           cmocka_unit_test(edges_go_when_nobody_needs_them),
-          cmocka_unit_test(too_large_a_heap_is_refused))
+          cmocka_unit_test(too_large_a_heap_is_refused),
+          cmocka_unit_test(a_log_gives_back_what_was_noted))
