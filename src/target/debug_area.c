@@ -46,6 +46,7 @@ enum {
     PAGE = 4096,
     LENDER_TRIES = 100,
     LENDER_NAP_NS = 300 * 1000,
+    LENDER_NAPS_ALIKE = 16, /* then they get twice as long */
     TAIL_MAX = 32,
     CLEAR_OF_CODE = 1 << 20, /* so far below the program, where there is room */
 };
@@ -153,6 +154,16 @@ static struct err *call(const struct tracer_token *tok, struct debug *d, int64_t
     return d->state == DEBUG_GONE ? debug_gone(d) : NULL;
 }
 
+/* Everybody runs for a moment: longer and longer ones, for on a busy machine a thread does not get
+ * a processor in each. */
+static void let_run(const struct tracer_token *tok, struct debug *d, unsigned tries)
+{
+    struct timespec nap = {.tv_nsec = (long)LENDER_NAP_NS << tries / LENDER_NAPS_ALIKE};
+    debug_run_all(tok, d);
+    nanosleep(&nap, NULL);
+    err_free(debug_stop_all(tok, d));
+}
+
 /* The same, trying for a while: somebody is asleep soon. */
 static struct err *call_soon(const struct tracer_token *tok, struct debug *d, bool try_again,
                              int64_t nr, const uint64_t args[6], int64_t *ret)
@@ -163,10 +174,7 @@ static struct err *call_soon(const struct tracer_token *tok, struct debug *d, bo
         e = call(tok, d, nr, args, ret);
         if (!e || err_code(e) != ERR_LIMIT || !try_again)
             return e;
-        struct timespec nap = {.tv_nsec = LENDER_NAP_NS};
-        debug_run_all(tok, d);
-        nanosleep(&nap, NULL);
-        err_free(debug_stop_all(tok, d));
+        let_run(tok, d, tries);
         if (d->state == DEBUG_GONE)
             break;
     }
@@ -533,11 +541,8 @@ bool debug_area_in_use(const struct tracer_token *tok, struct debug *d)
  * now. */
 static void let_leave(const struct tracer_token *tok, struct debug *d)
 {
-    struct timespec nap = {.tv_nsec = LENDER_NAP_NS};
     for (unsigned tries = 0; tries < LENDER_TRIES && debug_area_in_use(tok, d); tries++) {
-        debug_run_all(tok, d);
-        nanosleep(&nap, NULL);
-        err_free(debug_stop_all(tok, d));
+        let_run(tok, d, tries);
         if (d->state == DEBUG_GONE || d->have_event)
             return;
     }
