@@ -213,7 +213,7 @@ static int64_t with_edges(struct heap_graph *g, int64_t t)
 
 int main(int argc, char **argv)
 {
-    mem_setup();
+    mem_give_back();
     double millions = argc > 1 ? atof(argv[1]) : 15.5;
     struct heap_options o = {.keep_edges = argc > 2 && strcmp(argv[2], "keep") == 0,
                              .mark_only = argc > 2 && strcmp(argv[2], "mark") == 0};

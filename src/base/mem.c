@@ -18,7 +18,7 @@ struct arena_chunk {
 
 static void (*oom_handler)(size_t n);
 
-void mem_setup(void)
+void mem_give_back(void)
 {
     mallopt(M_MMAP_THRESHOLD, APART); /* set by us, it does not move any more */
 }

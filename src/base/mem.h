@@ -23,10 +23,11 @@ void *mem_try_alloc(size_t n) MUST_USE; /* zeroed; NULL when there is not enough
 void *mem_try_alloc_huge(size_t n) MUST_USE; /* as mem_try_alloc() */
 void mem_advise(void *p, size_t n);
 
-/* Once, before the first large allocation: what is large lies apart from what is small, and goes
- * back to the system as soon as it is freed.  Otherwise the C library begins to keep what has the
- * size of something that was freed before, up to 32 MiB, between small things that stay. */
-void mem_setup(void);
+/* For what looks at a heap, from now on: what is large lies apart from what is small, and goes back
+ * to the system as soon as it is freed.  Otherwise the C library begins to keep what has the size
+ * of something that was freed before, up to 32 MiB, between small things that stay.  Not for all:
+ * who takes and frees the same megabyte again and again pays twice as many page faults. */
+void mem_give_back(void);
 
 /* Called, and expected not to return, when memory is exhausted; n is what was asked for. */
 void mem_set_oom_handler(void (*handler)(size_t n));

@@ -1,6 +1,7 @@
 /* heap_look.c - the heap of a TARGET; see heap_look.h. */
 #include "front/cli/heap_look.h"
 
+#include "base/mem.h"
 #include "base/pool.h"
 
 static struct err *check_heap(const struct heap_look *l, const struct cli_subject *subject)
@@ -16,6 +17,8 @@ static struct err *evidence(struct cli *c, const char *target, const struct rt_c
                             struct cli_subject *subject, struct heap_look *ret)
 {
     *ret = (struct heap_look){0};
+    if (o->heap)
+        mem_give_back();
     struct err *e = cli_subject_find(c, target, subject);
     if (!e)
         e = cli_subject_open(subject);
@@ -87,6 +90,7 @@ struct err *heap_look_without(struct cli *c, const char *target, struct heap_loo
 struct err *heap_look_file(const struct cli_subject *subject, struct heap_look *ret)
 {
     *ret = (struct heap_look){0};
+    mem_give_back();
     TRY(cli_subject_read(subject, &ret->snap));
     cli_subject_word(subject, &ret->word);
     return check_heap(ret, subject);

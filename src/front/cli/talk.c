@@ -201,7 +201,6 @@ static enum log_level wanted_level(const struct cli *c)
 void cli_talk_init(struct cli *c)
 {
     the_cli = c;
-    mem_setup();
     mem_set_oom_handler(out_of_memory);
     log_set(wanted_level(c), log_line);
 }
