@@ -91,9 +91,9 @@ def test_refusals(gospect, shop, go_build, run_go, tmp_path):
     other = run_go(go_build("1.26", "default", "shop"))
     elsewhere = saved(gospect, other, tmp_path / "b.gsnap")
     gospect("mem", "diff", before, elsewhere, check=2)
-    assert "two snapshots" in gospect("mem", "diff", before, check=2).err
-    assert "stats and diff" in gospect("mem", "what", before, check=2).err
-    assert "belong together" in gospect("mem", "stats", before, "--diff-before", before, check=2).err
+    assert "two snapshots" in gospect("mem", "diff", before, check=2).said
+    assert "stats and diff" in gospect("mem", "what", before, check=2).said
+    assert "belong together" in gospect("mem", "stats", before, "--diff-before", before, check=2).said
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_a_profile_of_the_time_between(gospect, hoarder, tmp_path):
     pprof("-proto", "-output", between, "-base", first, second)
     seen = gospect("mem", "diff", before, after, "--profile", between, "--json")
     if seen.code == 2:  # nothing shrank, so that it looks like a state: that is said
-        assert "not what changed" in seen.err
+        assert "not what changed" in seen.said
         return
     leak, = sites(schema.check("mem-diff", seen.json), "main.Hoarded")
     assert leak["verdict"] == "agree" and leak["profile_bytes"] == 400 * 1024
@@ -185,4 +185,4 @@ def test_profiles_that_do_not_fit(gospect, hoarder, go_build, run_go, tmp_path):
     refused("it is a profile of goroutine", goroutines, second)
     refused("two files are enough", first, second, second)
     refused("is damaged", first, cut, check=None)
-    assert "belongs to mem diff" in gospect("mem", "stats", before, "--profile", first, check=2).err
+    assert "belongs to mem diff" in gospect("mem", "stats", before, "--profile", first, check=2).said

@@ -170,7 +170,7 @@ def test_the_picture(gospect, run, release, tmp_path):
     leak(target)
     picture = tmp_path / "map.svg"
     seen = gospect("mem", "diff", before, target.pid, "--semantic", "--svg", picture, check=1)
-    assert "map.svg" in seen.err and seen.out.startswith("allocation sites differ")
+    assert "map.svg" in seen.said and seen.out.startswith("allocation sites differ")
     root = ET.fromstring(picture.read_text(encoding="utf-8"))
     titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
     assert any(title.startswith("main.leaked ") and "(+8.2 MB)" in title for title in titles)
@@ -207,18 +207,18 @@ def test_refusals(gospect, run, run_go, go_build, release, tmp_path):
     without = tmp_path / "goroutines.gsnap"
     gospect("snapshot", target.pid, "-o", without, check=0)
     seen = gospect("mem", "diff", without, target.pid, "--semantic", check=3)
-    assert "no memory profile in the earlier one" in seen.err and "--heap" in seen.err
+    assert "no memory profile in the earlier one" in seen.said and "--heap" in seen.said
     seen = gospect("mem", "diff", target.pid, without, "--semantic", check=3)
-    assert "no memory profile in the later one" in seen.err
+    assert "no memory profile in the later one" in seen.said
     off = run(release, MEM_RATE="0")
     seen = gospect("mem", "diff", off.pid, off.pid, "--semantic", check=3)
-    assert "no memory profile in both" in seen.err and "MemProfileRate" in seen.err
+    assert "no memory profile in both" in seen.said and "MemProfileRate" in seen.said
     for args, what in ((("--svg", "x.svg"), "--svg belongs to --semantic"),
                        (("--threshold", "0.9"), "--threshold belongs to --semantic"),
                        (("--semantic", "--threshold", "1.5"), "out of range (0.01 to 1)"),
                        (("--semantic", "--threshold", "high"), "not a number such as 0.85")):
-        assert what in gospect("mem", "diff", target.pid, target.pid, *args, check=2).err
-    assert "belongs to mem diff" in gospect("mem", "stats", target.pid, "--semantic", check=2).err
+        assert what in gospect("mem", "diff", target.pid, target.pid, *args, check=2).said
+    assert "belongs to mem diff" in gospect("mem", "stats", target.pid, "--semantic", check=2).said
     seen = gospect("mem", "diff", target.pid, target.pid, "--semantic", "--svg", "/nowhere/x.svg", check=3)
-    assert "No such file" in seen.err
+    assert "No such file" in seen.said
     assert not pathlib.Path("x.svg").exists()

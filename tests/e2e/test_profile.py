@@ -101,18 +101,18 @@ def test_nothing_is_sampled(gospect, go_build, run_go, tmp_path):
     """hello uses pprof for its dumps, so the linker left memory sampling on; blocking is off."""
     target = run_go(go_build("1.26", "default", "hello"))
     seen = gospect("profile", target.pid, "block", "-o", tmp_path / "b.pb.gz", check=0)
-    assert "SetBlockProfileRate" in seen.err
+    assert "SetBlockProfileRate" in seen.said
     assert Profile(tmp_path / "b.pb.gz").samples == []
 
 
 def test_refusals(gospect, go_build, run_go, tmp_path):
     target = run_go(go_build("1.26", "default", "hello"))
     seen = gospect("profile", target.pid, "cpu", check=2)
-    assert "no profile \"cpu\"" in seen.err and "heap, allocs" in seen.err
-    assert "PROFILE" in gospect("profile", target.pid, check=2).err
+    assert "no profile \"cpu\"" in seen.said and "heap, allocs" in seen.said
+    assert "PROFILE" in gospect("profile", target.pid, check=2).said
     (tmp_path / "there").touch()
-    assert "exists" in gospect("profile", target.pid, "heap", "-o", tmp_path / "there", check=2).err
-    assert "No such file" in gospect("profile", "/nowhere", "heap", check=3).err
+    assert "exists" in gospect("profile", target.pid, "heap", "-o", tmp_path / "there", check=2).said
+    assert "No such file" in gospect("profile", "/nowhere", "heap", check=3).said
 
 
 def test_standard_output(gospect, go_build, run_go, tmp_path):

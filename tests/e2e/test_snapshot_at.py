@@ -264,7 +264,7 @@ def test_interrupted(series, one, args):
 def test_time_is_up(gospect, one):
     for args in (["--at", "main.step"], ["--at", "syscall:swapoff"], ["--when", "goroutines>100000"]):
         done = gospect("snapshot", one.pid, *args, "--for", "50ms", check=3)
-        assert "no snapshot was taken: the time is up" in done.err
+        assert "no snapshot was taken: the time is up" in done.said
 
 
 @pytest.mark.parametrize("args", (["--at", "main.walk"], ["--at", "syscall:swapoff"],
@@ -438,14 +438,14 @@ def test_queued_signals_are_not_lost(gospect, go_build, run_go, release, mode):
 ))
 def test_what_makes_no_sense(gospect, one, args, said):
     done = gospect("snapshot", one.pid, *args, check=2)
-    assert said in done.err and not done.out
+    assert said in done.said and not done.out
 
 
 def test_where_nothing_can_be_written(gospect, one, tmp_path):
     """Said before it waits, not when the moment has come."""
     for path in (tmp_path / "no" / "a.gsnap", "/proc/a.gsnap"):
         done = gospect("snapshot", one.pid, "--at", "main.step", "-o", path, check=3)
-        assert f"cannot create {path}" in done.err and "waiting" not in done.err
+        assert f"cannot create {path}" in done.said and "waiting" not in done.said
     (tmp_path / "a").mkdir()
     done = gospect("snapshot", one.pid, "--every", "10ms", "--count", "2", "-o", tmp_path / "a" / "%%of%n", "--json", check=0)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["%of1", "%of2"]
@@ -453,11 +453,11 @@ def test_where_nothing_can_be_written(gospect, one, tmp_path):
 
 def test_what_is_not_there(gospect, one):
     done = gospect("snapshot", one.pid, "--at", "main.stpe", check=3)
-    assert "main.stpe" in done.err and "main.step" in done.err
+    assert "main.stpe" in done.said and "main.step" in done.said
     done = gospect("snapshot", one.pid, "--at", "main.go:9999", check=3)
-    assert "9999" in done.err
+    assert "9999" in done.said
     done = gospect("snapshot", one.pid, "--at", "main.step", "--if", "turn == 1", check=3)
-    assert "DWARF" in done.err
+    assert "DWARF" in done.said
     assert one.ask("done") == "0"
 
 
@@ -466,7 +466,7 @@ def test_what_is_not_there(gospect, one):
 def test_a_condition_that_makes_no_sense(series, gospect, target):
     for condition, said in (("turn ==", "turn =="), ("trun == 1", "trun")):
         done = gospect("snapshot", target.pid, "--at", "main.step", "--if", condition, check=(2, 3))
-        assert said in done.err, done
+        assert said in done.said, done
     run = series(target, "--at", "main.step", "--if", "turn").ready()  # no truth, as is seen when it is met
     target.ask("walk 3")
     code, message = run.end()

@@ -103,7 +103,7 @@ def test_shell(gospect, shop, saved):
     assert "dominators" in seen.out and shop.ready["users"] in seen.out
     opened = gospect("sql", stdin=f".open {saved}\n.schema\nSELECT 6 * 7 answer;".encode(), check=0)
     assert "CREATE TABLE objects" in opened.out and "42" in opened.out
-    assert "nothing is open" in gospect("sql", stdin=b"SELECT 1 FROM goroutines;", check=2).err
+    assert "nothing is open" in gospect("sql", stdin=b"SELECT 1 FROM goroutines;", check=2).said
 
 
 def test_refusals(gospect, shop, saved):
@@ -111,6 +111,6 @@ def test_refusals(gospect, shop, saved):
                        ("DELETE FROM goroutines", "may not be modified"), ("ATTACH 'x' AS y", "only SELECT"),
                        ("CREATE TABLE t(x)", "only SELECT"), ("PRAGMA user_version = 3", "only SELECT")):
         seen = gospect("sql", saved, sql, check=2)
-        assert words in seen.err and not seen.out, seen
-    assert "choose one" in gospect("sql", saved, "SELECT 1", "--csv", "--json", check=2).err
+        assert words in seen.said and not seen.out, seen
+    assert "choose one" in gospect("sql", saved, "SELECT 1", "--csv", "--json", check=2).said
     assert not gospect("sql", saved, "SELECT * FROM objects WHERE addr = 16", "--json", check=0).out
