@@ -29,28 +29,31 @@ struct dom {
     VEC(uint32_t) path;
 };
 
+/* The next pairs; the places of their targets are asked for, all at once. */
+static size_t next_pairs(const struct dom *d, struct heap_log_reader *r, struct heap_pair *v)
+{
+    size_t n = heap_log_read(r, v, AT_ONCE);
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(&d->first[v[i].a], 1);
+    return n;
+}
+
 static void count_targets(struct dom *d, const struct heap_log_chunk *c)
 {
     struct heap_pair v[AT_ONCE];
     struct heap_log_reader r = {.c = c};
-    for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0;) {
-        for (size_t i = 0; i < n; i++)
-            __builtin_prefetch(&d->first[v[i].a], 1);
+    for (size_t n; (n = next_pairs(d, &r, v)) > 0;)
         for (size_t i = 0; i < n; i++)
             d->first[v[i].a]++;
-    }
 }
 
 static void place_sources(struct dom *d, const struct heap_log_chunk *c)
 {
     struct heap_pair v[AT_ONCE];
     struct heap_log_reader r = {.c = c};
-    for (size_t n; (n = heap_log_read(&r, v, AT_ONCE)) > 0;) {
-        for (size_t i = 0; i < n; i++)
-            __builtin_prefetch(&d->first[v[i].a], 1);
+    for (size_t n; (n = next_pairs(d, &r, v)) > 0;)
         for (size_t i = 0; i < n; i++)
             d->from[--d->first[v[i].a]] = v[i].b;
-    }
 }
 
 /* Cross edges by target, counted and put into their places; the list is given back as it is read.
